@@ -1,0 +1,184 @@
+// swift-tools-version: 6.2
+// The graph of the house. A target may import only what its line names; the build refuses the rest.
+//
+// CODITECT_ROOMS=Seats,Identity swift test   builds and tests those rooms and what they stand on, nothing else.
+
+import PackageDescription
+
+// MARK: - Kinds of target
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .unsafeFlags(["-warnings-as-errors"], .when(configuration: .release)),
+]
+
+enum Kind { case system, c, swift, program, test }
+
+struct Entry {
+    let kind: Kind
+    let name: String
+    var on: [String] = []
+    var products: [Target.Dependency] = []
+    var resources: [Resource] = []
+    var exclude: [String] = []
+    var links: [LinkerSetting] = []
+    var pkgConfig: String?
+    var debian: String?
+}
+
+func system(_ name: String, pkgConfig: String, debian: String) -> Entry {
+    Entry(kind: .system, name: name, pkgConfig: pkgConfig, debian: debian)
+}
+func c(_ name: String, on: [String]) -> Entry { Entry(kind: .c, name: name, on: on) }
+func floor(_ name: String, on: [String] = [], products: [Target.Dependency] = [], links: [LinkerSetting] = []) -> Entry {
+    Entry(kind: .swift, name: name, on: on, products: products, links: links)
+}
+/// A feature: the shared floor, its declared left neighbours, its migrations and its README.
+func room(_ name: String, left: [String] = [], products: [Target.Dependency] = []) -> Entry {
+    Entry(
+        kind: .swift, name: name, on: ["Vocabulary", "HookEngine", "Store", "Signing", "KeyValue", "HTTPEdge"] + left,
+        products: products, resources: [.copy("Migrations")], exclude: ["README.md"])
+}
+func program(_ name: String, on: [String], products: [Target.Dependency] = [], links: [LinkerSetting] = []) -> Entry {
+    Entry(kind: .program, name: name, on: on, products: products, links: links)
+}
+func tests(_ name: String, on: [String], products: [Target.Dependency] = [], resources: [Resource] = []) -> Entry {
+    Entry(kind: .test, name: name, on: on, products: products, resources: resources)
+}
+
+let kit: Target.Dependency = .product(name: "PluginKit", package: "sdk")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let hummingbird: [Target.Dependency] = [
+    .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdTLS", package: "hummingbird"),
+]
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+// MARK: - The graph, from the ground up
+
+let entries: [Entry] = [
+    // Debian's libraries
+    system("CLua", pkgConfig: "lua5.4", debian: "liblua5.4-dev"),
+    system("CSQLite", pkgConfig: "sqlite3", debian: "libsqlite3-dev"),
+    system("COpenSSL", pkgConfig: "openssl", debian: "libssl-dev"),
+    system("CArgon2", pkgConfig: "libargon2", debian: "libargon2-dev"),
+    c("LuaShim", on: ["CLua"]),
+
+    // The floor
+    floor("Vocabulary", products: [kit]),
+    floor("Telemetry", on: ["Vocabulary"], products: [logging]),
+    floor("HookEngine", on: ["Vocabulary"]),
+    floor("Store", on: ["Vocabulary"]),
+    floor("StoreSQLite", on: ["Store", "CSQLite"]),
+    floor("KeyValue", on: ["Vocabulary"]),
+    floor("Signing", on: ["Vocabulary", "COpenSSL"]),
+    floor("HTTPEdge", on: ["Vocabulary"]),
+    floor("HTTPServer", on: ["HTTPEdge", "Telemetry"], products: hummingbird),
+    floor("PolicyHost", on: ["HookEngine", "LuaShim"]),
+    floor("PluginHost", on: ["HookEngine"], products: [kit]),
+
+    // The features, from left to right
+    room("Tenancy"),
+    room("Identity", left: ["Tenancy", "CArgon2"]),
+    room("Access", left: ["Identity", "Tenancy"]),
+    room("Catalog"),
+    room("Billing", left: ["Catalog"], products: [kit]),
+    room("Licensing", left: ["Catalog"]),
+    room("Seats", left: ["Licensing"]),
+    room("Notifications", left: []),
+
+    // The roof
+    floor(
+        "Console",
+        on: [
+            "Vocabulary", "HTTPEdge", "Store", "Tenancy", "Identity", "Access", "Catalog", "Billing", "Licensing", "Seats", "Notifications",
+        ], products: [.product(name: "Mustache", package: "swift-mustache")]),
+    floor(
+        "Composition",
+        on: [
+            "Vocabulary", "Telemetry", "HookEngine", "Store", "StoreSQLite", "KeyValue", "Signing", "HTTPEdge", "HTTPServer", "PolicyHost",
+            "PluginHost", "Tenancy", "Identity", "Access", "Catalog", "Billing", "Licensing", "Seats", "Notifications", "Console",
+        ],
+        products: [kit, .product(name: "Yams", package: "Yams"), .product(name: "AsyncHTTPClient", package: "async-http-client")]),
+    floor("RoomTesting", on: ["Vocabulary", "HookEngine", "Store", "StoreSQLite", "KeyValue", "Signing", "HTTPEdge"]),
+    floor("PlatformTesting", on: ["Composition", "RoomTesting"]),
+    program("coditectd", on: ["Composition"], products: [arguments]),
+    program("coditect", on: [], products: [arguments]),
+
+    // The tests
+    tests("VocabularyTests", on: ["Vocabulary"]),
+    tests("StoreTests", on: ["Store", "StoreSQLite", "RoomTesting"]),
+    tests("SigningTests", on: ["Signing"]),
+    tests("KeyValueTests", on: ["KeyValue", "RoomTesting"]),
+    tests("HTTPEdgeTests", on: ["HTTPEdge", "RoomTesting"]),
+    tests("HTTPServerTests", on: ["HTTPServer"]),
+    tests("HookEngineTests", on: ["HookEngine"]),
+    tests("PolicyTests", on: ["PolicyHost", "HookEngine", "LuaShim"]),
+    tests("PluginTests", on: ["PluginHost"]),
+    tests("IdentityTests", on: ["Identity", "Tenancy", "RoomTesting"]),
+    tests("AccessTests", on: ["Access", "Identity", "Tenancy", "RoomTesting"]),
+    tests("CatalogTests", on: ["Catalog"]),
+    tests("BillingTests", on: ["Billing", "Catalog", "RoomTesting"]),
+    tests("LicensingTests", on: ["Licensing", "Catalog", "RoomTesting"]),
+    tests("SeatsTests", on: ["Seats", "Licensing", "Catalog", "RoomTesting"]),
+    tests("NotificationsTests", on: ["Notifications", "RoomTesting"]),
+    tests("ArchitectureTests", on: []),
+    tests("ContractTests", on: ["PlatformTesting", "coditectd"]),
+]
+
+// MARK: - Assembly
+
+let byName = Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0) })
+
+/// The entries to build: everything, or the rooms that CODITECT_ROOMS names, their tests and what both stand on.
+let chosen: [Entry] = {
+    guard let wanted = Context.environment["CODITECT_ROOMS"], !wanted.isEmpty else { return entries }
+    var open = wanted.split(separator: ",").flatMap { [String($0), "\($0)Tests"] }.filter { byName[$0] != nil }
+    var seen: Set<String> = []
+    while let name = open.popLast() {
+        guard seen.insert(name).inserted, let entry = byName[name] else { continue }
+        open.append(contentsOf: entry.on)
+    }
+    return entries.filter { seen.contains($0.name) }
+}()
+
+func target(_ entry: Entry) -> Target {
+    let dependencies = entry.on.map { Target.Dependency.target(name: $0) } + entry.products
+    switch entry.kind {
+    case .system:
+        return .systemLibrary(name: entry.name, pkgConfig: entry.pkgConfig, providers: [.apt([entry.debian ?? ""])])
+    case .c:
+        return .target(name: entry.name, dependencies: dependencies, cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])])
+    case .swift:
+        return .target(
+            name: entry.name, dependencies: dependencies, exclude: entry.exclude, resources: entry.resources, swiftSettings: strict,
+            linkerSettings: entry.links)
+    case .program:
+        return .executableTarget(name: entry.name, dependencies: dependencies, swiftSettings: strict, linkerSettings: entry.links)
+    case .test:
+        return .testTarget(name: entry.name, dependencies: dependencies, resources: entry.resources, swiftSettings: strict)
+    }
+}
+
+/// Only the packages that a chosen entry names, so that one room builds without fetching the rest.
+let packages: [(name: String, dependency: Package.Dependency)] = [
+    ("sdk", .package(path: "plugins/sdk")),
+    ("swift-log", .package(url: "https://github.com/apple/swift-log", exact: "1.16.2")),
+    ("hummingbird", .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1")),
+    ("swift-mustache", .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1")),
+    ("swift-argument-parser", .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")),
+    ("async-http-client", .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0")),
+    ("Yams", .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2")),
+]
+let named: Set<String> = Set(
+    chosen.flatMap(\.products).compactMap { dependency -> String? in
+        if case .productItem(_, let package, _, _) = dependency { return package }
+        return nil
+    })
+
+let package = Package(
+    name: "coditect",
+    products: chosen.filter { $0.kind == .program }.map { .executable(name: $0.name, targets: [$0.name]) },
+    dependencies: packages.filter { named.contains($0.name) }.map(\.dependency),
+    targets: chosen.map(target)
+)

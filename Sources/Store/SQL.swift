@@ -1,0 +1,83 @@
+import Foundation
+import Vocabulary
+
+/// One named statement. Every statement of a room stands in its `…Table.swift`; parameters are `$1`, `$2`, … in both engines.
+package struct SQL: Sendable, Hashable {
+    /// `seats.insert_lease`: how it is called in metrics, plans and tests.
+    package let name: String
+    package let text: String
+    package init(_ name: String, _ text: String) {
+        self.name = name
+        self.text = text
+    }
+}
+
+/// What crosses to the database.
+package enum SQLValue: Sendable, Hashable {
+    case null
+    case integer(Int64)
+    case text(String)
+    case blob([UInt8])
+}
+
+package protocol SQLBindable: Sendable { var sqlValue: SQLValue { get } }
+extension SQLValue: SQLBindable { package var sqlValue: SQLValue { self } }
+extension Int: SQLBindable { package var sqlValue: SQLValue { .integer(Int64(self)) } }
+extension Int64: SQLBindable { package var sqlValue: SQLValue { .integer(self) } }
+extension Bool: SQLBindable { package var sqlValue: SQLValue { .integer(self ? 1 : 0) } }
+extension String: SQLBindable { package var sqlValue: SQLValue { .text(self) } }
+extension [UInt8]: SQLBindable { package var sqlValue: SQLValue { .blob(self) } }
+extension Data: SQLBindable { package var sqlValue: SQLValue { .blob([UInt8](self)) } }
+/// Microseconds UTC.
+extension Timestamp: SQLBindable { package var sqlValue: SQLValue { .integer(microseconds) } }
+/// 16 bytes.
+extension UUID: SQLBindable { package var sqlValue: SQLValue { .blob(bytes) } }
+extension Identifier: SQLBindable { package var sqlValue: SQLValue { .blob(uuid.bytes) } }
+extension Optional: SQLBindable where Wrapped: SQLBindable { package var sqlValue: SQLValue { self?.sqlValue ?? .null } }
+
+/// One row of an answer; columns by position.
+package struct Row: Sendable {
+    package let values: [SQLValue]
+    package init(_ values: [SQLValue]) { self.values = values }
+
+    package func integer(_ column: Int) throws -> Int64 {
+        guard case .integer(let value) = values[column] else { throw StoreFault.column(column, "integer", values[column]) }
+        return value
+    }
+    package func int(_ column: Int) throws -> Int { Int(try integer(column)) }
+    package func bool(_ column: Int) throws -> Bool { try integer(column) != 0 }
+    package func text(_ column: Int) throws -> String {
+        guard case .text(let value) = values[column] else { throw StoreFault.column(column, "text", values[column]) }
+        return value
+    }
+    package func blob(_ column: Int) throws -> [UInt8] {
+        guard case .blob(let value) = values[column] else { throw StoreFault.column(column, "blob", values[column]) }
+        return value
+    }
+    package func time(_ column: Int) throws -> Timestamp { Timestamp(microseconds: try integer(column)) }
+    package func id<Noun>(_ column: Int) throws -> Identifier<Noun> {
+        let raw = try blob(column)
+        guard raw.count == 16 else { throw StoreFault.column(column, "uuid", values[column]) }
+        return Identifier(UUID(bytes: raw))
+    }
+    package func isNull(_ column: Int) -> Bool { values[column] == .null }
+    /// Nil for NULL, else what `read` makes of the column: `try row.optional(3, row.time)`.
+    package func optional<Value>(_ column: Int, _ read: (Int) throws -> Value) throws -> Value? {
+        isNull(column) ? nil : try read(column)
+    }
+}
+
+/// A failure of storage that no caller can mend by asking otherwise: a fault, never a `Problem`.
+package enum StoreFault: Error, Sendable {
+    case column(Int, String, SQLValue)
+    case sql(name: String, code: Int, message: String)
+    /// A unique or primary key refused the row. `constraint` is what the engine named: `seat_lease_all.tenant_id, …`.
+    case conflict(name: String, constraint: String)
+    /// A CHECK, NOT NULL, foreign key or guard refused the row.
+    case refused(name: String, constraint: String)
+    /// Tenant code named something outside its scope.
+    case outOfScope(name: String, message: String)
+    case scopeEnded
+    case closed
+    case corrupt(String)
+}

@@ -1,0 +1,69 @@
+/// A failure that a caller may know about: one literal, from which answer, OpenAPI and the reference are made.
+package struct Problem: Error, Sendable, Hashable {
+    /// Stable machine code, never reused for another meaning.
+    package let code: String
+    package let status: Int
+    /// What happened, for a person.
+    package let title: String
+    /// What to do next, for a person.
+    package let hint: String
+    /// Extra fields of the answer: `seats_used`, `retry_after`, `fields`, …
+    package var fields: [String: JSONValue]
+
+    package init(_ code: String, status: Int, title: String, hint: String, fields: [String: JSONValue] = [:]) {
+        self.code = code
+        self.status = status
+        self.title = title
+        self.hint = hint
+        self.fields = fields
+    }
+
+    /// The same problem with more fields in its answer.
+    package func with(_ extra: [String: JSONValue]) -> Problem {
+        var copy = self
+        copy.fields.merge(extra) { _, new in new }
+        return copy
+    }
+    /// The same problem, to be tried again after `seconds`; also sent as `Retry-After`.
+    package func retry(afterSeconds seconds: Int64) -> Problem { with(["retry_after": .int(max(1, seconds))]) }
+    /// The same kind of problem, whatever its fields.
+    package static func ~= (pattern: Problem, error: any Error) -> Bool { (error as? Problem)?.code == pattern.code }
+}
+
+/// Problems that no single room owns.
+package enum CommonProblems {
+    package static let notFound = Problem(
+        "not_found", status: 404, title: "There is no such object.", hint: "Check the id; another tenant's objects are not visible.")
+    package static let unauthenticated = Problem(
+        "unauthenticated", status: 401, title: "This needs a signed-in caller.", hint: "Sign in and send the access token as Bearer.")
+    package static let forbidden = Problem(
+        "forbidden", status: 403, title: "Your role does not allow this.", hint: "Ask an owner or admin of the tenant for the permission.")
+    package static let policyDenied = Problem(
+        "policy_denied", status: 403, title: "A policy refused this.", hint: "The reason names the rule; ask whoever runs the platform.")
+    package static let invalid = Problem(
+        "validation_failed", status: 422, title: "The request has invalid fields.", hint: "See fields: each names its place and the rule.")
+    package static let malformed = Problem(
+        "malformed_request", status: 400, title: "The body is not valid JSON.", hint: "Send one JSON object in UTF-8.")
+    package static let rateLimited = Problem(
+        "rate_limited", status: 429, title: "Too many requests.", hint: "Wait for retry_after seconds.")
+    package static let idempotencyKeyReused = Problem(
+        "idempotency_key_reused", status: 422, title: "This Idempotency-Key was used with another request.",
+        hint: "Use a new key for a new request.")
+    package static let unavailable = Problem(
+        "temporarily_unavailable", status: 503, title: "The server cannot do this right now.", hint: "Try again shortly.")
+    package static let `internal` = Problem(
+        "internal_error", status: 500, title: "Something went wrong on our side.", hint: "Report the request_id.")
+    package static let all = [
+        notFound, unauthenticated, forbidden, policyDenied, invalid, malformed, rateLimited, idempotencyKeyReused, unavailable, `internal`,
+    ]
+
+    /// `validation_failed` for one field.
+    package static func invalid(_ field: String, _ rule: String) -> Problem {
+        invalid.with(["fields": [["field": .string(field), "rule": .string(rule)]]])
+    }
+    /// `policy_denied` with the policy's reason.
+    package static func denied(_ reason: String, retryAfterSeconds: Int64? = nil) -> Problem {
+        let problem = policyDenied.with(["reason": .string(reason)])
+        return retryAfterSeconds.map { problem.retry(afterSeconds: $0) } ?? problem
+    }
+}

@@ -1,0 +1,282 @@
+import Foundation
+
+/// Talks to one payment provider. Every method may be called from many tasks at once.
+///
+/// What a provider reports crosses as *facts* about its objects, never as commands: the kernel joins the facts of all
+/// events, in whatever order they came, into one mirror. So `interpret` must be a pure function of its input.
+public protocol PaymentProvider: Sendable {
+    /// Opens a hosted checkout. `request.idempotencyKey` is the same on a retry: answer the same session.
+    func startCheckout(_ request: CheckoutRequest) async throws -> CheckoutSession
+
+    /// Opens the provider's own page where a customer changes card and plan.
+    func openPortal(_ request: PortalRequest) async throws -> PortalSession
+
+    /// Proves that the delivery came from the provider and is fresh, and names its event. Throws `PaymentProviderError.forged`
+    /// or `.stale`; the kernel stores nothing then. Uses only `delivery` and the plugin's own secrets.
+    func verify(_ delivery: WebhookDelivery) throws -> VerifiedEvent
+
+    /// The facts that a verified event states; empty for a type that does not matter. Pure.
+    func interpret(_ event: VerifiedEvent) throws -> [PaymentFact]
+}
+
+public struct CheckoutRequest: Sendable, Hashable, Codable {
+    /// The kernel's id of this checkout; comes back in `CheckoutFact.reference`.
+    public var reference: String
+    public var tenant: String
+    public var tier: String
+    public var interval: BillingInterval
+    public var quantity: Int
+    public var unitPrice: Money
+    /// The provider's own name of the price, where one is configured for the tier and interval.
+    public var providerPrice: String?
+    /// The provider's customer, where one is known.
+    public var customer: String?
+    public var customerEmail: String?
+    public var trialDays: Int
+    public var successURL: String
+    public var cancelURL: String
+    public var idempotencyKey: String
+
+    public init(
+        reference: String, tenant: String, tier: String, interval: BillingInterval, quantity: Int, unitPrice: Money, providerPrice: String?,
+        customer: String?, customerEmail: String?, trialDays: Int, successURL: String, cancelURL: String, idempotencyKey: String
+    ) {
+        self.reference = reference
+        self.tenant = tenant
+        self.tier = tier
+        self.interval = interval
+        self.quantity = quantity
+        self.unitPrice = unitPrice
+        self.providerPrice = providerPrice
+        self.customer = customer
+        self.customerEmail = customerEmail
+        self.trialDays = trialDays
+        self.successURL = successURL
+        self.cancelURL = cancelURL
+        self.idempotencyKey = idempotencyKey
+    }
+}
+
+public enum BillingInterval: String, Sendable, Hashable, Codable, CaseIterable { case month, year }
+
+public struct CheckoutSession: Sendable, Hashable, Codable {
+    public var id: String
+    public var url: String
+    public init(id: String, url: String) {
+        self.id = id
+        self.url = url
+    }
+}
+
+public struct PortalRequest: Sendable, Hashable, Codable {
+    public var customer: String
+    public var returnURL: String
+    public init(customer: String, returnURL: String) {
+        self.customer = customer
+        self.returnURL = returnURL
+    }
+}
+
+public struct PortalSession: Sendable, Hashable, Codable {
+    public var url: String
+    public init(url: String) { self.url = url }
+}
+
+/// One webhook request as it arrived: the body's exact bytes, header names in lower case.
+public struct WebhookDelivery: Sendable, Hashable, Codable {
+    public var headers: [String: String]
+    public var body: Data
+    public var receivedAt: Timestamp
+    public init(headers: [String: String], body: Data, receivedAt: Timestamp) {
+        self.headers = headers
+        self.body = body
+        self.receivedAt = receivedAt
+    }
+}
+
+public struct VerifiedEvent: Sendable, Hashable, Codable {
+    /// The provider's id of the event: the key of exactly-once.
+    public var id: String
+    public var type: String
+    public var createdAt: Timestamp
+    public var body: Data
+    public init(id: String, type: String, createdAt: Timestamp, body: Data) {
+        self.id = id
+        self.type = type
+        self.createdAt = createdAt
+        self.body = body
+    }
+}
+
+/// What an event says about one object of the provider. `asOf` is the provider's time of the event.
+public enum PaymentFact: Sendable, Hashable, Codable {
+    case checkout(CheckoutFact)
+    case subscription(SubscriptionFact)
+    case invoice(InvoiceFact)
+    case refund(RefundFact)
+    case dispute(DisputeFact)
+}
+
+public struct CheckoutFact: Sendable, Hashable, Codable {
+    public var session: String
+    /// `CheckoutRequest.reference`, where the provider kept it.
+    public var reference: String?
+    public var customer: String?
+    public var subscription: String?
+    /// False while a delayed payment method has not settled.
+    public var isPaid: Bool
+    /// True when a delayed payment failed or the session ran out.
+    public var hasFailed: Bool
+    public var asOf: Timestamp
+    public init(
+        session: String, reference: String?, customer: String?, subscription: String?, isPaid: Bool, hasFailed: Bool = false, asOf: Timestamp
+    ) {
+        self.session = session
+        self.reference = reference
+        self.customer = customer
+        self.subscription = subscription
+        self.isPaid = isPaid
+        self.hasFailed = hasFailed
+        self.asOf = asOf
+    }
+}
+
+public enum SubscriptionStatus: String, Sendable, Hashable, Codable, CaseIterable {
+    /// The first payment is outstanding.
+    case incomplete
+    case trialing
+    case active
+    /// A payment failed and is retried.
+    case pastDue = "past_due"
+    case paused
+    /// Ended for good: no later fact revives it.
+    case cancelled
+}
+
+public struct SubscriptionFact: Sendable, Hashable, Codable {
+    public var subscription: String
+    public var customer: String?
+    /// `CheckoutRequest.reference`, where the provider keeps it on the subscription.
+    public var reference: String?
+    public var status: SubscriptionStatus
+    /// The provider's name of the price; the kernel maps it to tier and interval.
+    public var providerPrice: String?
+    /// The tier that the provider keeps in its metadata, where the price is not configured.
+    public var tier: String?
+    public var quantity: Int
+    public var periodStart: Timestamp?
+    public var periodEnd: Timestamp?
+    public var trialEnd: Timestamp?
+    /// Set when the subscription will end at this moment.
+    public var cancelsAt: Timestamp?
+    public var endedAt: Timestamp?
+    public var asOf: Timestamp
+    public init(
+        subscription: String, customer: String?, reference: String?, status: SubscriptionStatus, providerPrice: String?, tier: String?,
+        quantity: Int, periodStart: Timestamp?, periodEnd: Timestamp?, trialEnd: Timestamp? = nil, cancelsAt: Timestamp? = nil,
+        endedAt: Timestamp? = nil, asOf: Timestamp
+    ) {
+        self.subscription = subscription
+        self.customer = customer
+        self.reference = reference
+        self.status = status
+        self.providerPrice = providerPrice
+        self.tier = tier
+        self.quantity = quantity
+        self.periodStart = periodStart
+        self.periodEnd = periodEnd
+        self.trialEnd = trialEnd
+        self.cancelsAt = cancelsAt
+        self.endedAt = endedAt
+        self.asOf = asOf
+    }
+}
+
+public struct InvoiceFact: Sendable, Hashable, Codable {
+    public var invoice: String
+    /// Nil for an invoice that belongs to no subscription: it changes no access.
+    public var subscription: String?
+    public var customer: String?
+    public var isPaid: Bool
+    /// True when an attempt to collect failed.
+    public var hasFailed: Bool
+    public var amount: Money?
+    /// The period that this invoice pays for, from its lines.
+    public var periodStart: Timestamp?
+    public var periodEnd: Timestamp?
+    public var nextAttemptAt: Timestamp?
+    public var asOf: Timestamp
+    public init(
+        invoice: String, subscription: String?, customer: String?, isPaid: Bool, hasFailed: Bool, amount: Money?, periodStart: Timestamp?,
+        periodEnd: Timestamp?, nextAttemptAt: Timestamp? = nil, asOf: Timestamp
+    ) {
+        self.invoice = invoice
+        self.subscription = subscription
+        self.customer = customer
+        self.isPaid = isPaid
+        self.hasFailed = hasFailed
+        self.amount = amount
+        self.periodStart = periodStart
+        self.periodEnd = periodEnd
+        self.nextAttemptAt = nextAttemptAt
+        self.asOf = asOf
+    }
+}
+
+public struct RefundFact: Sendable, Hashable, Codable {
+    public var refund: String
+    public var payment: String?
+    public var customer: String?
+    public var subscription: String?
+    public var amount: Money?
+    public var reason: String?
+    public var asOf: Timestamp
+    public init(
+        refund: String, payment: String?, customer: String?, subscription: String?, amount: Money?, reason: String?, asOf: Timestamp
+    ) {
+        self.refund = refund
+        self.payment = payment
+        self.customer = customer
+        self.subscription = subscription
+        self.amount = amount
+        self.reason = reason
+        self.asOf = asOf
+    }
+}
+
+public struct DisputeFact: Sendable, Hashable, Codable {
+    public var dispute: String
+    public var payment: String?
+    public var customer: String?
+    public var subscription: String?
+    public var amount: Money?
+    public var status: String
+    public var reason: String?
+    public var asOf: Timestamp
+    public init(
+        dispute: String, payment: String?, customer: String?, subscription: String?, amount: Money?, status: String, reason: String?,
+        asOf: Timestamp
+    ) {
+        self.dispute = dispute
+        self.payment = payment
+        self.customer = customer
+        self.subscription = subscription
+        self.amount = amount
+        self.status = status
+        self.reason = reason
+        self.asOf = asOf
+    }
+}
+
+public enum PaymentProviderError: Error, Sendable, Hashable {
+    /// The signature is missing or does not match.
+    case forged(String)
+    /// The signature matches, the timestamp lies outside the tolerance.
+    case stale(String)
+    /// The body is not what the provider sends.
+    case malformed(String)
+    /// The provider refused: asking again will not help.
+    case refused(code: String, message: String)
+    /// The provider could not be asked or did not answer: the outcome is unknown, ask again with the same key.
+    case unreachable(String)
+}
