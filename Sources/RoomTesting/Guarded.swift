@@ -1,0 +1,13 @@
+import Foundation
+
+/// A value behind a lock, for the doubles of this module.
+package final class Guarded<Value>: @unchecked Sendable {  // every access goes through the lock
+    private let lock = NSLock()
+    private var value: Value
+    package init(_ value: Value) { self.value = value }
+    package func with<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+        lock.lock()
+        defer { lock.unlock() }
+        return try body(&value)
+    }
+}
