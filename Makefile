@@ -1,0 +1,58 @@
+# CODITECT: the platform kernel. `make` alone lists what can be made.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+DATA ?= data
+HOST ?= 127.0.0.1
+PORT ?= 8080
+CONFIGURATION ?= debug
+BUILD := .build/$(CONFIGURATION)
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+run: ## install what is missing, build, and serve on loopback with the embedded default
+	@Scripts/install.sh run
+	@Scripts/build.sh $(CONFIGURATION)
+	@exec $(BUILD)/coditectd serve --data $(DATA) --host $(HOST) --port $(PORT) --policies policies --plugins $(BUILD)/plugins
+
+build: ## build the programs and the plugins
+	@Scripts/install.sh run
+	@Scripts/build.sh $(CONFIGURATION)
+
+plugins: ## build the plugins alone, into .build/<configuration>/plugins
+	@Scripts/build-plugins.sh $(CONFIGURATION) $(BUILD)/plugins
+
+test: ## install what is missing and run every test
+	@Scripts/install.sh test
+	@Scripts/test.sh
+
+room: ## test one room and what it stands on: make room ROOM=Seats
+	@test -n "$(ROOM)" || { echo "make room ROOM=Seats"; exit 64; }
+	CODITECT_ROOMS=$(ROOM) swift test --scratch-path .build-room --filter '$(ROOM)Tests'
+
+interop: ## the heavy peers: a browser, an API fuzzer
+	@Scripts/install.sh interop
+	@Scripts/interop.sh
+
+bench: ## measure ours and its yardstick in one run, as ratios
+	@Scripts/install.sh bench
+	@Scripts/bench.sh
+
+lint: ## swift format lint --strict
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests plugins
+
+format: ## rewrite to the house style
+	swift format --in-place --recursive --parallel Package.swift Sources Tests plugins
+
+check: lint test ## what CI runs, without the heavy peers
+
+docs: build ## write the generated reference pages and editor stubs
+	$(BUILD)/coditectd reference --policies policies --output docs/reference --stubs policies/_meta
+
+new-feature: ## a furnished room: make new-feature NAME=Projects
+	@Scripts/new-feature.sh "$(NAME)"
+
+clean: ## remove what was built; data stays
+	rm -rf .build .build-room plugins/*/.build
+
+.PHONY: help run build plugins test room interop bench lint format check docs new-feature clean
