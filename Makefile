@@ -4,6 +4,7 @@ SHELL := /bin/bash
 DATA ?= data
 HOST ?= 127.0.0.1
 PORT ?= 8080
+POLICIES ?= policies
 CONFIGURATION ?= debug
 BUILD := .build/$(CONFIGURATION)
 
@@ -13,7 +14,7 @@ help: ## list the targets
 run: ## install what is missing, build, and serve on loopback with the embedded default
 	@Scripts/install.sh run
 	@Scripts/build.sh $(CONFIGURATION)
-	@exec $(BUILD)/coditectd serve --data $(DATA) --host $(HOST) --port $(PORT) --policies policies --plugins $(BUILD)/plugins
+	@exec $(BUILD)/coditectd serve --data $(DATA) --host $(HOST) --port $(PORT) --policies $(POLICIES) --plugins $(BUILD)/plugins
 
 build: ## build the programs and the plugins
 	@Scripts/install.sh run
