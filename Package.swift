@@ -50,7 +50,9 @@ func tests(_ name: String, on: [String], products: [Target.Dependency] = [], res
 let kit: Target.Dependency = .product(name: "PluginKit", package: "sdk")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let hummingbird: [Target.Dependency] = [
-    .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdTLS", package: "hummingbird"),
+    .product(name: "HummingbirdCore", package: "hummingbird"), .product(name: "HummingbirdTLS", package: "hummingbird"),
+    .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"), logging,
 ]
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -68,12 +70,12 @@ let entries: [Entry] = [
     floor("Vocabulary", products: [kit]),
     floor("Telemetry", on: ["Vocabulary"], products: [logging]),
     floor("HookEngine", on: ["Vocabulary"]),
-    floor("Store", on: ["Vocabulary"]),
+    floor("Store", on: ["Vocabulary", "COpenSSL"]),
     floor("StoreSQLite", on: ["Store", "CSQLite"]),
     floor("KeyValue", on: ["Vocabulary"]),
     floor("Signing", on: ["Vocabulary", "COpenSSL"]),
-    floor("HTTPEdge", on: ["Vocabulary"]),
-    floor("HTTPServer", on: ["HTTPEdge", "Telemetry"], products: hummingbird),
+    floor("HTTPEdge", on: ["Vocabulary", "KeyValue", "Signing"]),
+    floor("HTTPServer", on: ["Vocabulary", "HTTPEdge", "Telemetry"], products: hummingbird),
     floor("PolicyHost", on: ["HookEngine", "LuaShim"]),
     floor("PluginHost", on: ["HookEngine"], products: [kit]),
 
@@ -109,9 +111,10 @@ let entries: [Entry] = [
     tests("VocabularyTests", on: ["Vocabulary"]),
     tests("StoreTests", on: ["Store", "StoreSQLite", "RoomTesting"]),
     tests("SigningTests", on: ["Signing"]),
-    tests("KeyValueTests", on: ["KeyValue", "RoomTesting"]),
-    tests("HTTPEdgeTests", on: ["HTTPEdge", "RoomTesting"]),
-    tests("HTTPServerTests", on: ["HTTPServer"]),
+    tests("KeyValueTests", on: ["KeyValue"]),
+    tests("HTTPEdgeTests", on: ["HTTPEdge", "KeyValue", "Signing", "Vocabulary"]),
+    tests("HTTPServerTests", on: ["HTTPServer", "HTTPEdge", "KeyValue", "Telemetry", "Vocabulary"]),
+    tests("TelemetryTests", on: ["Telemetry"], products: [logging]),
     tests("HookEngineTests", on: ["HookEngine"]),
     tests("PolicyTests", on: ["PolicyHost", "HookEngine", "LuaShim"]),
     tests("PluginTests", on: ["PluginHost"]),
@@ -165,6 +168,7 @@ let packages: [(name: String, dependency: Package.Dependency)] = [
     ("sdk", .package(path: "plugins/sdk")),
     ("swift-log", .package(url: "https://github.com/apple/swift-log", exact: "1.16.2")),
     ("hummingbird", .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1")),
+    ("swift-nio", .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2")),
     ("swift-mustache", .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1")),
     ("swift-argument-parser", .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")),
     ("async-http-client", .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0")),
