@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# The heavy peers: an API fuzzer over our OpenAPI, and a real browser through the sign-up pages.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+failed=()
+step() {
+    local name=$1; shift
+    echo "interop: $name"
+    local started=$SECONDS
+    if "$@"; then echo "interop: $name took $((SECONDS - started)) s"; else failed+=("$name"); echo "interop: $name FAILED"; fi
+}
+Scripts/build.sh debug || exit 1
+python=$(Scripts/venv.sh interop) || { echo "interop: no Python environment" >&2; exit 1; }
+step "schemathesis over the OpenAPI" "$python" Tests/Interop/fuzz_api.py
+step "sign up and pay in Chromium" "$python" Tests/Interop/browser_pages.py
+if [ ${#failed[@]} -gt 0 ]; then echo "interop: failed: ${failed[*]}"; exit 1; fi
+echo "interop: all passed"

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Every test: Swift's, then the peers written by others that sign and verify what crosses the wire, then the README's tour.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+failed=()
+step() {
+    local name=$1; shift
+    echo "test: $name"
+    local started=$SECONDS
+    if "$@"; then echo "test: $name took $((SECONDS - started)) s"; else failed+=("$name"); echo "test: $name FAILED"; fi
+}
+
+step "build" Scripts/build.sh debug
+if [ ${#failed[@]} -eq 0 ]; then
+    step "swift test" swift test
+    python=$(Scripts/venv.sh test) || { echo "test: no Python environment" >&2; exit 1; }
+    step "plugin packages" Scripts/test-plugins.sh
+    step "access tokens by PyJWT" "$python" Tests/Interop/test_tokens.py
+    step "seat signatures by Debian's cryptography" /usr/bin/python3 Tests/Interop/test_seat_signature.py
+    step "Stripe signatures by the official SDK" "$python" Tests/Interop/test_stripe.py
+    step "kill -9 at every step" python3 Tests/Interop/test_crash.py
+    step "the README's tour" python3 Tests/Interop/tour.py README.md
+fi
+if [ ${#failed[@]} -gt 0 ]; then echo "test: failed: ${failed[*]}"; exit 1; fi
+echo "test: all passed"

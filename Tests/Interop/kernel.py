@@ -1,0 +1,170 @@
+"""The server under test, as its clients know it: started on a free loopback port over a folder of its own. Standard library only."""
+
+import email
+import email.policy
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from tiny_browser import Browser  # noqa: E402
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("CODITECT_BUILD", os.path.join(ROOT, ".build", "debug"))
+PASSWORD = "maple-otter-lantern-42"
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"{self.status} {self.body[:500]!r}"
+
+
+class Kernel:
+    def __init__(self, data=None, env=None, config=None, plugins=None):
+        self.owned = data is None
+        self.data = data or tempfile.mkdtemp(prefix="kernel-")
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("STRIPE_", "CODITECT_"))}
+        self.env.update(env or {})
+        self.config = config
+        self.plugins = plugins or os.path.join(BUILD, "plugins")
+        self.process, self.base, self.log = None, None, os.path.join(self.data, "server.log")
+
+    def start(self):
+        command = [os.path.join(BUILD, "coditectd"), "serve", "--data", self.data, "--host", "127.0.0.1", "--port", "0"]
+        command += ["--policies", os.path.join(ROOT, "policies"), "--plugins", self.plugins]
+        if self.config:
+            path = os.path.join(self.data, "coditect.yaml")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(self.config)
+            command += ["--config", path]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=open(self.log, "a"), env=self.env, text=True)
+        first = self.process.stdout.readline()
+        if not first.startswith("listening on "):
+            raise SystemExit(f"the server said {first!r} first; its log:\n{open(self.log).read()[-4000:]}")
+        self.base = first.split()[-1]
+        return self
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stdout.close()
+
+    def stop(self, keep=False):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                code = self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError("the server did not drain within 30 s of SIGTERM")
+            self.process.stdout.close()
+            assert code == 0, f"the server left with {code}:\n{open(self.log).read()[-3000:]}"
+        if self.owned and not keep:
+            shutil.rmtree(self.data, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def call(self, method, path, body=None, token=None, headers=None, raw=None):
+        data = raw if raw is not None else (json.dumps(body).encode() if body is not None else None)
+        request = urllib.request.Request(self.base + path, data=data, method=method)
+        if data is not None:
+            request.add_header("Content-Type", "application/json")
+        if token:
+            request.add_header("Authorization", "Bearer " + token)
+        for name, value in (headers or {}).items():
+            request.add_header(name, value)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return Answer(answer.status, answer.headers, answer.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.headers, error.read())
+
+    def want(self, status, method, path, *args, **more):
+        answer = self.call(method, path, *args, **more)
+        assert answer.status == status, f"{method} {path}: wanted {status}, got {answer}\nlog: {open(self.log).read()[-3000:]}"
+        return answer
+
+    def until(self, what, probe, seconds=30):
+        deadline = time.monotonic() + seconds
+        while True:
+            found = probe()
+            if found:
+                return found
+            assert time.monotonic() < deadline, f"waited {seconds} s for {what}\nlog: {open(self.log).read()[-3000:]}"
+            time.sleep(0.05)
+
+    def mails(self):
+        found = []
+        for path in sorted(glob.glob(os.path.join(self.data, "mailbox", "*.eml"))):
+            with open(path, "rb") as file:
+                found.append(email.message_from_binary_file(file, policy=email.policy.default))
+        return found
+
+    def mail_token(self, address):
+        def probe():
+            for message in reversed(self.mails()):
+                if address in str(message["To"]):
+                    text = message.get_body(preferencelist=("plain",)).get_content()
+                    found = re.search(r"token=([A-Za-z0-9_.~-]+)", text)
+                    if found:
+                        return found.group(1)
+            return None
+
+        return self.until(f"a mail with a link to {address}", probe)
+
+    # The life of a customer, as its clients see it.
+
+    def sign_up(self, address="ada@example.com", organization="Analytical Engines"):
+        body = {"email": address, "password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace", "organization": organization}
+        return self.want(201, "POST", "/api/v1/auth/signup", body)
+
+    def verify(self, address="ada@example.com"):
+        return self.want(200, "POST", "/api/v1/auth/verify-email", {"token": self.mail_token(address)})
+
+    def login(self, address="ada@example.com"):
+        return self.want(200, "POST", "/api/v1/auth/login", {"email": address, "password": PASSWORD}).json
+
+    def member(self, address="ada@example.com"):
+        self.sign_up(address)
+        self.verify(address)
+        return self.login(address)["access_token"]
+
+    def checkout(self, token, tier="team", interval="month", quantity=1, key=None):
+        body = {"tier": tier, "interval": interval, "quantity": quantity}
+        headers = {"Idempotency-Key": key} if key else None
+        return self.want(200, "POST", "/api/v1/billing/checkout", body, token=token, headers=headers).json
+
+    def pay(self, url, button="Pay"):
+        browser = Browser()
+        browser.open(url)
+        browser.press(button)
+        return browser
+
+    def licenses(self, token):
+        return self.want(200, "GET", "/api/v1/licenses", token=token).json["licenses"]
+
+    def paid_license(self, token, tier="team", quantity=1):
+        self.pay(self.checkout(token, tier, quantity=quantity)["url"])
+        return self.until(f"the {tier} licence", lambda: next((x for x in self.licenses(token) if x["tier"] == tier), None))
