@@ -25,6 +25,7 @@ struct Entry {
     var links: [LinkerSetting] = []
     var pkgConfig: String?
     var debian: String?
+    var path: String?
 }
 
 func system(_ name: String, pkgConfig: String, debian: String) -> Entry {
@@ -40,8 +41,8 @@ func room(_ name: String, left: [String] = [], products: [Target.Dependency] = [
         kind: .swift, name: name, on: ["Vocabulary", "HookEngine", "Store", "Signing", "KeyValue", "HTTPEdge"] + left,
         products: products, resources: [.copy("Migrations")], exclude: ["README.md"])
 }
-func program(_ name: String, on: [String], products: [Target.Dependency] = [], links: [LinkerSetting] = []) -> Entry {
-    Entry(kind: .program, name: name, on: on, products: products, links: links)
+func program(_ name: String, on: [String], products: [Target.Dependency] = [], path: String? = nil) -> Entry {
+    Entry(kind: .program, name: name, on: on, products: products, path: path)
 }
 func tests(_ name: String, on: [String], products: [Target.Dependency] = [], resources: [Resource] = []) -> Entry {
     Entry(kind: .test, name: name, on: on, products: products, resources: resources)
@@ -73,7 +74,7 @@ let entries: [Entry] = [
     floor("Store", on: ["Vocabulary", "COpenSSL"]),
     floor("StoreSQLite", on: ["Store", "CSQLite"]),
     floor("KeyValue", on: ["Vocabulary"]),
-    floor("Signing", on: ["Vocabulary", "COpenSSL"]),
+    floor("Signing", on: ["Vocabulary", "Store", "COpenSSL"]),
     floor("HTTPEdge", on: ["Vocabulary", "KeyValue", "Signing"]),
     floor("HTTPServer", on: ["Vocabulary", "HTTPEdge", "Telemetry"], products: hummingbird),
     floor("PolicyHost", on: ["HookEngine", "LuaShim"]),
@@ -106,6 +107,7 @@ let entries: [Entry] = [
     floor("PlatformTesting", on: ["Composition", "RoomTesting"]),
     program("coditectd", on: ["Composition"], products: [arguments]),
     program("coditect", on: [], products: [arguments]),
+    program("bench-floor", on: [], products: hummingbird + [logging], path: "Benchmarks/Floor"),
 
     // The tests
     tests("VocabularyTests", on: ["Vocabulary"]),
@@ -157,7 +159,7 @@ func target(_ entry: Entry) -> Target {
             name: entry.name, dependencies: dependencies, exclude: entry.exclude, resources: entry.resources, swiftSettings: strict,
             linkerSettings: entry.links)
     case .program:
-        return .executableTarget(name: entry.name, dependencies: dependencies, swiftSettings: strict, linkerSettings: entry.links)
+        return .executableTarget(name: entry.name, dependencies: dependencies, path: entry.path, swiftSettings: strict)
     case .test:
         return .testTarget(name: entry.name, dependencies: dependencies, resources: entry.resources, swiftSettings: strict)
     }

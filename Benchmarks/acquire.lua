@@ -1,0 +1,10 @@
+-- wrk: every request asks a seat for a device that was never seen.
+local thread, count = 0, 0
+local threads = 0
+function setup(t) t:set("thread", threads); threads = threads + 1 end
+function request()
+  count = count + 1
+  return wrk.format("POST", os.getenv("TARGET"),
+    { ["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. os.getenv("TOKEN") },
+    '{"hardware_id":"' .. os.getenv("RUN") .. "-" .. thread .. "-" .. count .. '","hostname":"bench","os":"linux","version":"1"}')
+end

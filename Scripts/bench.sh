@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Builds for release and measures ours beside its yardsticks, in one run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+Scripts/build.sh release
+swift build -c release --product bench-floor
+exec python3 Benchmarks/bench.py
