@@ -129,7 +129,8 @@ public struct CheckoutFact: Sendable, Hashable, Codable {
     public var hasFailed: Bool
     public var asOf: Timestamp
     public init(
-        session: String, reference: String?, customer: String?, subscription: String?, isPaid: Bool, hasFailed: Bool = false, asOf: Timestamp
+        session: String, reference: String?, customer: String?, subscription: String?, isPaid: Bool, hasFailed: Bool = false,
+        asOf: Timestamp
     ) {
         self.session = session
         self.reference = reference
@@ -163,6 +164,8 @@ public struct SubscriptionFact: Sendable, Hashable, Codable {
     public var providerPrice: String?
     /// The tier that the provider keeps in its metadata, where the price is not configured.
     public var tier: String?
+    /// How often the price recurs, where the provider says so and it is a month or a year.
+    public var interval: BillingInterval?
     public var quantity: Int
     public var periodStart: Timestamp?
     public var periodEnd: Timestamp?
@@ -174,11 +177,12 @@ public struct SubscriptionFact: Sendable, Hashable, Codable {
     public init(
         subscription: String, customer: String?, reference: String?, status: SubscriptionStatus, providerPrice: String?, tier: String?,
         quantity: Int, periodStart: Timestamp?, periodEnd: Timestamp?, trialEnd: Timestamp? = nil, cancelsAt: Timestamp? = nil,
-        endedAt: Timestamp? = nil, asOf: Timestamp
+        endedAt: Timestamp? = nil, interval: BillingInterval? = nil, asOf: Timestamp
     ) {
         self.subscription = subscription
         self.customer = customer
         self.reference = reference
+        self.interval = interval
         self.status = status
         self.providerPrice = providerPrice
         self.tier = tier
