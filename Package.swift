@@ -116,7 +116,7 @@ let entries: [Entry] = [
     tests("KeyValueTests", on: ["KeyValue"]),
     tests("HTTPEdgeTests", on: ["HTTPEdge", "KeyValue", "Signing", "Vocabulary"]),
     tests("HTTPServerTests", on: ["HTTPServer", "HTTPEdge", "KeyValue", "Telemetry", "Vocabulary"]),
-    tests("TelemetryTests", on: ["Telemetry"], products: [logging]),
+    tests("TelemetryTests", on: ["Telemetry", "Vocabulary"], products: [logging]),
     tests("HookEngineTests", on: ["HookEngine"]),
     tests("PolicyTests", on: ["PolicyHost", "HookEngine", "LuaShim"]),
     tests("PluginTests", on: ["PluginHost"]),
