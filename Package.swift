@@ -107,7 +107,7 @@ let entries: [Entry] = [
     floor("PlatformTesting", on: ["Composition", "RoomTesting"]),
     program("coditectd", on: ["Composition"], products: [arguments]),
     program("coditect", on: [], products: [arguments]),
-    program("bench-floor", on: [], products: hummingbird + [logging], path: "Benchmarks/Floor"),
+    program("bench-floor", on: [], products: [.product(name: "Hummingbird", package: "hummingbird"), logging], path: "Benchmarks/Floor"),
 
     // The tests
     tests("VocabularyTests", on: ["Vocabulary"]),
