@@ -1,0 +1,14 @@
+import Vocabulary
+
+package enum TenancyProblems {
+    package static let lastOwner = Problem(
+        "last_owner", status: 409, title: "A tenant keeps at least one owner.", hint: "Make another member owner first.")
+    package static let rankTooLow = Problem(
+        "rank_too_low", status: 403, title: "You can change only members below your own role, to roles below it.",
+        hint: "Ask an owner of the tenant.")
+    package static let endRequired = Problem(
+        "end_required", status: 422, title: "This role needs an end time.", hint: "Send ends_at for contractors and auditors.")
+    package static let ownerUnbounded = Problem(
+        "owner_unbounded", status: 422, title: "An owner has neither an end time nor a scope.", hint: "Leave out ends_at and scope.")
+    package static let all = [lastOwner, rankTooLow, endRequired, ownerUnbounded]
+}
