@@ -122,7 +122,7 @@ let entries: [Entry] = [
     tests("PluginTests", on: ["PluginHost"]),
     tests("IdentityTests", on: ["Identity", "Tenancy", "RoomTesting"]),
     tests("AccessTests", on: ["Access", "Identity", "Tenancy", "RoomTesting"]),
-    tests("CatalogTests", on: ["Catalog"]),
+    tests("CatalogTests", on: ["Catalog", "HTTPEdge"]),
     tests("BillingTests", on: ["Billing", "Catalog", "RoomTesting"]),
     tests("LicensingTests", on: ["Licensing", "Catalog", "RoomTesting"]),
     tests("SeatsTests", on: ["Seats", "Licensing", "Catalog", "RoomTesting"]),
