@@ -45,6 +45,7 @@ public struct PluginManifest: Sendable, Hashable, Codable {
     /// Every sentence that says what is wrong with a `plugin.json`.
     public struct Fault: Error, Sendable, Hashable, CustomStringConvertible {
         public var sentences: [String]
+        public init(sentences: [String]) { self.sentences = sentences }
         public var description: String { sentences.joined(separator: " ") }
     }
 

@@ -136,10 +136,10 @@ public struct WebOrigin: Sendable, Hashable, Codable, CustomStringConvertible {
             let parts = URLComponents(string: address), let scheme = parts.scheme?.lowercased(), scheme == "https" || scheme == "http",
             address.lowercased().hasPrefix(scheme + "://"), parts.user == nil, parts.password == nil, let written = parts.host,
             !written.isEmpty,
-            !written.contains("%"), allowingQuery || (parts.query == nil && parts.fragment == nil)
+            allowingQuery || (parts.query == nil && parts.fragment == nil)
         else { return nil }
         let authority = address.dropFirst(scheme.utf8.count + 3).prefix { !"/?#".contains($0) }
-        guard !authority.contains("@") else { return nil }
+        guard !authority.contains("@"), !authority.contains("%") else { return nil }
         let port = parts.port ?? (scheme == "https" ? 443 : 80)
         guard (1...65_535).contains(port) else { return nil }
         self.scheme = scheme

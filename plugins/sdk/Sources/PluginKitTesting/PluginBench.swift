@@ -1,0 +1,133 @@
+import Foundation
+import PluginKit
+import Synchronization
+
+/// Everything that a plugin's own tests need in place of a host: a context over stand-ins that a test moves by hand.
+public struct PluginBench: Sendable {
+    public let manifest: PluginManifest
+    public let clock: ManualPluginClock
+    public let http: ScriptedHTTP
+    public let space = MemorySpace()
+    public let log = RecordingLog()
+    public let site: FixedSite
+
+    /// Reads `plugin.json` as a host does. Every outgoing request is answered by `answer`.
+    public init(
+        manifest file: URL, at moment: Timestamp, origin: String = "http://127.0.0.1:8080",
+        answer: @escaping @Sendable (OutboundRequest) async throws -> OutboundResponse = { _ in
+            throw OutboundFailure.unsent("This test expects no request.")
+        }
+    ) throws {
+        manifest = try PluginManifest(json: Data(contentsOf: file))
+        clock = ManualPluginClock(moment)
+        http = ScriptedHTTP(answer)
+        site = FixedSite(origin: origin, webhook: origin + (manifest.webhook ?? ""))
+    }
+
+    /// The context that a host would hand over; settings are checked against the manifest.
+    public func context(settings: [String: JSONValue] = [:], secrets: [String: [String]] = [:]) throws -> PluginContext {
+        PluginContext(
+            id: manifest.id, settings: try manifest.settings(from: settings).get(), secrets: PluginSecrets(secrets), http: http,
+            space: space,
+            tenantSpace: { [space] _ in space }, log: log, clock: clock, site: site)
+    }
+}
+
+/// A clock that stands still until a test moves it.
+public final class ManualPluginClock: PluginClock {
+    private struct State {
+        var now: Timestamp
+        var next = 0
+        var sleepers: [Int: (until: Timestamp, wake: CheckedContinuation<Void, any Error>)] = [:]
+        var cancelled: Set<Int> = []
+        var gained: [(count: Int, CheckedContinuation<Void, Never>)] = []
+    }
+    private let state: Mutex<State>
+    public init(_ now: Timestamp) { state = Mutex(State(now: now)) }
+
+    public func now() -> Timestamp { state.withLock { $0.now } }
+
+    /// Moves time and wakes whoever slept until then.
+    public func advance(by span: Duration) {
+        let due = state.withLock { state in
+            state.now = state.now + span
+            let due = state.sleepers.filter { $0.value.until <= state.now }
+            for key in due.keys { state.sleepers[key] = nil }
+            return due.sorted { $0.value.until < $1.value.until }.map(\.value.wake)
+        }
+        for sleeper in due { sleeper.resume() }
+    }
+
+    /// Returns once at least `count` tasks sleep on this clock.
+    public func sleepers(_ count: Int) async {
+        await withCheckedContinuation { continuation in
+            let isThere = state.withLock { state in
+                if state.sleepers.count >= count { return true }
+                state.gained.append((count, continuation))
+                return false
+            }
+            if isThere { continuation.resume() }
+        }
+    }
+
+    public func sleep(for span: Duration) async throws {
+        let key = state.withLock { state in
+            state.next += 1
+            return state.next
+        }
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                var told: [CheckedContinuation<Void, Never>] = []
+                let isCancelled = state.withLock { state in
+                    if state.cancelled.remove(key) != nil { return true }
+                    state.sleepers[key] = (state.now + span, continuation)
+                    told = state.gained.filter { $0.count <= state.sleepers.count }.map(\.1)
+                    state.gained.removeAll { $0.count <= state.sleepers.count }
+                    return false
+                }
+                if isCancelled { continuation.resume(throwing: CancellationError()) }
+                for waiter in told { waiter.resume() }
+            }
+        } onCancel: {
+            let sleeper = state.withLock { state in
+                let sleeper = state.sleepers.removeValue(forKey: key)
+                if sleeper == nil { state.cancelled.insert(key) }
+                return sleeper
+            }
+            sleeper?.wake.resume(throwing: CancellationError())
+        }
+    }
+}
+
+/// Answers requests from a closure and remembers them.
+public final class ScriptedHTTP: OutboundHTTP {
+    private let answer: @Sendable (OutboundRequest) async throws -> OutboundResponse
+    private let seen = Mutex<[OutboundRequest]>([])
+    public init(_ answer: @escaping @Sendable (OutboundRequest) async throws -> OutboundResponse) { self.answer = answer }
+    public var requests: [OutboundRequest] { seen.withLock { $0 } }
+    public func send(_ request: OutboundRequest) async throws -> OutboundResponse {
+        seen.withLock { $0.append(request) }
+        return try await answer(request)
+    }
+}
+
+public final class RecordingLog: PluginLog {
+    private let seen = Mutex<[String]>([])
+    public init() {}
+    public var lines: [String] { seen.withLock { $0 } }
+    public func write(_ level: PluginLogLevel, _ message: String, _ fields: [String: String]) {
+        let tail = fields.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+        seen.withLock { $0.append("\(level.rawValue) \(message)\(tail)") }
+    }
+}
+
+public struct FixedSite: PluginSite {
+    let base: String
+    let webhook: String
+    public init(origin: String, webhook: String) {
+        base = origin
+        self.webhook = webhook
+    }
+    public func origin() -> String { base }
+    public func webhookAddress() -> String { webhook }
+}
