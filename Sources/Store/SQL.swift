@@ -77,6 +77,14 @@ package enum StoreFault: Error, Sendable {
     case refused(name: String, constraint: String)
     /// Tenant code named something outside its scope.
     case outOfScope(name: String, message: String)
+    /// The statement worked longer, or answered more, than one transaction may.
+    case budgetExceeded(name: String)
+    /// More work waits than the queue takes: try again shortly.
+    case overloaded(queue: String)
+    /// The lease of this delivery ran out or was taken over: the attempt settles nothing and its transaction is undone.
+    case leaseLost(kind: String, key: String)
+    /// The schema on disk and the migrations of this program do not agree.
+    case migration(String)
     case scopeEnded
     case closed
     case corrupt(String)

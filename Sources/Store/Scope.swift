@@ -19,7 +19,9 @@ extension SQLScope {
     // The furniture of every transaction: effect and record commit together.
 
     /// Appends to the journal of `tenant` (its own, in tenant scope).
-    package func journal(_ entry: JournalEntry, _ act: Act, tenant: TenantID? = nil) throws { try ledger.journal(entry, act, tenant: tenant) }
+    package func journal(_ entry: JournalEntry, _ act: Act, tenant: TenantID? = nil) throws {
+        try ledger.journal(entry, act, tenant: tenant)
+    }
     /// Tells the rooms to the right, after the commit, at least once.
     package func emit<Event: PlatformEvent>(_ event: Event, _ act: Act) throws {
         try ledger.emit(topic: Event.topic, payload: JSONCoding.encode(event), act)
@@ -73,6 +75,8 @@ package protocol Store: Sendable {
     func kernelRead<Value: Sendable>(
         _ reason: KernelReason, _ body: @escaping @Sendable (any KernelScope) throws -> Value
     ) async throws -> Value
+    /// Raised after each commit that made a job due. One per store.
+    var jobSignal: JobSignal { get }
 }
 
 extension Store {
@@ -93,7 +97,7 @@ extension Store {
 }
 
 /// What a driver does for the furniture of `SQLScope`; rooms use the methods of `SQLScope` instead.
-package protocol ScopeLedger: AnyObject {
+package protocol ScopeLedger: JobLedger {
     func journal(_ entry: JournalEntry, _ act: Act, tenant: TenantID?) throws
     func emit(topic: String, payload: Data, _ act: Act) throws
     func enqueue(_ job: NewJob, _ act: Act) throws

@@ -1,0 +1,148 @@
+import Foundation
+import Synchronization
+import Vocabulary
+
+/// What a driver does for the runner of jobs. Kernel scope only: in tenant scope every call throws `outOfScope`.
+package protocol JobLedger: AnyObject {
+    /// Leases up to `claim.limit` due jobs, oldest first; leases that ran out count as due.
+    func claim(_ claim: JobClaim) throws -> [LeasedJob]
+    /// Gives a leased job back, due again at `runAt`. False if the lease was lost.
+    func postpone(_ delivery: Delivery, until runAt: Timestamp, reason: String) throws -> Bool
+    /// Keeps a leased job as dead, with the reason. False if the lease was lost.
+    func bury(_ delivery: Delivery, reason: String, now: Timestamp) throws -> Bool
+    /// When the next job of these kinds is due: its time to run, or the end of its lease.
+    func nextDue(kinds: [String]) throws -> Timestamp?
+    func deadJobs(limit: Int) throws -> [DeadJob]
+    /// Makes a dead job due again with all its attempts. False if there is no such dead job.
+    func revive(_ id: UUID, now: Timestamp) throws -> Bool
+    /// Removes up to `limit` rows of done jobs finished before `doneBefore` and of idempotency results expired at `now`; answers how many.
+    func sweep(doneBefore: Timestamp, now: Timestamp, limit: Int) throws -> Int
+}
+
+package struct JobClaim: Sendable {
+    package let kinds: [String]
+    package let now: Timestamp
+    package let leaseUntil: Timestamp
+    package let limit: Int
+    /// A job whose lease ran out on this attempt is dead.
+    package let maxAttempts: Int
+    package init(kinds: [String], now: Timestamp, leaseUntil: Timestamp, limit: Int, maxAttempts: Int) {
+        self.kinds = kinds
+        self.now = now
+        self.leaseUntil = leaseUntil
+        self.limit = limit
+        self.maxAttempts = maxAttempts
+    }
+}
+
+package struct LeasedJob: Sendable {
+    package let delivery: Delivery
+    /// Of the request that made the job: joins its journal entries to the cause.
+    package let requestID: String
+    package init(delivery: Delivery, requestID: String) {
+        self.delivery = delivery
+        self.requestID = requestID
+    }
+}
+
+package struct DeadJob: Sendable, Hashable {
+    package let id: UUID
+    package let kind: String
+    package let key: String
+    package let tenant: TenantID?
+    package let attempts: Int
+    package let reason: String
+    package let diedAt: Timestamp
+    package init(id: UUID, kind: String, key: String, tenant: TenantID?, attempts: Int, reason: String, diedAt: Timestamp) {
+        self.id = id
+        self.kind = kind
+        self.key = key
+        self.tenant = tenant
+        self.attempts = attempts
+        self.reason = reason
+        self.diedAt = diedAt
+    }
+}
+
+/// Tells a waiting runner that a job became due. A signal raised while nobody waits is kept until somebody does.
+package final class JobSignal: Sendable {
+    private struct State {
+        var isRaised = false
+        var waiter: CheckedContinuation<Void, Never>?
+        /// Grows with every wait, so that a late timer ends only its own.
+        var turn = 0
+    }
+    private let state = Mutex(State())
+    package init() {}
+
+    package func raise() {
+        let waiter = state.withLock { state in
+            guard let waiter = state.waiter else {
+                state.isRaised = true
+                return nil as CheckedContinuation<Void, Never>?
+            }
+            state.waiter = nil
+            return waiter
+        }
+        waiter?.resume()
+    }
+
+    /// Returns at the next signal, after `limit` of real time, or at once when the task is cancelled. One waiter at a time.
+    package func wait(atMost limit: Duration) async {
+        let turn = state.withLock { state in
+            state.turn += 1
+            return state.turn
+        }
+        let timer = Task { [self] in
+            try await Task.sleep(for: limit)
+            release(turn)
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let goOn = state.withLock { state in
+                    if state.isRaised || Task.isCancelled {
+                        state.isRaised = false
+                        return true
+                    }
+                    state.waiter = continuation
+                    return false
+                }
+                if goOn { continuation.resume() }
+            }
+        } onCancel: {
+            release(turn)
+        }
+        timer.cancel()
+    }
+
+    private func release(_ turn: Int) {
+        let waiter = state.withLock { state in
+            guard state.turn == turn, let waiter = state.waiter else { return nil as CheckedContinuation<Void, Never>? }
+            state.waiter = nil
+            return waiter
+        }
+        waiter?.resume()
+    }
+}
+
+/// When a failed attempt is tried again.
+package struct Backoff: Sendable {
+    package var first: Duration
+    package var cap: Duration
+    package init(first: Duration = .seconds(1), cap: Duration = .minutes(15)) {
+        self.first = first
+        self.cap = cap
+    }
+    /// Doubles with each attempt up to the cap, then loses up to half by `jitter` (0…65535), so that a crowd spreads out.
+    package func delay(attempt: Int, jitter: UInt16) -> Duration {
+        let doubled = min(cap.microseconds, first.microseconds.multipliedSaturating(by: 1 << Int64(min(max(attempt - 1, 0), 40))))
+        return .microseconds(doubled - doubled / 2 * Int64(jitter) / 65_535)
+    }
+}
+
+extension Int64 {
+    fileprivate func multipliedSaturating(by factor: Int64) -> Int64 {
+        let (product, overflow) = multipliedReportingOverflow(by: factor)
+        return overflow ? .max : product
+    }
+}

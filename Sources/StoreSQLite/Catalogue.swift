@@ -1,0 +1,86 @@
+import Store
+import Vocabulary
+
+/// One tenant table, as its view and triggers are made from it.
+struct TenantTable: Hashable {
+    let name: String
+    let columns: [String]
+    let primaryKey: [String]
+    /// Tables that a row of this one points to; checked by the engine on writes.
+    var parents: [String] = []
+    /// What tenant code calls it.
+    var view: String { String(name.dropLast(TenantTable.suffix.count)) }
+    var insertTrigger: String { "\(view)_row_insert" }
+    var keyTrigger: String { "\(view)_row_key" }
+    var updateTrigger: String { "\(view)_row_update" }
+    var deleteTrigger: String { "\(view)_row_delete" }
+    var triggers: [String] { [insertTrigger, keyTrigger, updateTrigger, deleteTrigger] }
+    /// The journal is read through its views and written by the driver alone.
+    var isWritable: Bool { !OwnTables.readOnly.contains(name) }
+    static let suffix = "_all"
+}
+
+/// The tables and views of the schema, by what the guard needs to know of them. Names in lower case.
+final class Catalogue: Sendable {
+    let tables: [TenantTable]
+    /// By view name.
+    let views: [String: TenantTable]
+    /// Base table → names of the views and triggers through which it may be touched.
+    let doors: [String: Set<String>]
+    /// Every table of the kernel's own: no tenant statement may as much as name one.
+    let kernelTables: Set<String>
+    /// What the engine itself deletes or updates when a parent row goes.
+    let cascaded: Set<String>
+    /// Words that no tenant statement may contain as a name.
+    let unspeakable: Set<String>
+
+    init(tables: [TenantTable], kernelTables: Set<String>, cascaded: Set<String>) {
+        self.tables = tables
+        self.kernelTables = kernelTables
+        self.cascaded = cascaded
+        var views: [String: TenantTable] = [:]
+        var doors: [String: Set<String>] = [:]
+        for table in tables {
+            views[table.view] = table
+            doors[table.name, default: []].formUnion([table.view] + table.triggers)
+            // The engine reads parents on insert and children on delete, from within the triggers.
+            for parent in table.parents {
+                doors[parent, default: []].formUnion(table.triggers)
+                doors[table.name, default: []].formUnion(tables.first { $0.name == parent }?.triggers ?? [])
+            }
+        }
+        self.views = views
+        self.doors = doors
+        unspeakable = kernelTables.union(tables.map(\.name)).union(tables.flatMap(\.triggers))
+    }
+    static let empty = Catalogue(tables: [], kernelTables: [], cascaded: [])
+
+    /// From the schema as it is.
+    static func read(_ connection: Connection) throws -> Catalogue {
+        var tables: [TenantTable] = []
+        var kernel: Set<String> = []
+        var cascaded: Set<String> = []
+        for row in try connection.rows(SchemaTable.list, [], as: .trusted) {
+            let name = try row.text(0).lowercased()
+            guard name.hasSuffix(TenantTable.suffix) else {
+                kernel.insert(name)
+                continue
+            }
+            let columns = try connection.rows(SchemaTable.columns, [name], as: .trusted).map { (try $0.text(0), try $0.int(1)) }
+            let keys = try connection.rows(SchemaTable.foreignKeys, [name], as: .trusted)
+            let actions = try keys.flatMap { [try $0.text(1), try $0.text(2)] }
+            if actions.contains(where: { !["NO ACTION", "RESTRICT"].contains($0) }) { cascaded.insert(name) }
+            tables.append(
+                TenantTable(
+                    name: name, columns: columns.map(\.0), primaryKey: columns.filter { $0.1 > 0 }.sorted { $0.1 < $1.1 }.map(\.0),
+                    parents: try keys.map { try $0.text(0).lowercased() }))
+        }
+        return Catalogue(tables: tables, kernelTables: kernel, cascaded: cascaded)
+    }
+}
+
+enum SchemaTable {
+    static let list = SQL("schema.tables", "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name")
+    static let columns = SQL("schema.columns", "SELECT name, pk FROM pragma_table_info($1) ORDER BY cid")
+    static let foreignKeys = SQL("schema.foreign_keys", "SELECT \"table\", on_update, on_delete FROM pragma_foreign_key_list($1)")
+}

@@ -1,0 +1,22 @@
+import Vocabulary
+
+/// What one transaction may cost and how much may wait. The figures bound a mistake or an attack, not honest work.
+package struct SQLiteLimits: Sendable {
+    /// Read connections, each with its own thread.
+    package var readers = 4
+    /// Transactions waiting for the writer, and reads waiting for a reader.
+    package var queue = 4_096
+    /// Write closures in one commit.
+    package var batch = 128
+    /// Engine steps of one transaction, in thousands: 50,000 are some seconds of work.
+    package var kilosteps = 50_000
+    /// Rows of one answer.
+    package var rows = 100_000
+    /// Bytes of one value or row.
+    package var valueBytes = 16_777_216
+    /// Prepared statements kept for each connection and mode.
+    package var statements = 512
+    /// How long the writer waits for another process.
+    package var busy = Duration.seconds(5)
+    package init() {}
+}

@@ -1,0 +1,86 @@
+import Foundation
+import Store
+import Vocabulary
+
+/// The embedded store: one file, one writer, many readers. Make it, `migrate`, use it, `close` it.
+package final class SQLiteStore: Store {
+    private let writer: Writer
+    private let readers: Readers
+    private let schema = SchemaInForce()
+    private let context: LedgerContext
+    package let jobSignal = JobSignal()
+
+    /// Opens or creates `file`, readable by its owner alone. `topics`: event topic → rooms that listen to it.
+    package init(
+        file: URL, clock: any Clock, entropy: any Entropy, sealer: any Sealer, topics: [String: [String]],
+        limits: SQLiteLimits = SQLiteLimits()
+    ) throws {
+        if !FileManager.default.fileExists(atPath: file.path) {
+            _ = FileManager.default.createFile(atPath: file.path, contents: nil, attributes: [.posixPermissions: 0o600])
+        }
+        let segment: Identifier<Never> = entropy.id(clock.now())
+        context = LedgerContext(clock: clock, entropy: entropy, sealer: sealer, topics: topics, segment: segment.uuid)
+        let connection = try Connection(file: file, isWriter: true, limits: limits)
+        schema.catalogue = try Catalogue.read(connection)
+        readers = try Readers(file: file, limits: limits, schema: schema)
+        writer = Writer(connection: connection, schema: schema, jobSignal: jobSignal)
+    }
+
+    /// Applies what is missing, the store's own tables first, all or nothing; answers the names applied, `room/name`.
+    /// Throws `StoreFault.migration` if one that was applied is edited or gone, or if a table breaks the rules of `SchemaLint`.
+    package func migrate(_ migrations: [Migration]) async throws -> [String] {
+        let (schema, clock) = (schema, context.clock)
+        return try await writer.submit(.flushed, isExclusive: true) { connection in
+            let (applied, catalogue) = try Migrator(connection: connection, migrations: migrations, now: clock.now()).run()
+            schema.catalogue = catalogue
+            connection.forgetStatements()
+            return applied
+        }
+    }
+
+    /// Finishes what is queued and closes the file; later calls throw `StoreFault.closed`.
+    package func close() async {
+        await readers.close()
+        await writer.close()
+    }
+
+    package func tenant<Value: Sendable>(
+        _ id: TenantID, _ durability: Durability, _ body: @escaping @Sendable (any TenantScope) throws -> Value
+    ) async throws -> Value {
+        try await writer.submit(durability) { [context] connection in
+            let scope = SQLiteTenantScope(connection, context, tenant: id)
+            defer { scope.end() }
+            return try body(scope)
+        }
+    }
+
+    package func tenantRead<Value: Sendable>(
+        _ id: TenantID, _ body: @escaping @Sendable (any TenantScope) throws -> Value
+    ) async throws -> Value {
+        try await readers.submit { [context] connection in
+            let scope = SQLiteTenantScope(connection, context, tenant: id)
+            defer { scope.end() }
+            return try body(scope)
+        }
+    }
+
+    package func kernel<Value: Sendable>(
+        _ reason: KernelReason, _ durability: Durability, _ body: @escaping @Sendable (any KernelScope) throws -> Value
+    ) async throws -> Value {
+        try await writer.submit(durability) { [context] connection in
+            let scope = SQLiteKernelScope(connection, context, reason: reason)
+            defer { scope.end() }
+            return try body(scope)
+        }
+    }
+
+    package func kernelRead<Value: Sendable>(
+        _ reason: KernelReason, _ body: @escaping @Sendable (any KernelScope) throws -> Value
+    ) async throws -> Value {
+        try await readers.submit { [context] connection in
+            let scope = SQLiteKernelScope(connection, context, reason: reason)
+            defer { scope.end() }
+            return try body(scope)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import Store
+
+/// One closure on its way to a connection and back.
+class Work: @unchecked Sendable {  // passed from the caller to one thread, and used there alone
+    let durability: Durability
+    /// Runs outside any transaction, with nothing beside it.
+    let isExclusive: Bool
+
+    init(durability: Durability, isExclusive: Bool) {
+        self.durability = durability
+        self.isExclusive = isExclusive
+    }
+    /// False if the closure threw. May run again, when a neighbour's failure undid the whole batch.
+    func perform(_ connection: Connection) -> Bool { false }
+    /// Answers the caller: with the result, or with `fault` where the commit failed.
+    func finish(_ fault: StoreFault?) {}
+}
+
+final class WorkOf<Value: Sendable>: Work, @unchecked Sendable {  // as above
+    private let body: (Connection) throws -> Value
+    private let continuation: CheckedContinuation<Value, any Error>
+    private var result: Result<Value, any Error>?
+
+    init(
+        durability: Durability, isExclusive: Bool, continuation: CheckedContinuation<Value, any Error>,
+        body: @escaping (Connection) throws -> Value
+    ) {
+        self.body = body
+        self.continuation = continuation
+        super.init(durability: durability, isExclusive: isExclusive)
+    }
+    override func perform(_ connection: Connection) -> Bool {
+        let result = Result { try body(connection) }
+        self.result = result
+        if case .success = result { return true }
+        return false
+    }
+    override func finish(_ fault: StoreFault?) {
+        switch (result, fault) {
+        case (.failure(let own)?, _): continuation.resume(throwing: own)
+        case (_, let fault?): continuation.resume(throwing: fault)
+        case (.success(let value)?, nil): continuation.resume(returning: value)
+        case (nil, nil): continuation.resume(throwing: StoreFault.closed)
+        }
+    }
+}

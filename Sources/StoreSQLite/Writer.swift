@@ -1,0 +1,143 @@
+import Foundation
+import Store
+import Vocabulary
+
+/// The one connection that writes, on its own thread. Whatever waits when it is free goes into one commit.
+final class Writer: @unchecked Sendable {  // `connection` and `ledger` are touched by the writer's thread only, once it runs
+    private let connection: Connection
+    private let queue: WorkQueue<Work>
+    private let finished = DispatchSemaphore(value: 0)
+    private let schema: SchemaInForce
+    private let jobSignal: JobSignal
+    private var isFlushing = false
+
+    init(connection: Connection, schema: SchemaInForce, jobSignal: JobSignal) {
+        self.connection = connection
+        self.schema = schema
+        self.jobSignal = jobSignal
+        queue = WorkQueue(name: "write", limit: connection.limits.queue)
+        let thread = Thread { [self] in
+            work()
+            finished.signal()
+        }
+        thread.name = "store-writer"
+        thread.stackSize = 4 << 20
+        thread.start()
+    }
+
+    func submit<Value: Sendable>(
+        _ durability: Durability, isExclusive: Bool = false, _ body: @escaping @Sendable (Connection) throws -> Value
+    ) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            let work = WorkOf(durability: durability, isExclusive: isExclusive, continuation: continuation, body: body)
+            do { try queue.push(work) } catch { continuation.resume(throwing: error) }
+        }
+    }
+
+    /// Does what is queued, then closes the connection.
+    func close() async {
+        queue.close()
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { [finished] in
+                finished.wait()
+                finished.signal()
+                continuation.resume()
+            }
+        }
+    }
+
+    private func work() {
+        while let batch = queue.take(connection.limits.batch) {
+            var group: [Work] = []
+            for work in batch {
+                guard work.isExclusive else {
+                    group.append(work)
+                    continue
+                }
+                commit(group)
+                group = []
+                _ = work.perform(connection)
+                work.finish(nil)
+            }
+            commit(group)
+        }
+        connection.close()
+    }
+
+    /// One transaction over all of `batch`; a closure that throws takes only its own changes back.
+    private func commit(_ batch: [Work]) {
+        guard !batch.isEmpty else { return }
+        connection.adopt(schema.catalogue)
+        do {
+            try flush(batch.contains { $0.durability == .flushed })
+            _ = try connection.rows(Transaction.begin, [], as: .trusted)
+        } catch {
+            for work in batch { answer(work, failing: error) }
+            return
+        }
+        for (index, work) in batch.enumerated() {
+            connection.sentry.fuel = connection.limits.kilosteps
+            do {
+                _ = try connection.rows(Transaction.save, [], as: .trusted)
+                let mark = connection.heads.mark
+                if work.perform(connection) {
+                    _ = try connection.rows(Transaction.release, [], as: .trusted)
+                } else if connection.isInTransaction {
+                    connection.heads.undo(to: mark)
+                    _ = try connection.rows(Transaction.rollbackToSave, [], as: .trusted)
+                    _ = try connection.rows(Transaction.release, [], as: .trusted)
+                }
+            } catch {
+                abandon()
+                answer(work, failing: error)
+                commit(Array(batch[..<index]) + Array(batch[(index + 1)...]))
+                return
+            }
+            if !connection.isInTransaction {
+                // The engine undid everything because of this one: the others did nothing wrong and go again without it.
+                abandon()
+                answer(work, failing: StoreFault.corrupt("the transaction ended within a closure"))
+                commit(Array(batch[..<index]) + Array(batch[(index + 1)...]))
+                return
+            }
+        }
+        do {
+            _ = try connection.rows(Transaction.commit, [], as: .trusted)
+        } catch {
+            abandon()
+            for work in batch { answer(work, failing: error) }
+            return
+        }
+        connection.heads.keep()
+        let hasJobs = connection.hasNewJobs
+        connection.hasNewJobs = false
+        for work in batch { work.finish(nil) }
+        if hasJobs { jobSignal.raise() }
+    }
+
+    private func abandon() {
+        if connection.isInTransaction { _ = try? connection.rows(Transaction.rollback, [], as: .trusted) }
+        connection.heads.undo(to: 0)
+        connection.hasNewJobs = false
+    }
+
+    private func answer(_ work: Work, failing error: any Error) {
+        work.finish((error as? StoreFault) ?? .corrupt("\(error)"))
+    }
+
+    private func flush(_ isFlushing: Bool) throws {
+        guard isFlushing != self.isFlushing else { return }
+        try connection.execute(isFlushing ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
+        self.isFlushing = isFlushing
+    }
+}
+
+enum Transaction {
+    static let begin = SQL("store.begin", "BEGIN IMMEDIATE")
+    static let beginRead = SQL("store.begin_read", "BEGIN")
+    static let commit = SQL("store.commit", "COMMIT")
+    static let rollback = SQL("store.rollback", "ROLLBACK")
+    static let save = SQL("store.save", "SAVEPOINT closure")
+    static let release = SQL("store.release", "RELEASE closure")
+    static let rollbackToSave = SQL("store.rollback_to_save", "ROLLBACK TO closure")
+}
