@@ -126,6 +126,9 @@ final class Connection {
         if mode == .tenant || mode == .kernel {
             try StatementText(sql.text).check(name: sql.name, mode: mode, unspeakable: sentry.catalogue.unspeakable)
         }
+        if mode == .tenant, let line = PlanCheck.trespass(try plan(sql), sentry.catalogue) {
+            throw StoreFault.outOfScope(name: sql.name, message: "the plan leaves the tenant's rows: \(line)")
+        }
         sentry.denial = ""
         var raw: OpaquePointer?
         let code = sqlite3_prepare_v3(handle, sql.text, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &raw, nil)
@@ -134,6 +137,17 @@ final class Connection {
         if caches[mode.rawValue].count >= limits.statements { caches[mode.rawValue].removeAll() }
         caches[mode.rawValue][sql] = made
         return made
+    }
+
+    private func plan(_ sql: SQL) throws -> [String] {
+        sentry.denial = ""
+        var raw: OpaquePointer?
+        let code = sqlite3_prepare_v2(handle, "EXPLAIN QUERY PLAN " + sql.text, -1, &raw, nil)
+        defer { sqlite3_finalize(raw) }
+        guard code == SQLITE_OK, let raw else { throw fault(code, name: sql.name) }
+        var lines: [String] = []
+        while sqlite3_step(raw) == SQLITE_ROW { lines.append(sqlite3_column_text(raw, 3).map { String(cString: $0) } ?? "") }
+        return lines
     }
 
     private func fault(_ code: Int32, name: String) -> StoreFault {

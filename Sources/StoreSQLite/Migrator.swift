@@ -36,6 +36,10 @@ struct Migrator {
         }
         let catalogue = try Catalogue.read(connection)
         if !pending.isEmpty {
+            let findings = SchemaLint.findings(try SchemaShape.read(connection))
+            if !findings.isEmpty {
+                throw StoreFault.migration("the schema breaks the house's rules:\n" + findings.map(\.sentence).joined(separator: "\n"))
+            }
             for row in try connection.rows(MigrationTable.brokenKeys, [], as: .trusted) {
                 throw StoreFault.migration("a row of \(try row.text(0)) points to a row that is not there")
             }

@@ -6,34 +6,38 @@ enum TenantViews {
 
     /// Statements that make the view of `table` and, where it may be written, its triggers.
     static func statements(_ table: TenantTable) -> [String] {
-        let columns = table.columns.joined(separator: ", ")
+        func quoted(_ name: String) -> String { "\"\(name)\"" }
+        func list(_ columns: [String], _ each: (String) -> String) -> String { columns.map { each(quoted($0)) }.joined(separator: ", ") }
+        let columns = list(table.columns) { $0 }
         let view = """
-            CREATE VIEW \(table.view) AS SELECT \(columns) FROM \(table.name) WHERE tenant_id = current_tenant()
+            CREATE VIEW \(quoted(table.view)) AS SELECT \(columns) FROM \(quoted(table.name)) WHERE tenant_id = current_tenant()
             """
         guard table.isWritable else { return [view] }
         let rest = table.columns.filter { !table.primaryKey.contains($0) }
-        let same = (["tenant_id = current_tenant()"] + table.primaryKey.dropFirst().map { "\($0) = OLD.\($0)" }).joined(separator: " AND ")
+        let same = (["tenant_id = current_tenant()"] + table.primaryKey.dropFirst().map { "\(quoted($0)) = OLD.\(quoted($0))" })
+            .joined(separator: " AND ")
         let insert = """
-            CREATE TRIGGER \(table.insertTrigger) INSTEAD OF INSERT ON \(table.view)
+            CREATE TRIGGER \(quoted(table.insertTrigger)) INSTEAD OF INSERT ON \(quoted(table.view))
             BEGIN
                 SELECT RAISE(ABORT, '\(refusal): tenant_id') WHERE NEW.tenant_id IS NOT current_tenant();
-                INSERT INTO \(table.name) (\(columns)) VALUES (\(table.columns.map { "NEW.\($0)" }.joined(separator: ", ")));
+                INSERT INTO \(quoted(table.name)) (\(columns)) VALUES (\(list(table.columns) { "NEW.\($0)" }));
             END
             """
+        let moved = table.primaryKey.map { "NEW.\(quoted($0)) IS NOT OLD.\(quoted($0))" }.joined(separator: " OR ")
         let key = """
-            CREATE TRIGGER \(table.keyTrigger) INSTEAD OF UPDATE OF \(table.primaryKey.joined(separator: ", ")) ON \(table.view)
-            WHEN \(table.primaryKey.map { "NEW.\($0) IS NOT OLD.\($0)" }.joined(separator: " OR "))
+            CREATE TRIGGER \(quoted(table.keyTrigger)) INSTEAD OF UPDATE OF \(list(table.primaryKey) { $0 }) ON \(quoted(table.view))
+            WHEN \(moved)
             BEGIN SELECT RAISE(ABORT, '\(refusal): a key never changes'); END
             """
         let update = """
-            CREATE TRIGGER \(table.updateTrigger) INSTEAD OF UPDATE ON \(table.view)
+            CREATE TRIGGER \(quoted(table.updateTrigger)) INSTEAD OF UPDATE ON \(quoted(table.view))
             BEGIN
-                UPDATE \(table.name) SET \(rest.map { "\($0) = NEW.\($0)" }.joined(separator: ", ")) WHERE \(same);
+                UPDATE \(quoted(table.name)) SET \(list(rest) { "\($0) = NEW.\($0)" }) WHERE \(same);
             END
             """
         let delete = """
-            CREATE TRIGGER \(table.deleteTrigger) INSTEAD OF DELETE ON \(table.view)
-            BEGIN DELETE FROM \(table.name) WHERE \(same); END
+            CREATE TRIGGER \(quoted(table.deleteTrigger)) INSTEAD OF DELETE ON \(quoted(table.view))
+            BEGIN DELETE FROM \(quoted(table.name)) WHERE \(same); END
             """
         return [view, insert, key] + (rest.isEmpty ? [] : [update]) + [delete]
     }
