@@ -22,7 +22,6 @@ struct Entry {
     var products: [Target.Dependency] = []
     var resources: [Resource] = []
     var exclude: [String] = []
-    var links: [LinkerSetting] = []
     var pkgConfig: String?
     var debian: String?
     var path: String?
@@ -32,8 +31,10 @@ func system(_ name: String, pkgConfig: String, debian: String) -> Entry {
     Entry(kind: .system, name: name, pkgConfig: pkgConfig, debian: debian)
 }
 func c(_ name: String, on: [String]) -> Entry { Entry(kind: .c, name: name, on: on) }
-func floor(_ name: String, on: [String] = [], products: [Target.Dependency] = [], links: [LinkerSetting] = []) -> Entry {
-    Entry(kind: .swift, name: name, on: on, products: products, links: links)
+func floor(
+    _ name: String, on: [String] = [], products: [Target.Dependency] = [], resources: [Resource] = [], exclude: [String] = []
+) -> Entry {
+    Entry(kind: .swift, name: name, on: on, products: products, resources: resources, exclude: exclude)
 }
 /// A feature: the shared floor, its declared left neighbours, its migrations and its README.
 func room(_ name: String, left: [String] = [], products: [Target.Dependency] = []) -> Entry {
@@ -75,10 +76,11 @@ let entries: [Entry] = [
     floor("StoreSQLite", on: ["Store", "CSQLite"]),
     floor("KeyValue", on: ["Vocabulary"]),
     floor("Signing", on: ["Vocabulary", "Store", "COpenSSL"]),
+    floor("LicenseFormat", on: ["Vocabulary", "Signing", "COpenSSL"]),
     floor("HTTPEdge", on: ["Vocabulary", "KeyValue", "Signing"]),
     floor("HTTPServer", on: ["Vocabulary", "HTTPEdge", "Telemetry"], products: hummingbird),
     floor("PolicyHost", on: ["HookEngine", "LuaShim"]),
-    floor("PluginHost", on: ["HookEngine"], products: [kit]),
+    floor("PluginHost", on: ["HookEngine"], products: [kit, .product(name: "PluginNote", package: "sdk")]),
 
     // The features, from left to right
     room("Tenancy"),
@@ -86,8 +88,8 @@ let entries: [Entry] = [
     room("Access", left: ["Identity", "Tenancy"]),
     room("Catalog"),
     room("Billing", left: ["Catalog"], products: [kit]),
-    room("Licensing", left: ["Catalog"]),
-    room("Seats", left: ["Licensing"]),
+    room("Licensing", left: ["Catalog", "LicenseFormat"]),
+    room("Seats", left: ["Licensing", "LicenseFormat"]),
     room("Notifications", left: []),
 
     // The roof
@@ -95,7 +97,7 @@ let entries: [Entry] = [
         "Console",
         on: [
             "Vocabulary", "HTTPEdge", "Store", "Tenancy", "Identity", "Access", "Catalog", "Billing", "Licensing", "Seats", "Notifications",
-        ], products: [.product(name: "Mustache", package: "swift-mustache")]),
+        ], products: [.product(name: "Mustache", package: "swift-mustache")], resources: [.copy("Templates")], exclude: ["README.md"]),
     floor(
         "Composition",
         on: [
@@ -106,7 +108,7 @@ let entries: [Entry] = [
     floor("RoomTesting", on: ["Vocabulary", "HookEngine", "Store", "StoreSQLite", "KeyValue", "Signing", "HTTPEdge"]),
     floor("PlatformTesting", on: ["Composition", "RoomTesting"]),
     program("coditectd", on: ["Composition"], products: [arguments]),
-    program("coditect", on: [], products: [arguments]),
+    program("coditect", on: ["Vocabulary", "Signing", "LicenseFormat"], products: [arguments]),
     program("bench-floor", on: [], products: [.product(name: "Hummingbird", package: "hummingbird"), logging], path: "Benchmarks/Floor"),
 
     // The tests
@@ -124,8 +126,9 @@ let entries: [Entry] = [
     tests("AccessTests", on: ["Access", "Identity", "Tenancy", "RoomTesting"]),
     tests("CatalogTests", on: ["Catalog", "HTTPEdge"]),
     tests("BillingTests", on: ["Billing", "Catalog", "RoomTesting"]),
-    tests("LicensingTests", on: ["Licensing", "Catalog", "RoomTesting"]),
-    tests("SeatsTests", on: ["Seats", "Licensing", "Catalog", "RoomTesting"]),
+    tests("LicensingTests", on: ["Licensing", "LicenseFormat", "Catalog", "RoomTesting"]),
+    tests("SeatsTests", on: ["Seats", "Licensing", "LicenseFormat", "Catalog", "RoomTesting"]),
+    tests("CommandLineTests", on: ["coditect", "LicenseFormat"]),
     tests("NotificationsTests", on: ["Notifications", "RoomTesting"]),
     tests("ArchitectureTests", on: []),
     tests("ContractTests", on: ["PlatformTesting", "coditectd"]),
@@ -156,8 +159,7 @@ func target(_ entry: Entry) -> Target {
         return .target(name: entry.name, dependencies: dependencies, cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])])
     case .swift:
         return .target(
-            name: entry.name, dependencies: dependencies, exclude: entry.exclude, resources: entry.resources, swiftSettings: strict,
-            linkerSettings: entry.links)
+            name: entry.name, dependencies: dependencies, exclude: entry.exclude, resources: entry.resources, swiftSettings: strict)
     case .program:
         return .executableTarget(name: entry.name, dependencies: dependencies, path: entry.path, swiftSettings: strict)
     case .test:
