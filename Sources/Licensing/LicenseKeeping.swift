@@ -1,0 +1,193 @@
+import Catalog
+import Foundation
+import LicenseFormat
+import Store
+import Vocabulary
+
+/// A tier that no catalog names: the event waits until the operator has put it back.
+package struct UnknownTier: Error, Sendable { package let tier: String }
+
+extension Licenses {
+    private static let standingReason = KernelReason("licensing.standing_changed")
+    private static let verifiedReason = KernelReason("licensing.user_verified")
+    private static let revokeReason = KernelReason("licensing.revoke")
+
+    /// What the room hears.
+    package func subscribers() -> [EventSubscriber] {
+        [
+            EventSubscriber(StandingChanged.self, subscriber: "licensing") { event, delivery, act in
+                try await apply(event, settling: delivery, act)
+            },
+            EventSubscriber(UserVerified.self, subscriber: "licensing") { event, delivery, act in
+                try await grantFree(to: event.tenant, settling: delivery, act)
+            },
+        ]
+    }
+    package func jobs() -> [JobHandler] { [] }
+
+    /// Brings the subscription's licence to what billing says. Snapshots may repeat and come in any order: the highest version
+    /// wins, and the first one ever that entitles issues the licence, whatever the newest says by then.
+    package func apply(_ event: StandingChanged, settling delivery: Delivery? = nil, _ act: Act) async throws {
+        try await store.kernel(Self.standingReason, .flushed) { db in
+            let issued = try db.within(event.tenant) { db in
+                let record = try merge(event, in: db)
+                let origin = License.Origin.subscription(event.subscription)
+                if let row = try db.row(LicenseTable.licenseOf, origin.text) {
+                    try change(try license(row, tenant: db.tenant), to: record.latest, in: db, act)
+                    return nil as Issued?
+                }
+                guard record.wasEntitled else { return nil }
+                let issued = try issue(origin, record.latest, terms: record.latest.terms, in: db, act)
+                try endFree(replacedBy: issued.id, in: db, act)
+                return issued
+            }
+            if let issued { try db.run(LicenseTable.routeKey, issued.digest, event.tenant, issued.id) }
+            if let delivery { try db.settle(delivery) }
+        }
+    }
+
+    /// Gives the tenant the free tier: once, and never beside or after a paid one.
+    package func grantFree(to tenant: TenantID, settling delivery: Delivery? = nil, _ act: Act) async throws {
+        let name = settings[LicenseSettings.freeTier]
+        let tier = name.isEmpty ? nil : catalog[name]
+        try await store.kernel(Self.verifiedReason, .flushed) { db in
+            if let tier {
+                let issued = try db.within(tenant) { db in
+                    guard try db.rows(LicenseTable.licenses).isEmpty else { return nil as Issued? }
+                    let snapshot = StandingChanged.Snapshot(
+                        version: 0, standing: .active, tier: tier.id.name, quantity: 1, periodEnd: act.now)
+                    return try issue(.free, snapshot, terms: LicenseTerms(standing: .active, periodEnd: nil), in: db, act)
+                }
+                if let issued { try db.run(LicenseTable.routeKey, issued.digest, tenant, issued.id) }
+            }
+            if let delivery { try db.settle(delivery) }
+        }
+    }
+
+    /// Ends the licence for good. Repeating it changes nothing.
+    package func revoke(_ id: License.ID, tenant: TenantID, reason: String, _ act: Act) async throws {
+        try await store.kernel(Self.revokeReason, .flushed) { db in
+            try db.within(tenant) { db in
+                guard let license = try license(id, in: db) else { throw CommonProblems.notFound }
+                var terms = license.terms
+                guard terms.revokedAt == nil else { return }
+                terms.revokedAt = act.now
+                try write(license, terms: terms, details: ["reason": .string(reason)], in: db, act)
+            }
+        }
+    }
+
+    // MARK: Steps of one transaction
+
+    private struct Issued {
+        let id: License.ID
+        let digest: [UInt8]
+    }
+
+    private func merge(_ event: StandingChanged, in db: any TenantScope) throws -> StandingRecord {
+        let row = try db.row(LicenseTable.standing, event.subscription)
+        let known = try row.map { row in
+            StandingRecord(
+                latest: try JSONCoding.decode(StandingChanged.Snapshot.self, Data(try row.text(2).utf8)), wasEntitled: try row.bool(1))
+        }
+        let merged = known?.merged(event.snapshot) ?? StandingRecord(event.snapshot)
+        guard merged != known else { return merged }
+        let snapshot = String(decoding: try JSONCoding.encode(merged.latest), as: UTF8.self)
+        if known == nil {
+            try db.run(LicenseTable.insertStanding, db.tenant, event.subscription, merged.latest.version, merged.wasEntitled, snapshot)
+        } else {
+            try db.run(LicenseTable.writeStanding, event.subscription, merged.latest.version, merged.wasEntitled, snapshot)
+        }
+        return merged
+    }
+
+    private func issue(
+        _ origin: License.Origin, _ snapshot: StandingChanged.Snapshot, terms: LicenseTerms, in db: any TenantScope, _ act: Act
+    ) throws -> Issued {
+        guard let tier = catalog[snapshot.tier], let grant = grant(snapshot.tier, quantity: snapshot.quantity) else {
+            throw UnknownTier(tier: snapshot.tier)
+        }
+        let id: License.ID = entropy.id(act.now)
+        let key = LicenseKey.make(prefix: tier.key.prefix, groups: tier.key.groups, entropy: entropy)
+        let box = try sealer.seal(Array(key.utf8), context: Self.keyContext(id))
+        try db.run(
+            LicenseTable.insert, db.tenant, id, origin.text, snapshot.tier, snapshot.quantity, snapshot.version, terms.standing.rawValue,
+            terms.periodEnd, terms.graceUntil, terms.cancelsAt, String(decoding: try JSONCoding.encode(grant), as: UTF8.self), box, act.now)
+        try db.journal(
+            JournalEntry(
+                LicenseTransition.issue.action, subject: "license:\(id)",
+                details: details(tier: snapshot.tier, quantity: snapshot.quantity, terms).merging(["origin": .string(origin.text)])), act)
+        try db.emit(LicenseIssued(tenant: db.tenant, license: id, tier: snapshot.tier), act)
+        if terms.status(at: act.now).isUsable {
+            try mail(LicenseTransition.issue, id, tierName: grant.tierName, version: snapshot.version, in: db, act)
+        }
+        return Issued(id: id, digest: sealer.digest(Array(try LicenseKey.canonical(key).utf8), purpose: Self.keyPurpose))
+    }
+
+    private func change(_ license: License, to snapshot: StandingChanged.Snapshot, in db: any TenantScope, _ act: Act) throws {
+        guard snapshot.version > license.version else { return }
+        var terms = snapshot.terms
+        terms.revokedAt = license.terms.revokedAt
+        let changed = License(
+            id: license.id, tenant: license.tenant, origin: license.origin, tier: snapshot.tier, quantity: snapshot.quantity,
+            version: snapshot.version, terms: license.terms, grant: license.grant, issuedAt: license.issuedAt)
+        guard let grant = grant(snapshot.tier, quantity: snapshot.quantity) ?? (snapshot.tier == license.tier ? license.grant : nil) else {
+            throw UnknownTier(tier: snapshot.tier)
+        }
+        var extra: JSONValue = [:]
+        if snapshot.tier != license.tier { extra = ["tier_before": .string(license.tier)] }
+        if snapshot.quantity != license.quantity { extra = extra.merging(["quantity_before": .int(Int64(license.quantity))]) }
+        try write(changed, terms: terms, grant: grant, details: extra, in: db, act)
+    }
+
+    /// Writes the licence's new terms with the journal entry and the mail that belong to what was done.
+    private func write(
+        _ license: License, terms: LicenseTerms, grant: TierGrant? = nil, details extra: JSONValue, in db: any TenantScope, _ act: Act
+    ) throws {
+        let grant = grant ?? license.grant
+        try db.run(
+            LicenseTable.write, license.id, license.tier, license.quantity, license.version, terms.standing.rawValue, terms.periodEnd,
+            terms.graceUntil, terms.cancelsAt, terms.revokedAt, String(decoding: try JSONCoding.encode(grant), as: UTF8.self), act.now)
+        let transition = LicenseTransition.between(license.terms, terms, now: act.now)
+        try db.journal(
+            JournalEntry(
+                transition?.action ?? "license.changed", subject: "license:\(license.id)",
+                details: details(tier: license.tier, quantity: license.quantity, terms).merging(extra)), act)
+        if let transition { try mail(transition, license.id, tierName: grant.tierName, version: license.version, in: db, act) }
+    }
+
+    /// A paid licence takes the free one's place.
+    private func endFree(replacedBy paid: License.ID, in db: any TenantScope, _ act: Act) throws {
+        guard let row = try db.row(LicenseTable.licenseOf, License.Origin.free.text) else { return }
+        let free = try license(row, tenant: db.tenant)
+        guard free.terms.standing != .cancelled, free.terms.revokedAt == nil else { return }
+        var terms = free.terms
+        terms.standing = .cancelled
+        terms.cancelsAt = act.now
+        try write(free, terms: terms, details: ["replaced_by": .string(paid.description)], in: db, act)
+    }
+
+    private func details(tier: String, quantity: Int, _ terms: LicenseTerms) -> JSONValue {
+        [
+            "tier": .string(tier), "quantity": .int(Int64(quantity)), "standing": .string(terms.standing.rawValue),
+            "expires_at": terms.effectiveEnd.map { .string($0.iso8601) } ?? .null,
+        ]
+    }
+
+    private func mail(
+        _ transition: LicenseTransition, _ id: License.ID, tierName: String, version: Int64, in db: any TenantScope, _ act: Act
+    ) throws {
+        guard let template = transition.mail else { return }
+        try db.emit(
+            MailRequested(
+                recipient: .owners(db.tenant), template: template, values: ["license_id": id.description, "tier_name": tierName],
+                key: "\(template):\(id):\(version)"), act)
+    }
+}
+
+extension JSONValue {
+    /// This object with the members of another.
+    fileprivate func merging(_ other: JSONValue) -> JSONValue {
+        .object((object ?? [:]).merging(other.object ?? [:]) { _, new in new })
+    }
+}

@@ -1,0 +1,244 @@
+import Foundation
+import HTTPEdge
+import LicenseFormat
+import Store
+import Vocabulary
+
+extension Licenses {
+    package func routes() -> [Route] { keyRoutes() + tenantRoutes() + [publicKeysRoute()] }
+
+    /// Routes whose caller is proved by the key in the body.
+    private func keyRoutes() -> [Route] {
+        [
+            Route(
+                .post, "/api/v1/licenses/validate", name: "licenses.validate",
+                summary: "Whether a key is good on a device. Always 200: `code` tells the first of its reasons that holds.", access: .proof,
+                limit: .validate, request: Wire.validateRequest, answers: [RouteAnswer(200, "What the key is worth", Wire.validation)]
+            ) { call in
+                let body = try call.decode(Wire.ValidateBody.self)
+                let validation = try await validate(key: body.licenseKey, hardwareID: body.hardwareID, now: call.act.now)
+                return Wire.reply(Wire.json(validation))
+            },
+            Route(
+                .post, "/api/v1/licenses/activate", name: "licenses.activate",
+                summary: "Binds a licence to a device and gives the signed file for offline use. Repeating it is harmless.", access: .proof,
+                limit: .activate, request: Wire.activateRequest, answers: [RouteAnswer(200, "Active on the device", Wire.activationChange)],
+                problems: Wire.keyProblems + [
+                    LicenseProblems.suspended, LicenseProblems.expired, LicenseProblems.revoked, LicenseProblems.activationLimit,
+                    LicenseProblems.notActivated,
+                ], creates: true
+            ) { call in
+                let body = try call.decode(Wire.ActivateBody.self)
+                let change = try await activate(
+                    key: body.licenseKey, hardwareID: body.hardwareID, machineName: body.machineName, call.act)
+                return Wire.reply(Wire.json(change))
+            },
+            Route(
+                .post, "/api/v1/licenses/deactivate", name: "licenses.deactivate",
+                summary: "Takes a licence off a device and frees its place.", access: .proof, limit: .activate,
+                request: Wire.activateRequest, answers: [RouteAnswer(200, "No longer active on the device", Wire.activationChange)],
+                problems: Wire.keyProblems + [LicenseProblems.notActivated], creates: true
+            ) { call in
+                let body = try call.decode(Wire.ActivateBody.self)
+                return Wire.reply(Wire.json(try await deactivate(key: body.licenseKey, hardwareID: body.hardwareID, call.act)))
+            },
+        ]
+    }
+
+    private func tenantRoutes() -> [Route] {
+        [
+            Route(
+                .get, "/api/v1/licenses/features", name: "licenses.features",
+                summary: "What the tenant's usable licences grant together.", access: .session,
+                answers: [RouteAnswer(200, "Features and limits", Wire.featuresAnswer)]
+            ) { call in
+                let granted = try await features(try call.caller().tenant, now: call.act.now)
+                return Wire.reply(["features": .object(granted.features), "limits": .object(granted.limits)])
+            },
+            Route(
+                .get, "/api/v1/licenses", name: "licenses.list", summary: "The tenant's licences, the oldest first; without their keys.",
+                access: .permission(LicensePermissions.read), query: Wire.pageQuery,
+                answers: [RouteAnswer(200, "One page", Wire.listAnswer)]
+            ) { call in
+                let page = try await list(
+                    try call.caller().tenant, after: call.query["cursor"].flatMap(LicenseID.init), limit: Wire.limit(call))
+                return Wire.reply([
+                    "licenses": .array(page.licenses.map { Wire.json($0, now: call.act.now) }),
+                    "next_cursor": page.next.map { .string($0.description) } ?? .null,
+                ])
+            },
+            Route(
+                .get, "/api/v1/licenses/{id}", name: "licenses.get", summary: "One licence with its key and its devices; that it was shown is journalled.",
+                access: .permission(LicensePermissions.read), answers: [RouteAnswer(200, "The licence", Wire.detailAnswer)],
+                problems: [CommonProblems.notFound]
+            ) { call in
+                let detail = try await reveal(try call.id("id"), tenant: try call.caller().tenant, call.act)
+                var members = Wire.json(detail.license, now: call.act.now).object ?? [:]
+                members["key"] = .string(detail.key)
+                members["activations"] = .array(detail.activations.map { Wire.json($0, deactivatedAt: nil) })
+                return Wire.reply(["license": .object(members)])
+            },
+        ]
+    }
+
+    private func publicKeysRoute() -> Route {
+        Route(
+            .get, "/.well-known/coditect/license-keys.json", name: "licenses.public_keys",
+            summary: "The public keys that verify licence files and seat answers without the network.", access: .open,
+            answers: [RouteAnswer(200, "Keys as JWK and PEM, with purpose and scheme", .map(.any))]
+        ) { _ in
+            var reply = Wire.reply(publicKeys())
+            reply.headers.append(("cache-control", "public, max-age=300"))
+            return reply
+        }
+    }
+}
+
+/// How the room's nouns look on the wire.
+private enum Wire {
+    struct ValidateBody: Decodable {
+        let licenseKey: String
+        let hardwareID: String
+        enum CodingKeys: String, CodingKey {
+            case licenseKey = "license_key"
+            case hardwareID = "hardware_id"
+        }
+    }
+    struct ActivateBody: Decodable {
+        let licenseKey: String
+        let hardwareID: String
+        let machineName: String?
+        enum CodingKeys: String, CodingKey {
+            case licenseKey = "license_key"
+            case hardwareID = "hardware_id"
+            case machineName = "machine_name"
+        }
+    }
+
+    static let keyProblems = [LicenseProblems.keyMalformed, LicenseProblems.keyUnknown]
+
+    static func reply(_ json: JSONValue) -> Reply {
+        Reply(status: 200, headers: [("content-type", "application/json")], body: JSONWriter.data(json))
+    }
+    static func limit(_ call: Call) -> Int { call.query["limit"].flatMap(Int.init).map { min(max($0, 1), 200) } ?? 100 }
+    private static func time(_ moment: Timestamp?) -> JSONValue { moment.map { .string($0.iso8601) } ?? .null }
+    private static func count(_ number: Int?) -> JSONValue { number.map { .int(Int64($0)) } ?? .null }
+
+    // MARK: Answers
+
+    static func json(_ validation: Validation) -> JSONValue {
+        [
+            "valid": .bool(validation.code.isValid), "code": .string(validation.code.rawValue),
+            "license": validation.license.map(json) ?? .null, "file": validation.file?.json ?? .null,
+        ]
+    }
+    static func json(_ proven: ProvenLicense) -> JSONValue {
+        [
+            "id": .string(proven.license.id.description), "tier": .string(proven.license.tier), "status": .string(proven.status.rawValue),
+            "expires_at": time(proven.license.expiresAt), "features": .object(proven.license.grant.features),
+            "max_activations": count(proven.license.grant.devices), "activations": count(proven.activations),
+            "offline_until": time(proven.offlineUntil),
+        ]
+    }
+    static func json(_ change: ActivationChange) -> JSONValue {
+        [
+            "activation": json(change.activation, deactivatedAt: change.deactivatedAt), "license": json(change.license),
+            "file": change.file?.json ?? .null,
+        ]
+    }
+    static func json(_ activation: Activation, deactivatedAt: Timestamp?) -> JSONValue {
+        [
+            "id": .string(activation.id.description), "license_id": .string(activation.license.description),
+            "machine_name": activation.machineName.map(JSONValue.string) ?? .null, "activated_at": time(activation.activatedAt),
+            "deactivated_at": time(deactivatedAt),
+        ]
+    }
+    static func json(_ license: License, now: Timestamp) -> JSONValue {
+        [
+            "id": .string(license.id.description), "tier": .string(license.tier), "tier_name": .string(license.grant.tierName),
+            "status": .string(license.status(at: now).rawValue), "expires_at": time(license.expiresAt),
+            "features": .object(license.grant.features), "limits": .object(license.grant.limits), "seats": count(license.grant.seats),
+            "max_activations": count(license.grant.devices), "issued_at": time(license.issuedAt),
+        ]
+    }
+
+    // MARK: Schemas
+
+    private static let key = SchemaField("license_key", .string(min: 1, max: 128), "As shown or typed; case, spaces and dashes do not matter")
+    private static let hardware = SchemaField("hardware_id", .string(min: 1, max: 256), "What identifies the device; opaque to the server")
+    static let validateRequest = Schema.object([
+        key, hardware, SchemaField("version", .string(max: 64), "The client's version", optional: true),
+    ])
+    static let activateRequest = Schema.object([
+        key, hardware, SchemaField("machine_name", .string(max: 128), "What the owner calls the device", optional: true),
+    ])
+    static let pageQuery = [
+        QueryField("cursor", .string(max: 64, format: .uuid), "`next_cursor` of the page before"),
+        QueryField("limit", .integer(1...200), "At most so many; 100 unless told"),
+    ]
+    private static let moment = Schema.string(max: 40, format: .dateTime)
+    private static let figure = Schema.integer(0...10_000_000)
+    private static let status = Schema.choice(LicenseStatus.allCases.map(\.rawValue))
+    private static let features = Schema.map(.boolean)
+    private static let limits = Schema.map(.nullable(.integer(Int64.min...Int64.max)))
+
+    private static let file = Schema.named(
+        "LicenseFile",
+        .object([
+            SchemaField("license", .map(.any), "What is signed, in RFC 8785 form after `coditect:license-file.v1` and NUL"),
+            SchemaField(
+                "signatures",
+                .array(
+                    .object([
+                        SchemaField("key_id", .string(max: 64)), SchemaField("algorithm", .choice(["Ed25519", "RSA-4096-PSS-SHA256"])),
+                        SchemaField("signature", .string(max: 1_024, format: .hex)),
+                    ]), max: 8)),
+        ]))
+    private static let proven = Schema.named(
+        "ProvenLicense",
+        .object([
+            SchemaField("id", .string(max: 36, format: .uuid)), SchemaField("tier", .string(max: 32)), SchemaField("status", status),
+            SchemaField("expires_at", .nullable(moment), "The effective end, grace included; null: without end"),
+            SchemaField("features", features), SchemaField("max_activations", .nullable(figure), "null: without limit"),
+            SchemaField("activations", figure), SchemaField("offline_until", moment, "Until when a device may go without asking"),
+        ]))
+    private static let activation = Schema.named(
+        "Activation",
+        .object([
+            SchemaField("id", .string(max: 36, format: .uuid)), SchemaField("license_id", .string(max: 36, format: .uuid)),
+            SchemaField("machine_name", .nullable(.string(max: 128))), SchemaField("activated_at", moment),
+            SchemaField("deactivated_at", .nullable(moment)),
+        ]))
+    static let validation = Schema.object([
+        SchemaField("valid", .boolean, "Whether this device may use the licence"),
+        SchemaField("code", .choice(ValidationCode.allCases.map(\.rawValue)), "The first that holds, in this order"),
+        SchemaField("license", .nullable(proven), "null for a key that is no licence's"),
+        SchemaField("file", .nullable(file), "A fresh file, where the licence is good and active on the device"),
+    ])
+    static let activationChange = Schema.object([
+        SchemaField("activation", activation), SchemaField("license", proven),
+        SchemaField("file", .nullable(file), "null after a deactivation"),
+    ])
+    static let featuresAnswer = Schema.object([SchemaField("features", features), SchemaField("limits", limits, "null: without limit")])
+
+    private static let listed: [SchemaField] = [
+        SchemaField("id", .string(max: 36, format: .uuid)), SchemaField("tier", .string(max: 32)), SchemaField("tier_name", .string(max: 80)),
+        SchemaField("status", status), SchemaField("expires_at", .nullable(moment)), SchemaField("features", features),
+        SchemaField("limits", limits), SchemaField("seats", figure), SchemaField("max_activations", .nullable(figure)),
+        SchemaField("issued_at", moment),
+    ]
+    static let listAnswer = Schema.object([
+        SchemaField("licenses", .array(.named("License", .object(listed)), max: 200)),
+        SchemaField("next_cursor", .nullable(.string(max: 36, format: .uuid))),
+    ])
+    static let detailAnswer = Schema.object([
+        SchemaField(
+            "license",
+            .named(
+                "LicenseDetail",
+                .object(
+                    listed + [
+                        SchemaField("key", .string(max: 128), "The licence key"), SchemaField("activations", .array(activation, max: 1_000)),
+                    ])))
+    ])
+}
