@@ -37,10 +37,10 @@ func floor(
     Entry(kind: .swift, name: name, on: on, products: products, resources: resources, exclude: exclude)
 }
 /// A feature: the shared floor, its declared left neighbours, its migrations and its README.
-func room(_ name: String, left: [String] = [], products: [Target.Dependency] = []) -> Entry {
+func room(_ name: String, left: [String] = [], products: [Target.Dependency] = [], resources: [Resource] = []) -> Entry {
     Entry(
         kind: .swift, name: name, on: ["Vocabulary", "HookEngine", "Store", "Signing", "KeyValue", "HTTPEdge"] + left,
-        products: products, resources: [.copy("Migrations")], exclude: ["README.md"])
+        products: products, resources: [.copy("Migrations")] + resources, exclude: ["README.md"])
 }
 func program(_ name: String, on: [String], products: [Target.Dependency] = [], path: String? = nil) -> Entry {
     Entry(kind: .program, name: name, on: on, products: products, path: path)
@@ -84,7 +84,7 @@ let entries: [Entry] = [
 
     // The features, from left to right
     room("Tenancy"),
-    room("Identity", left: ["Tenancy", "CArgon2"]),
+    room("Identity", left: ["Tenancy", "CArgon2"], resources: [.copy("Resources")]),
     room("Access", left: ["Identity", "Tenancy"]),
     room("Catalog"),
     room("Billing", left: ["Catalog"], products: [kit]),
@@ -121,7 +121,7 @@ let entries: [Entry] = [
     tests("TelemetryTests", on: ["Telemetry", "Vocabulary"], products: [logging]),
     tests("HookEngineTests", on: ["HookEngine"]),
     tests("PolicyTests", on: ["PolicyHost", "HookEngine", "LuaShim"]),
-    tests("PluginTests", on: ["PluginHost"]),
+    tests("PluginTests", on: ["PluginHost"], products: [kit, .product(name: "PluginKitTesting", package: "sdk")]),
     tests("IdentityTests", on: ["Identity", "Tenancy", "RoomTesting"]),
     tests("AccessTests", on: ["Access", "Identity", "Tenancy", "RoomTesting"]),
     tests("CatalogTests", on: ["Catalog", "HTTPEdge"]),
