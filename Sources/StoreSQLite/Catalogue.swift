@@ -29,7 +29,7 @@ final class Catalogue: Sendable {
     let doors: [String: Set<String>]
     /// Every table of the kernel's own: no tenant statement may as much as name one.
     let kernelTables: Set<String>
-    /// What the engine itself deletes or updates when a parent row goes.
+    /// What the engine itself reads, deletes or updates when a parent row goes, in its own name.
     let cascaded: Set<String>
     /// Words that no tenant statement may contain as a name.
     let unspeakable: Set<String>
@@ -68,8 +68,9 @@ final class Catalogue: Sendable {
             }
             let columns = try connection.rows(SchemaTable.columns, [name], as: .trusted).map { (try $0.text(0), try $0.int(1)) }
             let keys = try connection.rows(SchemaTable.foreignKeys, [name], as: .trusted)
-            let actions = try keys.flatMap { [try $0.text(1), try $0.text(2)] }
-            if actions.contains(where: { !["NO ACTION", "RESTRICT"].contains($0) }) { cascaded.insert(name) }
+            for key in keys where try [key.text(1), key.text(2)].contains("CASCADE") {
+                cascaded.formUnion([name, try key.text(0).lowercased()])
+            }
             tables.append(
                 TenantTable(
                     name: name, columns: columns.map(\.0), primaryKey: columns.filter { $0.1 > 0 }.sorted { $0.1 < $1.1 }.map(\.0),
