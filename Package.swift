@@ -170,6 +170,7 @@ func target(_ entry: Entry) -> Target {
 /// Only the packages that a chosen entry names, so that one room builds without fetching the rest.
 let packages: [(name: String, dependency: Package.Dependency)] = [
     ("sdk", .package(path: "plugins/sdk")),
+    ("sdk-testing", .package(path: "plugins/sdk-testing")),
     ("swift-log", .package(url: "https://github.com/apple/swift-log", exact: "1.16.2")),
     ("hummingbird", .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1")),
     ("swift-nio", .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2")),
