@@ -1,1 +1,124 @@
+import Foundation
+import PluginHost
+import PluginKit
+import PluginKitTesting
+import Synchronization
 import Testing
+
+/// The library of Tests/Fixtures/misbehaving-plugin, built once by the very script that builds the shipped plugins.
+enum BuiltFixture {
+    static let folder: URL = {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let out = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "coditect-plugins-\(ProcessInfo.processInfo.processIdentifier)")
+        let build = Process()
+        build.executableURL = URL(fileURLWithPath: "/bin/sh")
+        build.arguments = [
+            root.appendingPathComponent("Scripts/build-plugins.sh").path, "debug", out.path,
+            root.appendingPathComponent("Tests/Fixtures/misbehaving-plugin").path,
+        ]
+        build.environment = ProcessInfo.processInfo.environment.merging(["CODITECT_ROOMS": ""]) { _, new in new }
+        do { try build.run() } catch { return out }
+        build.waitUntilExit()
+        return out.appendingPathComponent("misbehaving")
+    }()
+}
+
+/// One directory of plugins and the services that a host over it gets.
+final class Bench: PluginHostServices {
+    struct State {
+        var environment = ["MISBEHAVING_SECRET": "one,two"]
+        var settings: [String: [String: JSONValue]] = [:]
+        var values: [PluginSpaceName: [String: Data]] = [:]
+        var lines: [String] = []
+        var requests: [OutboundRequest] = []
+    }
+    let root = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-bench-\(UUID().uuidString)")
+    let clock = ManualPluginClock(Timestamp(seconds: 1_800_000_000))
+    let state = Mutex(State())
+    var directory: URL { root.appendingPathComponent("plugins") }
+    var copies: URL { root.appendingPathComponent("copies") }
+
+    init() throws { try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true) }
+    deinit { try? FileManager.default.removeItem(at: root) }
+
+    func host() -> PluginHost { PluginHost(directory: directory, copies: copies, services: self) }
+    var lines: [String] { state.withLock { $0.lines } }
+
+    /// Lays the fixture out under `name`, its manifest and library changed.
+    func place(
+        _ name: String = "misbehaving", manifest: (inout [String: JSONValue]) -> Void = { _ in }, library: (inout Data) -> Void = { _ in }
+    ) throws {
+        let folder = directory.appendingPathComponent(name)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let source = try JSONValue.parse(Data(contentsOf: BuiltFixture.folder.appendingPathComponent("plugin.json")))
+        var members = try #require(source.object)
+        manifest(&members)
+        try JSONValue.object(members).encoded().write(to: folder.appendingPathComponent("plugin.json"))
+        var bytes = try Data(contentsOf: BuiltFixture.folder.appendingPathComponent("libMisbehavingPlugin.so"))
+        library(&bytes)
+        try bytes.write(to: folder.appendingPathComponent("libMisbehavingPlugin.so"))
+    }
+    func set(_ name: String, _ value: JSONValue) { state.withLock { $0.settings["misbehaving", default: [:]][name] = value } }
+
+    func secret(_ name: String) -> String? { state.withLock { $0.environment[name] } }
+    func environment(_ name: String) -> String? { state.withLock { $0.environment[name] } }
+    func settings(of plugin: String) -> [String: JSONValue] { state.withLock { $0.settings[plugin] ?? [:] } }
+    func send(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse {
+        state.withLock { $0.requests.append(request) }
+        return OutboundResponse(status: 204)
+    }
+    func value(_ key: String, in space: PluginSpaceName) async throws -> Data? { state.withLock { $0.values[space]?[key] } }
+    func put(_ key: String, _ value: Data, in space: PluginSpaceName, if condition: PutCondition) async throws -> Bool {
+        state.withLock { state in
+            let now = state.values[space]?[key]
+            switch condition {
+            case .always: break
+            case .absent: if now != nil { return false }
+            case .holds(let expected): if now != expected { return false }
+            }
+            state.values[space, default: [:]][key] = value
+            return true
+        }
+    }
+    func remove(_ key: String, in space: PluginSpaceName) async throws { state.withLock { $0.values[space]?[key] = nil } }
+    func keys(prefix: String, after: String?, limit: Int, in space: PluginSpaceName) async throws -> [String] {
+        state.withLock { Array(($0.values[space] ?? [:]).keys.filter { $0.hasPrefix(prefix) && $0 > after ?? "" }.sorted().prefix(limit)) }
+    }
+    func log(_ level: PluginLogLevel, _ message: String, _ fields: [String: String], plugin: String) {
+        let tail = fields.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+        state.withLock { $0.lines.append("\(plugin): \(message)\(tail)") }
+    }
+    func now() -> Timestamp { clock.now() }
+    func sleep(for span: Duration) async throws { try await clock.sleep(for: span) }
+    func origin() -> String { "https://platform.test" }
+    func ownOrigin() -> String { "http://127.0.0.1:8080" }
+}
+
+extension Data {
+    /// Replaces the first occurrence of `text` by one of the same length.
+    mutating func patch(_ text: String, _ other: String) {
+        precondition(text.utf8.count == other.utf8.count)  // a test's own mistake
+        guard let place = range(of: Data(text.utf8)) else {
+            Issue.record("\(text) is not in the library")
+            return
+        }
+        replaceSubrange(place, with: Data(other.utf8))
+    }
+    /// Writes one word of the kit's note: 0 and 1 the kit, 2 to 4 the compiler.
+    mutating func patchNote(_ word: Int, _ value: UInt8) {
+        guard let name = range(of: Data("CODITECT\0\0\0\0".utf8)) else {
+            Issue.record("there is no note")
+            return
+        }
+        self[name.upperBound + word * 4] = value
+    }
+}
+
+func checkout(_ tier: String, interval: BillingInterval = .month, successURL: String = "https://platform.test/done") -> CheckoutRequest {
+    CheckoutRequest(
+        reference: "ref_1", tenant: "ten_1", tier: tier, interval: interval, quantity: 1,
+        unitPrice: Money(amountMinor: 9_900, currency: Currency("USD")!), providerPrice: nil, customer: nil, customerEmail: nil,
+        trialDays: 0,
+        successURL: successURL, cancelURL: "https://platform.test/back", idempotencyKey: "key_1")
+}

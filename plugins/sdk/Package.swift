@@ -10,15 +10,12 @@ let package = Package(
         .library(name: "PluginKit", type: .dynamic, targets: ["PluginKit"]),
         // Linked into every plugin: the ELF note that the host reads before it loads the library.
         .library(name: "PluginNote", targets: ["PluginNote"]),
-        // For a plugin's own tests: stand-ins for what the host gives, and the conformance kits.
-        .library(name: "PluginKitTesting", targets: ["PluginKitTesting"]),
     ],
     targets: [
         // The compiler warns at each import that Foundation itself has no library evolution; the note's check for one and the same
         // compiler, hence one Foundation, answers that, and the warning cannot be silenced by itself.
         .target(name: "PluginKit", swiftSettings: strict + [.unsafeFlags(["-enable-library-evolution", "-suppress-warnings"])]),
         .target(name: "PluginNote", swiftSettings: strict),
-        .target(name: "PluginKitTesting", dependencies: ["PluginKit"], swiftSettings: strict),
-        .testTarget(name: "PluginKitTests", dependencies: ["PluginKit", "PluginKitTesting"], swiftSettings: strict),
+        .testTarget(name: "PluginKitTests", dependencies: ["PluginKit"], swiftSettings: strict),
     ]
 )

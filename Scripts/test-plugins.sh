@@ -1,0 +1,23 @@
+#!/bin/sh
+# Runs the kit's tests and every plugin package's own tests, conformance included.
+#
+#   Scripts/test-plugins.sh [PACKAGE_FOLDER …]
+#
+# All packages share one scratch path, so that the kit is compiled once.
+set -eu
+
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+scratch=${CODITECT_PLUGIN_SCRATCH:-$root/.build-plugins}-tests
+if [ $# -eq 0 ]; then
+    set -- "$root/plugins/sdk"
+    for manifest in "$root"/plugins/*/plugin.json; do
+        [ -e "$manifest" ] && set -- "$@" "$(dirname -- "$manifest")"
+    done
+fi
+total=$#
+count=0
+for package in "$@"; do
+    count=$((count + 1))
+    printf '[%d/%d] tests of %s\n' "$count" "$total" "$(basename "$package")"
+    swift test --package-path "$package" --scratch-path "$scratch/$(basename "$package")" --disable-xctest
+done

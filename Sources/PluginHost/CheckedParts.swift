@@ -1,0 +1,130 @@
+import Foundation
+import PluginKit
+import PluginNote
+
+/// Everything about one plugin that can be known, and was found in order, before any of its code runs.
+struct CheckedParts {
+    let folder: String
+    let manifest: PluginManifest
+    let settings: PluginSettings
+    let secrets: PluginSecrets
+    let library: Data
+    let digest: String
+    let fingerprint: Int
+
+    /// Throws `Refusal`. `id` is told as soon as it is known.
+    init(_ place: URL, services: any PluginHostServices, id: (String) throws -> Void) throws {
+        folder = place.lastPathComponent
+        manifest = try CheckedParts.manifest(in: place)
+        try id(manifest.id)
+        settings = try CheckedParts.settings(manifest, services)
+        secrets = try CheckedParts.secrets(manifest, services)
+        library = try CheckedParts.library(manifest.library, in: place)
+        try CheckedParts.check(LibraryFile(library), against: manifest)
+        digest = PluginDigest.hex(PluginDigest.sha256(library))
+        var hasher = Hasher()
+        hasher.combine(manifest)
+        hasher.combine(settings)
+        hasher.combine(secrets)
+        hasher.combine(digest)
+        fingerprint = hasher.finalize()
+    }
+
+    static let kit = PluginManifest.KitVersion(major: BuiltNote.kitMajor, minor: BuiltNote.kitMinor)
+    static let compiler = CompilerVersion(
+        major: BuiltNote.compiler.major, minor: BuiltNote.compiler.minor, patch: BuiltNote.compiler.patch)
+
+    func context(_ services: any PluginHostServices) -> PluginContext {
+        let id = manifest.id
+        let site = HostSite(webhook: manifest.webhook, services: services)
+        return PluginContext(
+            id: id, settings: settings, secrets: secrets, http: Egress(manifest, settings, site: site, services: services),
+            space: HostSpace(name: PluginSpaceName(plugin: id, tenant: nil), services: services),
+            tenantSpace: { HostSpace(name: PluginSpaceName(plugin: id, tenant: $0), services: services) },
+            log: HostLog(plugin: id, services: services), clock: HostClock(services: services), site: site)
+    }
+
+    private static func manifest(in place: URL) throws -> PluginManifest {
+        let file = place.appendingPathComponent("plugin.json")
+        let data: Data
+        do { data = try bounded(file, PluginManifest.maxBytes) } catch { throw Refusal(.manifestMissing, "plugin.json cannot be read.") }
+        do { return try PluginManifest(json: data) } catch { throw Refusal(.manifestInvalid, "\(error)") }
+    }
+
+    private static func settings(_ manifest: PluginManifest, _ services: any PluginHostServices) throws -> PluginSettings {
+        var given = services.settings(of: manifest.id)
+        var faults: [String] = []
+        for schema in manifest.settings {
+            let path = "plugins_\(manifest.id)_\(schema.name)"
+            let names = ["CODITECT_" + path.uppercased().replacing("-", with: "_")] + [schema.environment].compactMap { $0 }
+            for name in names {
+                guard let text = services.environment(name), !text.isEmpty else { continue }
+                if let value = schema.value(fromText: text) {
+                    given[schema.name] = value
+                } else {
+                    faults.append("The variable \(name) does not hold a value for the setting \(schema.name).")
+                }
+            }
+        }
+        switch manifest.settings(from: given) {
+        case .success(let settings) where faults.isEmpty: return settings
+        case .success: throw Refusal(.settingsInvalid, faults.joined(separator: " "))
+        case .failure(let fault): throw Refusal(.settingsInvalid, (faults + fault.sentences).joined(separator: " "))
+        }
+    }
+
+    private static func secrets(_ manifest: PluginManifest, _ services: any PluginHostServices) throws -> PluginSecrets {
+        var found: [String: [String]] = [:]
+        var missing: [String] = []
+        for secret in manifest.secrets {
+            let text = services.secret(secret.name) ?? ""
+            let values = (secret.isList ? text.split(separator: ",").map(String.init) : [text])
+                .map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }.filter { !$0.isEmpty }
+            if values.isEmpty, secret.isRequired { missing.append(secret.name) }
+            if !values.isEmpty { found[secret.name] = values }
+        }
+        guard missing.isEmpty else {
+            throw Refusal(.secretMissing, "\(missing.joined(separator: " and ")) \(missing.count == 1 ? "is" : "are") not set.")
+        }
+        return PluginSecrets(found)
+    }
+
+    private static func library(_ name: String, in place: URL) throws -> Data {
+        let file = place.appendingPathComponent(name)
+        for path in [file.path, place.path] {
+            var status = stat()
+            guard lstat(path, &status) == 0 else { throw Refusal(.libraryMissing, "\(name) is not beside plugin.json.") }
+            if path == file.path, status.st_mode & S_IFMT != S_IFREG { throw Refusal(.libraryMissing, "\(name) is no regular file.") }
+            if status.st_mode & S_IWOTH != 0 { throw Refusal(.libraryExposed, "\(path) can be written by everybody on this machine.") }
+        }
+        do { return try bounded(file, LibraryFile.maxBytes) } catch { throw Refusal(.libraryMissing, "\(name) cannot be read.") }
+    }
+
+    private static func check(_ file: LibraryFile, against manifest: PluginManifest) throws {
+        guard let note = file.note else { throw Refusal(.noteMissing, "\(manifest.library) carries no note of the plugin kit.") }
+        guard note.kit.major == kit.major else {
+            throw Refusal(.kitMajorDiffers, "\(manifest.library) was built with kit \(note.kit); this server has kit \(kit).")
+        }
+        guard note.kit.minor <= kit.minor else {
+            throw Refusal(.kitTooNew, "\(manifest.library) was built with kit \(note.kit), newer than this server's kit \(kit).")
+        }
+        guard note.compiler == compiler else {
+            throw Refusal(.compilerDiffers, "\(manifest.library) was built with \(note.compiler); this server was built with \(compiler).")
+        }
+        guard note.kit == manifest.kit else {
+            throw Refusal(.manifestDisagrees, "plugin.json says kit \(manifest.kit), the library says kit \(note.kit).")
+        }
+        guard file.needed.contains("libPluginKit.so") else {
+            throw Refusal(.kitNotShared, "\(manifest.library) does not link libPluginKit.so.")
+        }
+    }
+
+    /// Reads a file of at most `limit` bytes.
+    private static func bounded(_ file: URL, _ limit: Int) throws -> Data {
+        let handle = try FileHandle(forReadingFrom: file)
+        defer { try? handle.close() }
+        let data = try handle.read(upToCount: limit + 1) ?? Data()
+        guard data.count <= limit else { throw Refusal(.libraryMissing, "too large") }
+        return data
+    }
+}

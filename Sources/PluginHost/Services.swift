@@ -1,0 +1,120 @@
+import Foundation
+import PluginKit
+
+/// What the house lends to its plugins; the host puts every plugin's own limits around it. Implemented by Composition.
+package protocol PluginHostServices: Sendable {
+    /// A secret by its name in `plugin.json`; nil where there is none. Never logged.
+    func secret(_ name: String) -> String?
+    /// A variable of the environment; nil where it is not set.
+    func environment(_ name: String) -> String?
+    /// What the operator's file says under `plugins.{id}`, unchecked.
+    func settings(of plugin: String) -> [String: JSONValue]
+
+    /// Carries out a request that the host has allowed. Follows no redirects, keeps `timeout` and `maxAnswerBytes`,
+    /// throws `OutboundFailure` and says truly whether the request may have arrived.
+    func send(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse
+
+    /// Durable, sealed at rest. Keys and sizes were checked before.
+    func value(_ key: String, in space: PluginSpaceName) async throws -> Data?
+    /// False when `condition` does not hold. Throws `PluginSpaceFailure.full` at `PluginSpaceLimits.maxKeys`.
+    func put(_ key: String, _ value: Data, in space: PluginSpaceName, if condition: PutCondition) async throws -> Bool
+    func remove(_ key: String, in space: PluginSpaceName) async throws
+    func keys(prefix: String, after: String?, limit: Int, in space: PluginSpaceName) async throws -> [String]
+
+    func log(_ level: PluginLogLevel, _ message: String, _ fields: [String: String], plugin: String)
+    func now() -> Timestamp
+    func sleep(for span: Duration) async throws
+    /// Scheme and authority for people's browsers.
+    func origin() -> String
+    /// Scheme and authority at which the server reaches itself; known once it listens.
+    func ownOrigin() -> String
+}
+
+/// Whose key-value space: a plugin's, for the platform or for one tenant.
+package struct PluginSpaceName: Sendable, Hashable {
+    package let plugin: String
+    package let tenant: String?
+    package init(plugin: String, tenant: String?) {
+        self.plugin = plugin
+        self.tenant = tenant
+    }
+}
+
+package enum PutCondition: Sendable, Hashable {
+    case always
+    case absent
+    case holds(Data)
+}
+
+/// How long the host waits for one plugin at each step.
+package struct PluginPatience: Sendable {
+    package var make: Duration
+    package var start: Duration
+    package var drain: Duration
+    package var stop: Duration
+    package init(
+        make: Duration = .seconds(10), start: Duration = .seconds(20), drain: Duration = .seconds(10), stop: Duration = .seconds(5)
+    ) {
+        self.make = make
+        self.start = start
+        self.drain = drain
+        self.stop = stop
+    }
+}
+
+// What a plugin sees of the services.
+
+struct HostSpace: PluginSpace {
+    let name: PluginSpaceName
+    let services: any PluginHostServices
+
+    func get(_ key: String) async throws -> Data? {
+        try check(key)
+        return try await services.value(key, in: name)
+    }
+    func set(_ key: String, _ value: Data) async throws {
+        try check(key, value)
+        _ = try await services.put(key, value, in: name, if: .always)
+    }
+    func remove(_ key: String) async throws {
+        try check(key)
+        try await services.remove(key, in: name)
+    }
+    func replace(_ key: String, expecting expected: Data?, with value: Data) async throws -> Bool {
+        try check(key, value)
+        return try await services.put(key, value, in: name, if: expected.map { .holds($0) } ?? .absent)
+    }
+    func keys(prefix: String, after: String?, limit: Int) async throws -> [String] {
+        if !prefix.isEmpty { try check(prefix) }
+        return try await services.keys(prefix: prefix, after: after, limit: min(max(1, limit), 1_000), in: name)
+    }
+    private func check(_ key: String, _ value: Data? = nil) throws {
+        if let fault = PluginSpaceLimits.fault(inKey: key) { throw PluginSpaceFailure.invalid(fault) }
+        if let value, value.count > PluginSpaceLimits.maxValueBytes {
+            throw PluginSpaceFailure.invalid("a value has at most \(PluginSpaceLimits.maxValueBytes) bytes")
+        }
+    }
+}
+
+struct HostLog: PluginLog {
+    let plugin: String
+    let services: any PluginHostServices
+    func write(_ level: PluginLogLevel, _ message: String, _ fields: [String: String]) {
+        // Bounded here, so that a talkative plugin cannot fill a line of the log with a megabyte.
+        let bounded = Dictionary(fields.prefix(16).map { (String($0.key.prefix(40)), String($0.value.prefix(300))) }) { first, _ in first }
+        services.log(level, String(message.prefix(1_000)), bounded, plugin: plugin)
+    }
+}
+
+struct HostClock: PluginClock {
+    let services: any PluginHostServices
+    func now() -> Timestamp { services.now() }
+    func sleep(for span: Duration) async throws { try await services.sleep(for: span) }
+}
+
+struct HostSite: PluginSite {
+    let webhook: String?
+    let services: any PluginHostServices
+    func origin() -> String { services.origin() }
+    func webhookAddress() -> String { services.ownOrigin() + (webhook ?? "") }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import PluginKit
+
+@c(coditect_plugin_entry)
+public func entry() -> UnsafeMutableRawPointer? {
+    // A test patches this text in the library's bytes.
+    let behaviour = "ENTRY_BEHAVIOUR_PROPER"
+    if behaviour.hasSuffix("NOTHING") { return nil }
+    if behaviour.hasSuffix("FOREIGN") { return Unmanaged.passRetained(Stranger()).toOpaque() }
+    return PluginEntry.retained(Misbehaving())
+}
+
+final class Stranger {}
+
+struct Misbehaving: Plugin {
+    // Patched by a test, too.
+    var id: String { "misbehaving" }
+
+    func validate(_ settings: PluginSettings) throws {
+        if try settings.text("fails_in") == "validate" { throw PluginRefusal("The settings contradict each other.") }
+    }
+    func make(_ context: PluginContext) async throws -> any PluginInstance {
+        context.log.info("make", ["secrets": "\(context.secrets.list("MISBEHAVING_SECRET").count)"])
+        let mode = try context.settings.text("fails_in")
+        if mode == "make" { throw PluginRefusal("There is nothing to make.") }
+        if mode == "make_hangs" { try await context.clock.sleep(for: .hours(24)) }
+        return Instance(context: context, mode: mode)
+    }
+}
+
+struct Instance: PluginInstance {
+    let context: PluginContext
+    let mode: String
+
+    var paymentProvider: (any PaymentProvider)? { mode == "provides_nothing" ? nil : Provider(context: context) }
+    var pages: (any PluginPages)? { mode == "shows_nothing" ? nil : Pages() }
+
+    func start() async throws {
+        context.log.info("start")
+        if mode == "start" { throw PluginRefusal("The provider's account is closed.") }
+        if mode == "start_hangs" { try await context.clock.sleep(for: .hours(24)) }
+    }
+    func drain() async {
+        context.log.info("drain")
+        if mode == "drain_hangs" { try? await context.clock.sleep(for: .hours(24)) }
+    }
+    func stop() async { context.log.info("stop") }
+}
+
+/// The checkout's tier says what it does.
+struct Provider: PaymentProvider {
+    let context: PluginContext
+
+    func startCheckout(_ request: CheckoutRequest) async throws -> CheckoutSession {
+        switch request.tier {
+        case "refuses": throw PaymentProviderError.refused(code: "no", message: "Not today.")
+        case "throws": throw Surprise()
+        case "answers_nonsense": return CheckoutSession(id: "cs_1", url: "javascript:alert(1)")
+        case "answers_no_id": return CheckoutSession(id: "", url: "https://pay.test/")
+        case "waits": try await context.clock.sleep(for: .hours(1))
+        case "remembers":
+            try await context.space.set("last", Data(request.reference.utf8))
+            try await context.space(tenant: request.tenant).set("last", Data("tenant".utf8))
+            let own = try await context.space.get("last").map { String(decoding: $0, as: UTF8.self) } ?? ""
+            return CheckoutSession(id: own, url: "https://pay.test/")
+        case "reaches":
+            let answer = try await context.http.send(OutboundRequest(request.interval == .month ? "POST" : "GET", request.successURL))
+            return CheckoutSession(id: "status_\(answer.status)", url: "https://pay.test/")
+        default: break
+        }
+        return CheckoutSession(id: "cs_\(request.reference)", url: "https://pay.test/cs?x=1#y")
+    }
+    func openPortal(_ request: PortalRequest) async throws -> PortalSession { PortalSession(url: "https://pay.test/\(request.customer)") }
+    func verify(_ delivery: WebhookDelivery) throws -> VerifiedEvent {
+        let secrets = context.secrets.list("MISBEHAVING_SECRET")
+        try WebhookSignature(secrets: secrets).verify(
+            header: delivery.headers["misbehaving-signature"], body: delivery.body, receivedAt: delivery.receivedAt)
+        return VerifiedEvent(id: "evt_1", type: "subscription", createdAt: delivery.receivedAt, body: delivery.body)
+    }
+    func interpret(_ event: VerifiedEvent) throws -> [PaymentFact] {
+        [
+            .subscription(
+                SubscriptionFact(
+                    subscription: "sub_1", customer: nil, reference: nil, status: .active, providerPrice: nil, tier: nil, quantity: 3,
+                    periodStart: nil, periodEnd: event.createdAt + .days(30), asOf: event.createdAt))
+        ]
+    }
+}
+
+struct Surprise: Error {}
+
+/// The path says what it answers.
+struct Pages: PluginPages {
+    func respond(to request: PageRequest) async throws -> PageResponse {
+        switch request.path {
+        case "split": PageResponse(status: 200, contentType: "text/html\r\nset-cookie: a=b", body: Data())
+        case "away": PageResponse.redirect(to: "//evil.test")
+        case "script": PageResponse(status: 200, contentType: "text/javascript", body: Data())
+        case "huge": PageResponse(status: 200, contentType: "text/plain; charset=utf-8", body: Data(count: 3_000_000))
+        default: PageResponse.html("<p>\(request.path)</p>")
+        }
+    }
+}
