@@ -114,7 +114,8 @@ package struct SignedLicenseFile: Sendable, Hashable {
     }
 
     package init(_ json: JSONValue) throws(LicenseFileFault) {
-        guard let license = json["license"], license.object != nil, let marks = json["signatures"]?.array, (1...8).contains(marks.count) else {
+        guard let license = json["license"], license.object != nil, let marks = json["signatures"]?.array, (1...8).contains(marks.count)
+        else {
             throw .malformed("it has no license and signatures")
         }
         self.license = license

@@ -26,7 +26,9 @@ package enum LicenseKey {
         let random = entropy.bytes(groups * signsPerGroup - 1).map { alphabet[Int($0 & 31)] }
         let head = prefix.unicodeScalars.compactMap { try? sign($0) }
         let body = random + [check(head + random)]
-        let parts = stride(from: 0, to: body.count, by: signsPerGroup).map { String(decoding: body[$0..<($0 + signsPerGroup)], as: UTF8.self) }
+        let parts = stride(from: 0, to: body.count, by: signsPerGroup).map {
+            String(decoding: body[$0..<($0 + signsPerGroup)], as: UTF8.self)
+        }
         return ([prefix.uppercased()] + parts).joined(separator: "-")
     }
 

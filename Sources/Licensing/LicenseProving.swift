@@ -27,7 +27,11 @@ package enum ValidationCode: String, Sendable, CaseIterable, Codable {
         case .suspended: .suspended
         case .expired: .expired
         case .active, .grace:
-            if isActivated { status == .grace ? .inGrace : .valid } else if let limit, activations >= limit { .activationLimitReached } else {
+            if isActivated {
+                status == .grace ? .inGrace : .valid
+            } else if let limit, activations >= limit {
+                .activationLimitReached
+            } else {
                 .notActivated
             }
         }
@@ -108,7 +112,9 @@ extension Licenses {
         if let activation = found.activation { return activation }
         let limit = found.license.grant.devices
         if let limit, found.activations >= limit {
-            throw LicenseProblems.activationLimit.with(["activations": .int(Int64(found.activations)), "max_activations": .int(Int64(limit))])
+            throw LicenseProblems.activationLimit.with([
+                "activations": .int(Int64(found.activations)), "max_activations": .int(Int64(limit)),
+            ])
         }
         let highest = try db.row(LicenseTable.activationCount, id)?.int(1) ?? 0
         var place = highest + 1
@@ -193,7 +199,8 @@ extension Licenses {
             license: license.id, activation: activation.id.description, hardwareHash: LicenseFile.hash(hardwareID: hardwareID),
             tier: license.tier, tierName: license.grant.tierName, status: license.status(at: now).rawValue,
             issuedAt: Timestamp(seconds: now.seconds), expiresAt: license.expiresAt, offlineUntil: offlineUntil(license, now: now),
-            seats: license.grant.seats, maxActivations: license.grant.devices, features: license.grant.features, limits: license.grant.limits)
+            seats: license.grant.seats, maxActivations: license.grant.devices, features: license.grant.features,
+            limits: license.grant.limits)
         let message = try file.message()
         var marks: [SignedLicenseFile.Mark] = []
         for name in settings[LicenseSettings.fileSignatures] {

@@ -68,7 +68,8 @@ extension Licenses {
                 ])
             },
             Route(
-                .get, "/api/v1/licenses/{id}", name: "licenses.get", summary: "One licence with its key and its devices; that it was shown is journalled.",
+                .get, "/api/v1/licenses/{id}", name: "licenses.get",
+                summary: "One licence with its key and its devices; that it was shown is journalled.",
                 access: .permission(LicensePermissions.read), answers: [RouteAnswer(200, "The licence", Wire.detailAnswer)],
                 problems: [CommonProblems.notFound]
             ) { call in
@@ -164,7 +165,8 @@ private enum Wire {
 
     // MARK: Schemas
 
-    private static let key = SchemaField("license_key", .string(min: 1, max: 128), "As shown or typed; case, spaces and dashes do not matter")
+    private static let key = SchemaField(
+        "license_key", .string(min: 1, max: 128), "As shown or typed; case, spaces and dashes do not matter")
     private static let hardware = SchemaField("hardware_id", .string(min: 1, max: 256), "What identifies the device; opaque to the server")
     static let validateRequest = Schema.object([
         key, hardware, SchemaField("version", .string(max: 64), "The client's version", optional: true),
@@ -222,7 +224,8 @@ private enum Wire {
     static let featuresAnswer = Schema.object([SchemaField("features", features), SchemaField("limits", limits, "null: without limit")])
 
     private static let listed: [SchemaField] = [
-        SchemaField("id", .string(max: 36, format: .uuid)), SchemaField("tier", .string(max: 32)), SchemaField("tier_name", .string(max: 80)),
+        SchemaField("id", .string(max: 36, format: .uuid)), SchemaField("tier", .string(max: 32)),
+        SchemaField("tier_name", .string(max: 80)),
         SchemaField("status", status), SchemaField("expires_at", .nullable(moment)), SchemaField("features", features),
         SchemaField("limits", limits), SchemaField("seats", figure), SchemaField("max_activations", .nullable(figure)),
         SchemaField("issued_at", moment),
@@ -238,7 +241,8 @@ private enum Wire {
                 "LicenseDetail",
                 .object(
                     listed + [
-                        SchemaField("key", .string(max: 128), "The licence key"), SchemaField("activations", .array(activation, max: 1_000)),
+                        SchemaField("key", .string(max: 128), "The licence key"),
+                        SchemaField("activations", .array(activation, max: 1_000)),
                     ])))
     ])
 }
