@@ -1,0 +1,24 @@
+import Vocabulary
+
+/// Settings of the whole, which no single room owns.
+package enum PlatformSettings {
+    package static let publicOrigin = Setting(
+        "http.public_origin", default: "", range: "scheme and authority, or empty", accepts: { $0.isEmpty || $0.hasPrefix("http") },
+        reason: "How browsers reach the server: in mails and payment return addresses. Empty: the address that it listens on.")
+    package static let brand = Setting(
+        "brand.name", default: "CODITECT", range: "1 to 60 characters", accepts: { (1...60).contains($0.count) },
+        reason: "The name on pages and in mails; another company runs the same binary under its own.")
+    package static let logLevel = Setting(
+        "log.level", default: "info", range: "debug, info, notice, warning, error",
+        accepts: { ["debug", "info", "notice", "warning", "error"].contains($0) }, reason: "What is written to standard error.")
+    package static let databaseURL = Setting(
+        "database.url", default: "", range: "empty: SQLite in the data directory", accepts: { $0.isEmpty },
+        reason: "The embedded default is the only engine of this version: another URL is refused at start rather than ignored.",
+        environment: "DATABASE_URL", isSecret: true)
+    package static let redisURL = Setting(
+        "redis.url", default: "", range: "empty: in process", accepts: { $0.isEmpty },
+        reason: "Limits and revocations are kept in process in this version: a URL is refused at start rather than ignored.",
+        environment: "REDIS_URL", isSecret: true)
+
+    package static let all: [AnySetting] = [publicOrigin.erased, brand.erased, logLevel.erased, databaseURL.erased, redisURL.erased]
+}
