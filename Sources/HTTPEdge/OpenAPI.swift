@@ -82,7 +82,9 @@ package enum OpenAPI {
         for (status, problems) in Dictionary(grouping: possible(route), by: \.status) where out[String(status)] == nil {
             let codes = Set(problems.map(\.code)).sorted()
             var headers: [String: JSONValue] = ["X-Request-Id": ["schema": ["type": "string"]]]
-            if status == 429 || status == 503 { headers["Retry-After"] = ["required": false, "schema": ["type": "integer", "minimum": 0]] }
+            if status == 429 || status == 503 {
+                headers["Retry-After"] = ["required": false, "schema": ["type": "integer", "minimum": 0]]
+            }
             out[String(status)] = [
                 "description": .string(codes.joined(separator: ", ")), "headers": .object(headers),
                 "content": ["application/json": ["schema": problemSchema(codes).document(&components)]],
@@ -95,14 +97,16 @@ package enum OpenAPI {
     static func problemSchema(_ codes: [String]) -> Schema {
         .object([
             SchemaField("error", .choice(codes), "stable machine code"), SchemaField("message", .string(max: 500), "for a person"),
-            SchemaField("hint", .string(max: 500), "what to do next", optional: true), SchemaField("request_id", .string(max: 100), "for support"),
+            SchemaField("hint", .string(max: 500), "what to do next", optional: true),
+            SchemaField("request_id", .string(max: 100), "for support"),
             SchemaField(
                 "fields",
                 .array(.object([SchemaField("field", .string(max: 300)), SchemaField("rule", .string(max: 500))]), max: 100),
                 "every invalid field", optional: true),
             SchemaField("reason", .string(max: 300), "the policy's reason", optional: true),
             SchemaField("retry_after", .integer(0...31_536_000), "seconds", optional: true),
-            SchemaField("seats_used", .integer(0...10_000_000), optional: true), SchemaField("seats_total", .integer(0...10_000_000), optional: true),
+            SchemaField("seats_used", .integer(0...10_000_000), optional: true),
+            SchemaField("seats_total", .integer(0...10_000_000), optional: true),
             SchemaField("epoch", .integer(0...Int64.max), optional: true), SchemaField("limit", .integer(0...10_000_000), optional: true),
             SchemaField("accepted", .array(.string(max: 200), max: 100), "what would be accepted", optional: true),
         ])

@@ -152,7 +152,8 @@ package struct Call: Sendable {
     package let isLoopback: Bool
 
     package init(
-        act: Act, method: Method, path: String, parameters: [String: String], query: [String: String], headers: [String: String], body: Data,
+        act: Act, method: Method, path: String, parameters: [String: String], query: [String: String], headers: [String: String],
+        body: Data,
         principal: Principal?, tokenID: String?, origin: String, isLoopback: Bool
     ) {
         self.act = act
@@ -202,5 +203,7 @@ package struct Reply: Sendable {
     package static func html(_ text: String, status: Int = 200) -> Reply {
         Reply(status: status, headers: [("content-type", "text/html; charset=utf-8")], body: Data(text.utf8))
     }
-    package static func redirect(to location: String, status: Int = 303) -> Reply { Reply(status: status, headers: [("location", location)]) }
+    package static func redirect(to location: String, status: Int = 303) -> Reply {
+        Reply(status: status, headers: [("location", location)])
+    }
 }
