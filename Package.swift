@@ -113,7 +113,7 @@ let entries: [Entry] = [
 
     // The tests
     tests("VocabularyTests", on: ["Vocabulary"]),
-    tests("StoreTests", on: ["Store", "StoreSQLite", "RoomTesting"]),
+    tests("StoreTests", on: ["Store", "StoreSQLite"]),
     tests("SigningTests", on: ["Signing"]),
     tests("KeyValueTests", on: ["KeyValue"]),
     tests("HTTPEdgeTests", on: ["HTTPEdge", "KeyValue", "Signing", "Vocabulary"]),
@@ -121,7 +121,7 @@ let entries: [Entry] = [
     tests("TelemetryTests", on: ["Telemetry", "Vocabulary"], products: [logging]),
     tests("HookEngineTests", on: ["HookEngine"]),
     tests("PolicyTests", on: ["PolicyHost", "HookEngine", "LuaShim"]),
-    tests("PluginTests", on: ["PluginHost"], products: [kit, .product(name: "PluginKitTesting", package: "sdk")]),
+    tests("PluginTests", on: ["PluginHost"], products: [kit, .product(name: "PluginKitTesting", package: "sdk-testing")]),
     tests("IdentityTests", on: ["Identity", "Tenancy", "RoomTesting"]),
     tests("AccessTests", on: ["Access", "Identity", "Tenancy", "RoomTesting"]),
     tests("CatalogTests", on: ["Catalog", "HTTPEdge"]),
