@@ -54,7 +54,8 @@ struct LicenseKeyTests {
             for place in 0..<(signs.count - 1) where signs[place] != signs[place + 1] {
                 var swapped = signs
                 swapped.swapAt(place, place + 1)
-                let distance = Self.alphabet.firstIndex(of: signs[place])! - Self.alphabet.firstIndex(of: signs[place + 1])!  // both are there
+                let values = [place, place + 1].compactMap { Self.alphabet.firstIndex(of: signs[$0]) }
+                let distance = values[0] - values[1]
                 if (try? LicenseKey.canonical(String(swapped))) == nil {
                     found += 1
                 } else {
