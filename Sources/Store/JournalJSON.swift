@@ -76,6 +76,17 @@ package enum JournalJSON {
         }
         out.append(34)
     }
+    /// Nil unless an even number of lower-case hex digits.
+    static func bytes(hex text: String) -> [UInt8]? {
+        let codes = Array(text.utf8)
+        guard codes.count % 2 == 0 else { return nil }
+        var out: [UInt8] = []
+        for index in stride(from: 0, to: codes.count, by: 2) {
+            guard let high = digits.firstIndex(of: codes[index]), let low = digits.firstIndex(of: codes[index + 1]) else { return nil }
+            out.append(UInt8(high << 4 | low))
+        }
+        return out
+    }
     private static let digits = Array("0123456789abcdef".utf8)
 
     /// `Number.prototype.toString` of ECMAScript, from Swift's shortest digits.

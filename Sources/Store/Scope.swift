@@ -97,7 +97,7 @@ extension Store {
 }
 
 /// What a driver does for the furniture of `SQLScope`; rooms use the methods of `SQLScope` instead.
-package protocol ScopeLedger: JobLedger {
+package protocol ScopeLedger: JobLedger, JournalLedger {
     func journal(_ entry: JournalEntry, _ act: Act, tenant: TenantID?) throws
     func emit(topic: String, payload: Data, _ act: Act) throws
     func enqueue(_ job: NewJob, _ act: Act) throws

@@ -129,7 +129,7 @@ final class Connection {
         if mode == .tenant, let line = PlanCheck.trespass(try plan(sql), sentry.catalogue) {
             throw StoreFault.outOfScope(name: sql.name, message: "the plan leaves the tenant's rows: \(line)")
         }
-        sentry.denial = ""
+        sentry.forgetStatement()
         var raw: OpaquePointer?
         let code = sqlite3_prepare_v3(handle, sql.text, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &raw, nil)
         guard code == SQLITE_OK, let raw else { throw fault(code, name: sql.name) }
@@ -140,7 +140,7 @@ final class Connection {
     }
 
     private func plan(_ sql: SQL) throws -> [String] {
-        sentry.denial = ""
+        sentry.forgetStatement()
         var raw: OpaquePointer?
         let code = sqlite3_prepare_v2(handle, "EXPLAIN QUERY PLAN " + sql.text, -1, &raw, nil)
         defer { sqlite3_finalize(raw) }

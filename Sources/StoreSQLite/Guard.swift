@@ -20,12 +20,20 @@ final class Guard {
     var tenant: [UInt8]?
     var catalogue = Catalogue.empty
     let isWriter: Bool
+    /// The statement in preparation deletes rows with dependants: what follows in nobody's name is the engine's own cascade.
+    var isCascading = false
     /// Why the last statement was refused.
     var denial = ""
     /// Steps of the engine left to this transaction, in thousands.
     var fuel = Int.max
 
     init(isWriter: Bool) { self.isWriter = isWriter }
+
+    /// Before a statement is prepared.
+    func forgetStatement() {
+        denial = ""
+        isCascading = false
+    }
 
     func judge(_ action: Int32, _ first: String, _ second: String, door: String?) -> Int32 {
         let verdict: Bool
@@ -52,14 +60,16 @@ final class Guard {
             let table = first.lowercased()
             guard isWriter else { return false }
             if let view = catalogue.views[table] { return view.isWritable && door == nil }
-            return isBehindDoor(table, door)
+            guard isBehindDoor(table, door) else { return false }
+            if action == SQLITE_DELETE, catalogue.cascaded.contains(table) { isCascading = true }
+            return true
         default: return false
         }
     }
 
     private func isBehindDoor(_ table: String, _ door: String?) -> Bool {
         guard let doors = catalogue.doors[table] else { return false }
-        guard let door else { return isWriter && catalogue.cascaded.contains(table) }
+        guard let door else { return isCascading && catalogue.cascaded.contains(table) }
         return doors.contains(door.lowercased())
     }
 
@@ -110,6 +120,7 @@ final class Guard {
 enum OwnTables {
     static let all: Set<String> = [
         "store_migration", "store_job", "store_idempotency", "journal_entry_all", "journal_segment_all", "journal_checkpoint_all",
+        "journal_mark_all",
     ]
-    static let readOnly: Set<String> = ["journal_entry_all", "journal_segment_all", "journal_checkpoint_all"]
+    static let readOnly = all.filter { $0.hasPrefix("journal_") }
 }

@@ -77,15 +77,3 @@ enum IdempotencyTable {
         "idempotency.purge",
         "DELETE FROM store_idempotency WHERE id IN (SELECT id FROM store_idempotency WHERE expires_at <= $1 LIMIT $2) RETURNING id")
 }
-
-enum JournalTable {
-    static let append = SQL(
-        "journal.append",
-        """
-        INSERT INTO journal_entry_all (tenant_id, segment, seq, previous, at, actor, request_id, origin, action, subject, outcome, decision,
-            details, hash)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-        """)
-    static let openSegment = SQL(
-        "journal.open_segment", "INSERT INTO journal_segment_all (tenant_id, segment, opened_at) VALUES ($1, $2, $3)")
-}

@@ -18,7 +18,7 @@ final class Ledger: ScopeLedger {
     private let connection: Connection
     private let context: LedgerContext
     /// Nil in kernel scope.
-    private let tenant: TenantID?
+    let tenant: TenantID?
     var isOver = false
 
     init(_ connection: Connection, _ context: LedgerContext, tenant: TenantID?) {
@@ -27,7 +27,7 @@ final class Ledger: ScopeLedger {
         self.tenant = tenant
     }
 
-    @discardableResult private func rows(_ sql: SQL, _ arguments: any SQLBindable...) throws -> [Row] {
+    @discardableResult func rows(_ sql: SQL, _ arguments: any SQLBindable...) throws -> [Row] {
         if isOver { throw StoreFault.scopeEnded }
         return try connection.rows(sql, arguments, as: .trusted)
     }
@@ -91,7 +91,7 @@ final class Ledger: ScopeLedger {
         }
     }
 
-    private func kernelOnly(_ what: String) throws {
+    func kernelOnly(_ what: String) throws {
         if tenant != nil { throw StoreFault.outOfScope(name: what, message: "only in kernel scope") }
     }
 

@@ -72,6 +72,13 @@ enum OwnSchema {
             PRIMARY KEY (tenant_id, seq)
         ) WITHOUT ROWID, STRICT;
 
+        CREATE TABLE journal_mark_all (
+            tenant_id BLOB NOT NULL,
+            segment BLOB NOT NULL,
+            entry_count INTEGER NOT NULL CHECK (entry_count > 0),
+            PRIMARY KEY (tenant_id, segment)
+        ) WITHOUT ROWID, STRICT;
+
         CREATE TRIGGER journal_entry_keeps_rows BEFORE DELETE ON journal_entry_all
         BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
         CREATE TRIGGER journal_entry_keeps_values BEFORE UPDATE ON journal_entry_all

@@ -76,7 +76,11 @@ package enum SchemaLint {
                 "is \(column.type.isEmpty ? "untyped" : column.type): columns are INTEGER, TEXT or BLOB, and money is never a fraction.")
         }
         if column.isGenerated { add(.noGenerated, "is generated: compute it where it is written.") }
-        if column.name == "id", column.type != "BLOB" { add(.idIsBlob, "is \(column.type): ids are the 16 bytes of a UUIDv7, BLOB.") }
+        // `id INTEGER CHECK (id = 1)` is the kernel's way to say: one row.
+        let isSingle = !table.isTenants && column.type == "INTEGER" && checked(table).contains("id")
+        if column.name == "id", column.type != "BLOB", !isSingle {
+            add(.idIsBlob, "is \(column.type): ids are the 16 bytes of a UUIDv7, BLOB.")
+        }
         if column.name.hasSuffix("_at") || column.name.hasSuffix("_until"), column.type != "INTEGER" {
             add(.timeIsInteger, "is \(column.type): times are microseconds UTC, INTEGER.")
         }

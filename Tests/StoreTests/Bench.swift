@@ -7,10 +7,11 @@ import Vocabulary
 /// A store in a temporary folder with one tenant table, `note`, and hands on its clock.
 struct Bench: Sendable {
     let folder: URL
-    let store: SQLiteStore
+    var store: SQLiteStore
     let clock = HandClock()
     let entropy = CountingEntropy()
     let reason = KernelReason("test.look")
+    var file: URL { folder.appendingPathComponent("platform.db") }
 
     init(
         topics: [String: [String]] = [:], migrations: [Migration] = [NoteTable.migration], limits: SQLiteLimits = SQLiteLimits()
@@ -21,6 +22,20 @@ struct Bench: Sendable {
             file: folder.appendingPathComponent("platform.db"), clock: clock, entropy: entropy, sealer: XORSealer(), topics: topics,
             limits: limits)
         _ = try await store.migrate(migrations)
+    }
+    /// A second store over the same file, as another process would have it.
+    func another(topics: [String: [String]] = [:], limits: SQLiteLimits = SQLiteLimits()) throws -> SQLiteStore {
+        try SQLiteStore(file: file, clock: clock, entropy: entropy, sealer: XORSealer(), topics: topics, limits: limits)
+    }
+    func with(_ store: SQLiteStore) -> Bench {
+        var copy = self
+        copy.store = store
+        return copy
+    }
+    /// Closes the store and removes its folder.
+    func close() async {
+        await store.close()
+        try? FileManager.default.removeItem(at: folder)
     }
     var act: Act { Act(actor: .system("test"), requestID: "request-1", now: clock.now()) }
     func tenant(_ number: UInt8) -> TenantID { TenantID(uuid(number)) }

@@ -32,7 +32,7 @@ import Vocabulary
                 seen.append(outcome)
             }
             outcomes.append(seen)
-            await bench.store.close()
+            await bench.close()
         }
         for (number, attack) in HostileSQL.attacks.enumerated() {
             let answers = Set(outcomes.map { $0[number] })
@@ -52,7 +52,7 @@ import Vocabulary
         #expect(ran > 80)
         // Clauses that the engine itself does not take on a view.
         #expect(failed.count <= 6, "\(failed.joined(separator: "\n"))")
-        await bench.store.close()
+        await bench.close()
     }
 
     /// What the attacker observes: the rows, or the error in full.

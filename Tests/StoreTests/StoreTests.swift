@@ -14,7 +14,7 @@ import Vocabulary
         #expect(seen == ["of a"])
         let count = try await bench.store.kernelRead(bench.reason) { try $0.row(SQL("count", "SELECT count(*) FROM note_all"))?.int(0) }
         #expect(count == 2)
-        await bench.store.close()
+        await bench.close()
     }
 
     @Test("effect, journal entry, event and job commit together or not at all") func together() async throws {
@@ -39,7 +39,7 @@ import Vocabulary
         #expect(try entries.map { try $0.integer(0) } == [1])
         let jobs = try await bench.store.kernelRead(bench.reason) { try $0.rows(SQL("k", "SELECT kind FROM store_job ORDER BY kind")) }
         #expect(try jobs.map { try $0.text(0) } == ["event:test.happened>left", "event:test.happened>right"])
-        await bench.store.close()
+        await bench.close()
     }
 
     @Test("a delivered event is settled once and its runner finds nothing more to do") func delivery() async throws {
@@ -54,7 +54,7 @@ import Vocabulary
         #expect(try await runner.runDue() == 1)
         #expect(try await runner.runDue() == 0)
         #expect(seen.all == ["x"])
-        await bench.store.close()
+        await bench.close()
     }
 
     @Test("a repeated Idempotency-Key answers the stored result, with another request it is refused") func idempotency() async throws {
@@ -82,6 +82,6 @@ import Vocabulary
         bench.clock.advance(by: .hours(24))
         let late = act(2)
         #expect(try await bench.store.tenant(a) { db in try db.once(late) { "new" } } == "new")
-        await bench.store.close()
+        await bench.close()
     }
 }
