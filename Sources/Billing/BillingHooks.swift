@@ -23,7 +23,8 @@ package enum OnPayment: PlanHook {
 
     package static let definition = HookDefinition(
         "on_payment", kind: .plan,
-        summary: "A payment provider told something: which licence, mail and staff actions follow? The kernel checks each against the facts.",
+        summary:
+            "A payment provider told something: which licence, mail and staff actions follow? The kernel checks each against the facts.",
         input: [
             HookField(
                 "event",
@@ -53,10 +54,12 @@ package enum OnPayment: PlanHook {
                 "The buyer", optional: true),
         ],
         actions: [
-            HookAction("issue_license", summary: "At checkout_completed: let the licence be issued. Without it the subscription waits for staff."),
+            HookAction(
+                "issue_license", summary: "At checkout_completed: let the licence be issued. Without it the subscription waits for staff."),
             HookAction("renew_license", summary: "At payment_succeeded: let the paid period count."),
             HookAction(
-                "start_grace", summary: "At payment_failed: everything works this long from the first failure. Without it access ends at once.",
+                "start_grace",
+                summary: "At payment_failed: everything works this long from the first failure. Without it access ends at once.",
                 fields: [
                     HookField(
                         "days", .integer, "0 … 90; absent: the setting billing.grace_days", optional: true, tight: .lowest,
@@ -80,7 +83,8 @@ package enum OnPayment: PlanHook {
         ]
         if let subscription = input.subscription {
             var fields: [(String, HookValue)] = [
-                ("id", .string(subscription.id)), ("tier", .string(subscription.tier)), ("interval", .string(subscription.interval.rawValue)),
+                ("id", .string(subscription.id)), ("tier", .string(subscription.tier)),
+                ("interval", .string(subscription.interval.rawValue)),
                 ("status", .string(subscription.status.rawValue)), ("quantity", .int(Int64(subscription.quantity))),
             ]
             if let end = subscription.periodEnd { fields.append(("period_end_seconds", .int(end.seconds))) }

@@ -1,3 +1,4 @@
+import Catalog
 import Vocabulary
 
 /// What one verified event of a provider says, before anything is known of its tenant.
@@ -12,7 +13,7 @@ package struct PaymentNews: Sendable, Hashable {
         self.facts = facts
     }
 
-    private var readings: [FactReading] { facts.compactMap(FactReading.init) }
+    var readings: [FactReading] { facts.compactMap(FactReading.init) }
 
     /// The question that `on_payment` is asked; nil for news that only completes the picture.
     package var type: PaymentEventType? {
@@ -147,12 +148,15 @@ extension InvoiceState {
 extension SubscriptionState {
     init(_ fact: SubscriptionFact, isFromCheckout: Bool) {
         self.init()
-        latest = fact
+        var told = fact
+        // What the provider's notes call a tier and cannot be one is no tier; the price still speaks.
+        told.tier = fact.tier.flatMap(TierID.init)?.name
+        latest = told
         customer = fact.customer
         self.isFromCheckout = isFromCheckout
         if fact.status == .cancelled { ended = fact.endedAt ?? fact.asOf }
         if fact.status.grants, let end = fact.periodEnd {
-            held = [HeldTerms(periodEnd: end, price: fact.providerPrice, tier: fact.tier, quantity: fact.quantity)]
+            held = [HeldTerms(periodEnd: end, price: fact.providerPrice, tier: told.tier, quantity: fact.quantity)]
         }
     }
 
@@ -177,7 +181,8 @@ extension SubscriptionState {
 extension ReversalState.Statement {
     init(_ fact: RefundFact) {
         self.init(
-            asOf: fact.asOf, customer: fact.customer, subscription: fact.subscription, payment: fact.payment, amount: fact.amount, status: nil,
+            asOf: fact.asOf, customer: fact.customer, subscription: fact.subscription, payment: fact.payment, amount: fact.amount,
+            status: nil,
             reason: fact.reason)
     }
     init(_ fact: DisputeFact) {

@@ -194,7 +194,9 @@ private struct StandingReading {
         var ends: [Timestamp] = []
         if let now = subscription.endedNow { ends.append(now) }
         if let ended = subscription.ended { ends.append(greater(ended, paidPeriods.map(\.end).max()) ?? ended) }
-        if subscription.ended == nil, let cancelsAt = latest.cancelsAt { ends.append(greater(cancelsAt, paidPeriods.map(\.end).max()) ?? cancelsAt) }
+        if subscription.ended == nil, let cancelsAt = latest.cancelsAt {
+            ends.append(greater(cancelsAt, paidPeriods.map(\.end).max()) ?? cancelsAt)
+        }
         if let moment = subscription.endsAfter {
             let period = paidPeriods.filter { ($0.start ?? moment) <= moment && $0.end > moment }.map(\.end).max()
             ends.append(period ?? max(moment, paidUntil ?? moment))

@@ -14,7 +14,8 @@ package enum StandingLifecycle {
     package static let activate = StandingTransition(
         name: "activate", past: "activated", from: [.pending], to: .active, why: "paid or in trial, and approved")
     package static let startGrace = StandingTransition(
-        name: "start grace", past: "grace_started", from: [.pending, .active], to: .grace, why: "a payment failed, or the renewal is missing")
+        name: "start grace", past: "grace_started", from: [.pending, .active], to: .grace,
+        why: "a payment failed, or the renewal is missing")
     package static let suspend = StandingTransition(
         name: "suspend", past: "suspended", from: [.pending, .active, .grace], to: .suspended, why: "the grace is over, or a plan suspends")
     package static let reinstate = StandingTransition(

@@ -1,0 +1,63 @@
+import Vocabulary
+
+package enum BillingProblems {
+    package static let tierIsFree = Problem(
+        "tier_is_free", status: 409, title: "This tier costs nothing.",
+        hint: "It is granted without a checkout once the address is verified.")
+    package static let tierByContract = Problem(
+        "tier_by_contract", status: 409, title: "The price of this tier is agreed by contract.",
+        hint: "Ask for an offer; contact_url says where.")
+    package static let tierNotOffered = Problem(
+        "tier_not_offered", status: 409, title: "This tier is not offered.", hint: "GET /api/v1/plans lists what is.")
+    package static let noSuchPrice = Problem(
+        "no_such_price", status: 422, title: "There is no such price.",
+        hint: "Name a tier and interval of GET /api/v1/plans, or a configured price.")
+    package static let quantityTooLarge = Problem(
+        "quantity_too_large", status: 422, title: "That is more than one checkout takes.",
+        hint: "max_quantity says how many units are possible.")
+    package static let cardNumberRefused = Problem(
+        "card_number_refused", status: 422, title: "This looks like a card number.",
+        hint: "Never send card numbers here; they belong on the payment provider's page only.")
+    package static let nothingBought = Problem(
+        "nothing_bought", status: 409, title: "There is no customer at the payment provider yet.",
+        hint: "The portal opens after the first checkout.")
+    package static let providerUnknown = Problem(
+        "provider_unknown", status: 404, title: "There is no such payment provider.",
+        hint: "Check the name; the operator lists the plugins in use.")
+    package static let providerUnavailable = Problem(
+        "provider_unavailable", status: 503, title: "The payment provider is not in service here.",
+        hint: "Its plugin did not start; the operator's log says why. Deliver again later.")
+    package static let providerRefused = Problem(
+        "provider_refused", status: 502, title: "The payment provider refused.", hint: "provider_code says why; another attempt asks anew.")
+    package static let providerUnreachable = Problem(
+        "provider_unreachable", status: 503, title: "The payment provider did not answer.",
+        hint: "Try again with the same Idempotency-Key: the same session comes back.")
+    package static let webhookForged = Problem(
+        "webhook_signature_invalid", status: 400, title: "The signature does not prove where this came from.",
+        hint: "Check the webhook secret on both sides.")
+    package static let webhookStale = Problem(
+        "webhook_stale", status: 400, title: "The signature is too old.", hint: "Check both clocks; deliver again with a fresh signature.")
+    package static let webhookMalformed = Problem(
+        "webhook_malformed", status: 400, title: "This is not an event of the provider.", hint: "Send the provider's body unchanged.")
+    package static let all = [
+        tierIsFree, tierByContract, tierNotOffered, noSuchPrice, quantityTooLarge, cardNumberRefused, nothingBought, providerUnknown,
+        providerUnavailable, providerRefused, providerUnreachable, webhookForged, webhookStale, webhookMalformed,
+    ]
+
+    /// What a caller is told of a provider's failure at a checkout or portal.
+    static func of(_ error: PaymentProviderError) -> Problem {
+        switch error {
+        case .refused(let code, _): providerRefused.with(["provider_code": .string(String(code.prefix(100)))])
+        default: providerUnreachable.retry(afterSeconds: 5)
+        }
+    }
+    /// What a provider is told of a webhook that it, or somebody else, sent.
+    static func ofWebhook(_ error: PaymentProviderError) -> Problem {
+        switch error {
+        case .forged: webhookForged
+        case .stale: webhookStale
+        case .unreachable: providerUnavailable.retry(afterSeconds: 30)
+        default: webhookMalformed
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import Vocabulary
+
+package enum BillingSettings {
+    package static let graceDays = Setting(
+        "billing.grace_days", default: 7, in: 0...90,
+        reason: "How long everything works after a payment failed, where the plan of on_payment names no days, or a renewal is missing.")
+    package static let defaultProvider = Setting<String>(
+        "billing.default_provider", default: "", range: "name of a payment plugin, or empty",
+        reason: "Who is asked when a checkout names nobody; empty: the only payment plugin, Stripe where its key is set, else the sandbox.")
+    package static let eventRetentionDays = Setting(
+        "billing.event_retention_days", default: 30, in: 7...365,
+        reason: "How long raw webhook events stay; providers repeat for days, so never less than a week.")
+    package static let parkedNoticeHours = Setting(
+        "billing.parked_notice_hours", default: 24, in: 1...720,
+        reason: "Staff is told of an event whose object has not appeared by then.")
+    package static let trialReminderDays = Setting(
+        "billing.trial_reminder_days", default: 3, in: 0...30, reason: "How long before its end a trial is reminded of; 0: not at all.")
+    package static let webhookBodyBytes = Setting(
+        "billing.webhook_max_body_bytes", default: 524_288, in: 65_536...4_194_304,
+        reason: "The longest webhook accepted; providers send a few kilobytes, the largest known objects some hundred.")
+    package static let successURL = Setting<String>(
+        "billing.success_url", default: "/billing/success", range: "a path of this server, or https://…", accepts: isTarget,
+        reason: "Where a buyer lands after paying.")
+    package static let cancelURL = Setting<String>(
+        "billing.cancel_url", default: "/billing/cancelled", range: "a path of this server, or https://…", accepts: isTarget,
+        reason: "Where a buyer lands after turning back.")
+    package static let portalReturnURL = Setting<String>(
+        "billing.portal_return_url", default: "/billing", range: "a path of this server, or https://…", accepts: isTarget,
+        reason: "Where the provider's own page leads back to.")
+
+    package static let all: [AnySetting] = [
+        graceDays.erased, defaultProvider.erased, eventRetentionDays.erased, parkedNoticeHours.erased, trialReminderDays.erased,
+        webhookBodyBytes.erased, successURL.erased, cancelURL.erased, portalReturnURL.erased,
+    ]
+
+    @Sendable static func isTarget(_ text: String) -> Bool {
+        text.utf8.count <= 1_000
+            && (text.hasPrefix("/") && !text.hasPrefix("//") || text.hasPrefix("https://") || text.hasPrefix("http://127.0.0.1"))
+    }
+    /// A path of this server, under the origin that the caller sees.
+    static func target(_ text: String, origin: String) -> String { text.hasPrefix("/") ? origin + text : text }
+}

@@ -1,0 +1,128 @@
+import HookEngine
+import Store
+import Vocabulary
+
+extension PaymentPosting {
+    /// One transaction: whoever takes the event out of `received` does everything that follows from it; anybody else does nothing.
+    func apply(
+        _ event: PaymentEvent, _ news: PaymentNews, _ tenant: TenantID, _ plan: PaymentPlanRecord?, _ delivery: Delivery, _ act: Act
+    ) async throws {
+        try await parts.floor.store.kernel(PaymentPosting.applying, .flushed) { db in
+            let isFirst =
+                try db.row(InboxTable.finish, event.id, PaymentEvent.Status.applied.rawValue, tenant, nil as String?, act.now) != nil
+            guard isFirst else { return try db.settle(delivery) }
+            try db.within(tenant) { db in
+                try post(event, news, plan, db, act)
+            }
+            try PaymentPosting.link(news.links, of: news.provider, to: tenant, db, act)
+            try db.settle(delivery)
+        }
+    }
+
+    private func post(_ event: PaymentEvent, _ news: PaymentNews, _ plan: PaymentPlanRecord?, _ db: any TenantScope, _ act: Act) throws {
+        let directives = plan?.directives ?? .none
+        let books = MirrorBooks(db: db, provider: news.provider, now: act.now, entropy: parts.floor.entropy)
+        let own = try books.own(news)
+        let page = try books.page(news.mirror(directives: directives, ownReferences: own.references, intended: own.intended))
+        try books.write(page)
+        var standings: [String: Standing] = [:]
+        for subscription in page.subscriptions {
+            let row = try page.rows[subscription] ?? books.row(of: subscription)
+            standings[subscription] = try StandingKeeper(parts, books, act).settle(
+                row, page.after.facts(of: subscription), decision: plan?.decision)
+        }
+        var details: [String: JSONValue] = ["provider": .string(news.provider), "type": .string(news.type?.rawValue ?? event.type)]
+        if !directives.refused.isEmpty { details["refused"] = .array(directives.refused.map(JSONValue.string)) }
+        try db.journal(
+            JournalEntry(
+                "payment_event.applied", subject: "payment_event:\(event.id)", details: .object(details), decision: plan?.decision), act)
+        try tell(event, news, directives, page.after, news.subscription.flatMap { standings[$0] }, db, act)
+    }
+
+    private func tell(
+        _ event: PaymentEvent, _ news: PaymentNews, _ directives: PaymentDirectives, _ mirror: Mirror, _ standing: Standing?,
+        _ db: any TenantScope, _ act: Act
+    ) throws {
+        let mails = BillingMails(db: db, act: act)
+        var values: [String: String] = [:]
+        if let standing {
+            values["tier"] = parts.catalog[standing.tier]?.name ?? standing.tier
+            values["quantity"] = String(standing.quantity)
+            if let end = standing.periodEnd { values["period_end"] = end.iso8601 }
+            if let end = standing.graceUntil { values["grace_until"] = end.iso8601 }
+            if let end = standing.cancelsAt { values["cancels_at"] = end.iso8601 }
+        }
+        if let amount = news.amount { values["amount"] = amount.display }
+        if !news.isStale(in: mirror) {
+            for template in directives.mails { try mails.send(template, about: news.subject, values) }
+        }
+        for reason in directives.notices {
+            try mails.notifyStaff(reason, about: news.subject, ["event": event.id.description, "provider": news.provider])
+        }
+    }
+
+    // MARK: - What is not applied
+
+    func finish(_ event: PaymentEvent, _ status: PaymentEvent.Status, _ reason: String, _ delivery: Delivery, _ act: Act) async throws {
+        try await parts.floor.store.kernel(PaymentPosting.applying, .flushed) { db in
+            if try db.row(InboxTable.finish, event.id, status.rawValue, event.tenant, reason, act.now) != nil, status == .refused {
+                try db.journal(
+                    JournalEntry(
+                        "payment_event.refused", subject: "payment_event:\(event.id)", outcome: .denied,
+                        details: ["provider": .string(event.provider), "type": .string(event.type), "reason": .string(reason)]), act)
+                try BillingMails.notifyStaff("event_refused", event, db, act)
+            }
+            try db.settle(delivery)
+        }
+    }
+
+    /// Keeps the event queued, however often it fails: first after seconds, at last once an hour. Staff is told at the first time.
+    func later(_ event: PaymentEvent, _ reason: String, _ delivery: Delivery, _ act: Act) async throws {
+        try await parts.floor.store.kernel(PaymentPosting.applying, .flushed) { db in
+            if let row = try db.row(InboxTable.fail, event.id, String(reason.prefix(500))) {
+                let failures = try row.int(1)
+                let wait = Backoff(first: .seconds(10), cap: .hours(1)).delay(attempt: failures, jitter: 0)
+                try db.enqueue(PaymentPosting.job(event.id, round: try row.int(0), runAt: act.now + wait), act)
+                if failures == 1 { try BillingMails.notifyStaff("event_waits", event, db, act) }
+            }
+            try db.settle(delivery)
+        }
+    }
+}
+
+extension PaymentNews {
+    /// News of a failure that has been paid meanwhile: nobody wants a mail about it.
+    func isStale(in mirror: Mirror) -> Bool {
+        guard type == .paymentFailed else { return false }
+        return facts.allSatisfy { fact in
+            switch fact {
+            case .invoice(let fact): fact.isPaid || mirror.invoices[fact.invoice]?.isPaid ?? false
+            case .checkout(let fact): fact.isPaid || mirror.checkouts[fact.session]?.isPaid ?? false
+            default: true
+            }
+        }
+    }
+
+    /// What no provider may say; nil for sound news.
+    var fault: String? {
+        for fact in facts {
+            let names: [String?]
+            var quantity = 1
+            switch fact {
+            case .checkout(let fact): names = [fact.session, fact.reference, fact.customer, fact.subscription]
+            case .subscription(let fact):
+                names = [fact.subscription, fact.reference, fact.customer, fact.providerPrice]
+                quantity = fact.quantity
+            case .invoice(let fact): names = [fact.invoice, fact.subscription, fact.customer]
+            case .refund(let fact): names = [fact.refund, fact.subscription, fact.customer, fact.payment]
+            case .dispute(let fact): names = [fact.dispute, fact.subscription, fact.customer, fact.payment]
+            @unknown default: names = []
+            }
+            if names.contains(where: { $0.map { !PaymentInbox.isName($0) } ?? false }) {
+                return "a name in it is empty, long or not printable"
+            }
+            guard (0...1_000_000).contains(quantity) else { return "its quantity is impossible" }
+        }
+        return nil
+    }
+}

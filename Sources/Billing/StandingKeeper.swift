@@ -1,0 +1,148 @@
+import Catalog
+import HookEngine
+import Store
+import Vocabulary
+
+/// The floor that the room stands on.
+package struct BillingFloor: Sendable {
+    package let store: any Store
+    package let hooks: any Hooks
+    package let sealer: any Sealer
+    package let entropy: any Entropy
+    package init(store: any Store, hooks: any Hooks, sealer: any Sealer, entropy: any Entropy) {
+        self.store = store
+        self.hooks = hooks
+        self.sealer = sealer
+        self.entropy = entropy
+    }
+}
+
+/// What every part of the room is built from.
+struct BillingParts: Sendable {
+    let floor: BillingFloor
+    let catalog: Catalog
+    let prices: ProviderPrices
+    let providers: any PaymentProviders
+    let addresses: any AddressBook
+    let settings: Settings
+
+    func terms(_ provider: String) -> StandingTerms {
+        StandingTerms(provider: provider, catalog: catalog.current, prices: prices, graceDays: settings[BillingSettings.graceDays])
+    }
+}
+
+/// Brings a subscription's row up to its facts and the time, and tells everybody what changed, in the caller's transaction.
+struct StandingKeeper {
+    let parts: BillingParts
+    let books: MirrorBooks
+    let act: Act
+    private var db: any TenantScope { books.db }
+
+    init(_ parts: BillingParts, _ books: MirrorBooks, _ act: Act) {
+        self.parts = parts
+        self.books = books
+        self.act = act
+    }
+
+    @discardableResult
+    func settle(_ row: SubscriptionRow, _ facts: StandingFacts, decision: DecisionID? = nil) throws -> Standing {
+        let standing = Standing.derive(facts, terms: parts.terms(row.provider), now: act.now)
+        var after = row
+        after.facts = facts.subscription
+        if let told = ToldStanding(standing) {
+            after.standing = standing.state
+            if told != row.told {
+                after.told = told
+                after.version += 1
+                try db.emit(told.event(db.tenant, row.id, version: after.version), act)
+                try journal(row, after, standing, decision)
+            }
+        } else if row.told == nil {
+            // Once told, a standing is not taken back because a price lost its name in the settings.
+            after.standing = standing.state
+        }
+        if after.facts != row.facts || after.standing != row.standing || after.version != row.version {
+            try db.run(
+                BillingTable.updateSubscription, db.tenant, row.id, try StoredJSON.encode(after.facts), after.standing.rawValue,
+                try after.told.map(StoredJSON.encode), after.version, act.now)
+        }
+        if after.told != nil || standing.state != .pending { try schedule(row.id, standing) }
+        try tell(row, after, standing)
+        return standing
+    }
+
+    private func journal(_ before: SubscriptionRow, _ after: SubscriptionRow, _ standing: Standing, _ decision: DecisionID?) throws {
+        let verb = StandingLifecycle.transition(from: before.standing, to: after.standing)?.past ?? "changed"
+        var details: [String: JSONValue] = [
+            "from": .string(before.standing.rawValue), "to": .string(after.standing.rawValue), "reason": .string(standing.reason.rawValue),
+            "tier": .string(standing.tier), "quantity": .int(Int64(standing.quantity)), "version": .int(after.version),
+        ]
+        if let end = standing.periodEnd { details["period_end"] = .string(end.iso8601) }
+        if let end = standing.graceUntil { details["grace_until"] = .string(end.iso8601) }
+        if let end = standing.cancelsAt { details["cancels_at"] = .string(end.iso8601) }
+        try db.journal(
+            JournalEntry("subscription.\(verb)", subject: "subscription:\(before.id)", details: .object(details), decision: decision), act)
+    }
+
+    /// The next moment at which time alone changes the standing, or a trial is due to be reminded of.
+    private func schedule(_ id: SubscriptionID, _ standing: Standing) throws {
+        let moments = [standing.nextReview, reminder(standing)].compactMap { $0 }.filter { $0 > act.now }
+        guard let moment = moments.min() else { return }
+        try db.enqueue(
+            NewJob(
+                StandingReview.kind, key: "\(id):\(moment.microseconds)", tenant: db.tenant, payload: StandingReview.Job(subscription: id),
+                runAt: moment), act)
+    }
+
+    private func reminder(_ standing: Standing) -> Timestamp? {
+        let days = parts.settings[BillingSettings.trialReminderDays]
+        guard days > 0, standing.reason == .trial, let end = standing.trialEndsAt else { return nil }
+        // Who has cancelled already knows.
+        if let cancels = standing.cancelsAt, cancels <= end { return nil }
+        return end - .days(Int64(days))
+    }
+
+    private func tell(_ before: SubscriptionRow, _ after: SubscriptionRow, _ standing: Standing) throws {
+        let mails = BillingMails(db: db, act: act)
+        let values = ["tier": tierName(standing.tier)]
+        if after.standing == .suspended, before.standing == .active || before.standing == .grace, let end = standing.periodEnd {
+            try mails.send(BillingMails.accessSuspended, about: "\(before.id):\(end.seconds)", values)
+        }
+        if let due = reminder(standing), let end = standing.trialEndsAt, due <= act.now, act.now < end {
+            try mails.send(
+                BillingMails.trialEnding, about: "\(before.id):\(end.seconds)", values.merging(["trial_ends_at": end.iso8601]) { $1 })
+        }
+        if standing.reason == .unknownPrice, let latest = after.facts.latest {
+            let price = latest.providerPrice ?? latest.tier ?? "none"
+            try mails.notifyStaff("unknown_price", about: "\(before.id):\(price)", ["subscription": before.id.description, "price": price])
+        }
+        if standing.reason == .withheld {
+            try mails.notifyStaff("license_withheld", about: "\(before.id)", ["subscription": before.id.description])
+        }
+    }
+
+    func tierName(_ tier: String) -> String { parts.catalog[tier]?.name ?? tier }
+}
+
+/// Brings a subscription up to the time. However late or often it runs, it finds what the facts and its own time say.
+struct StandingReview {
+    static let kind = "billing.review_standing"
+    struct Job: Codable { let subscription: SubscriptionID }
+
+    let parts: BillingParts
+
+    func run(_ delivery: Delivery, _ act: Act) async throws {
+        guard let tenant = delivery.tenant else { throw PermanentFailure("a review names no tenant") }
+        let job = try delivery.decode(Job.self)
+        try await parts.floor.store.tenant(tenant, .flushed) { db in
+            try review(job.subscription, db, Act(actor: .system("billing.review"), requestID: act.requestID, now: act.now))
+            try db.settle(delivery)
+        }
+    }
+
+    func review(_ id: SubscriptionID, _ db: any TenantScope, _ act: Act) throws {
+        guard let row = try db.row(BillingTable.subscriptionByID, db.tenant, id).map(SubscriptionRow.init) else { return }
+        let books = MirrorBooks(db: db, provider: row.provider, now: act.now, entropy: parts.floor.entropy)
+        try StandingKeeper(parts, books, act).settle(row, try books.facts(of: row))
+    }
+}
