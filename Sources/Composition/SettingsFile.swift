@@ -16,14 +16,27 @@ package struct SettingsFile: Sendable {
         self.register = Dictionary(settings.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
+    /// What was read: checked settings, and what the file says under `plugins.{id}`, which each plugin's own schema checks.
+    package struct Reading: Sendable {
+        package let settings: Settings
+        package let plugins: [String: [String: JSONValue]]
+    }
+
     /// - Parameter yaml: the text of the file, nil where there is none; `name` is how findings call it.
-    package func read(yaml: String?, name: String, environment: [String: String]) throws -> Settings {
+    package func read(yaml: String?, name: String, environment: [String: String]) throws -> Reading {
         var findings: [String] = []
         var texts: [String: String] = [:]
+        var plugins: [String: [String: JSONValue]] = [:]
         if let yaml {
             guard yaml.utf8.count <= 1_048_576 else { throw Refused(findings: ["\(name): larger than 1 MiB"]) }
             do {
-                if let tree = try Yams.compose(yaml: yaml) { flatten(tree, path: [], name: name, into: &texts, &findings) }
+                if let tree = try Yams.compose(yaml: yaml) {
+                    flatten(tree, path: [], name: name, into: &texts, &findings)
+                    for (id, settings) in tree.mapping?["plugins"]?.mapping ?? [:] {
+                        guard let id = id.scalar?.string, let settings = Self.json(settings).object else { continue }
+                        plugins[id] = settings
+                    }
+                }
             } catch let error as YamlError {
                 throw Refused(findings: ["\(name): \(error)"])
             }
@@ -39,7 +52,25 @@ package struct SettingsFile: Sendable {
             }
         }
         guard findings.isEmpty else { throw Refused(findings: findings.sorted()) }
-        return Settings(texts)
+        return Reading(settings: Settings(texts), plugins: plugins)
+    }
+
+    private static func json(_ node: Node) -> JSONValue {
+        switch node {
+        case .scalar(let scalar):
+            if scalar.style == .plain {
+                if let number = Int64(scalar.string) { return .int(number) }
+                if let flag = node.bool { return .bool(flag) }
+                if scalar.string.isEmpty || scalar.string == "null" || scalar.string == "~" { return .null }
+            }
+            return .string(scalar.string)
+        case .sequence(let items): return .array(items.map(json))
+        case .mapping(let members):
+            var object: [String: JSONValue] = [:]
+            for (key, value) in members { if let name = key.scalar?.string { object[name] = json(value) } }
+            return .object(object)
+        case .alias: return .null
+        }
     }
 
     private func flatten(_ node: Node, path: [String], name: String, into texts: inout [String: String], _ findings: inout [String]) {
@@ -66,7 +97,7 @@ package struct SettingsFile: Sendable {
             return
         }
         for (key, value) in mapping {
-            guard let word = key.scalar?.string else { continue }
+            guard let word = key.scalar?.string, !(path.isEmpty && word == "plugins") else { continue }
             flatten(value, path: path + [word], name: name, into: &texts, &findings)
         }
     }

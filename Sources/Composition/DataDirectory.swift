@@ -1,0 +1,46 @@
+import Foundation
+
+/// The one folder in which a server keeps everything; readable by its owner alone, held by one process at a time.
+package final class DataDirectory: Sendable {
+    package struct InUse: Error, CustomStringConvertible {
+        let path: String
+        package var description: String { "\(path) is in use by another server: stop it, or give another --data" }
+    }
+    package struct Unusable: Error, CustomStringConvertible {
+        let path: String
+        let reason: String
+        package var description: String { "cannot use \(path) as the data directory: \(reason)" }
+    }
+
+    package let root: URL
+    private let lock: Int32
+
+    package var database: URL { root.appendingPathComponent("coditect.db") }
+    package var keys: URL { root.appendingPathComponent("keys") }
+    package var masterKey: URL { keys.appendingPathComponent("master.key") }
+    package var people: URL { keys.appendingPathComponent("people") }
+    package var decisions: URL { root.appendingPathComponent("decisions") }
+    package var mailbox: URL { root.appendingPathComponent("mailbox") }
+    package var pluginCopies: URL { root.appendingPathComponent("plugins") }
+
+    /// Opens or makes the folder. `isShared`: for commands that read beside a running server and take no lock.
+    package init(_ root: URL, isShared: Bool = false) throws {
+        self.root = root
+        do {
+            try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw Unusable(path: root.path, reason: (error as NSError).localizedDescription)
+        }
+        guard !isShared else {
+            lock = -1
+            return
+        }
+        lock = open(root.appendingPathComponent(".lock").path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+        guard lock >= 0 else { throw Unusable(path: root.path, reason: String(cString: strerror(errno))) }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            close(lock)
+            throw InUse(path: root.path)
+        }
+    }
+    deinit { if lock >= 0 { close(lock) } }
+}

@@ -1,0 +1,137 @@
+import Billing
+import Catalog
+import Foundation
+import HTTPEdge
+import Identity
+import Licensing
+import Notifications
+import Seats
+import Vocabulary
+
+/// The services that pages stand on.
+package struct ConsoleServices: Sendable {
+    package let identity: Identity
+    package let catalog: Catalog
+    package let billing: Billing
+    package let licenses: Licenses
+    package let seats: Seats
+    package let mailbox: Mailbox?
+    package init(identity: Identity, catalog: Catalog, billing: Billing, licenses: Licenses, seats: Seats, mailbox: Mailbox?) {
+        self.identity = identity
+        self.catalog = catalog
+        self.billing = billing
+        self.licenses = licenses
+        self.seats = seats
+        self.mailbox = mailbox
+    }
+}
+
+/// The web pages. They do nothing that the API does not: each handler calls a room's service and shows what came of it.
+package struct Console: Sendable {
+    let services: ConsoleServices
+    let renderer: PageRenderer
+    let csrf: CSRF
+    let authorizer: any Authorizer
+    let entropy: any Entropy
+
+    package init(services: ConsoleServices, brand: String, csrf: CSRF, authorizer: any Authorizer, entropy: any Entropy) throws {
+        self.services = services
+        self.renderer = try PageRenderer(brand: brand)
+        self.csrf = csrf
+        self.authorizer = authorizer
+        self.entropy = entropy
+    }
+
+    package func routes() -> [Route] {
+        [homeRoute, stylesheetRoute] + entryRoutes + passwordRoutes + administratorRoutes + planRoutes + licenceRoutes + mailboxRoutes
+    }
+
+    // MARK: What every page needs
+
+    /// The frame of a page: who is signed in, and the hidden field that its forms carry.
+    func frame(_ title: String, _ call: Call, problem: Problem? = nil) -> PageRenderer.Frame {
+        PageRenderer.Frame(title: title, isSignedIn: call.principal != nil, csrf: field(call), problem: problem)
+    }
+
+    func page(
+        _ template: String, _ frame: PageRenderer.Frame, _ call: Call, _ values: [String: Any] = [:], status: Int = 200
+    ) throws -> Reply {
+        var reply = try renderer.page(template, frame, values, status: frame.problem?.status ?? status)
+        if let cookie = csrf.cookie(for: call) { reply.headers.append(("set-cookie", cookie)) }
+        return reply
+    }
+
+    func message(_ heading: String, _ paragraphs: [String], _ call: Call, links: [(String, String)] = [], status: Int = 200) throws -> Reply {
+        let shown = links.map { ["words": $0.0, "target": $0.1] }
+        return try page("message", frame(heading, call), call, ["heading": heading, "paragraphs": paragraphs, "links": shown], status: status)
+    }
+
+    /// A page of a browser route: `GET` shows, `POST` acts.
+    func route(
+        _ method: HTTPEdge.Method, _ path: String, _ name: String, _ summary: String, limit: LimitClass = .standard,
+        handler: @escaping @Sendable (Call) async throws -> Reply
+    ) -> Route {
+        Route(
+            method, path, name: "pages.\(name)", summary: summary, access: .page, limit: limit,
+            answers: [RouteAnswer(200, "The page.", contentType: "text/html; charset=utf-8"), RouteAnswer(303, "On to the next page.")],
+            handler: { call in
+                do { return try await handler(call) } catch let problem as Problem {
+                    if problem.status == 401 { return .redirect(to: "/sign-in?next=\(FormData.encode(call.path))") }
+                    return try self.page(
+                        "message", self.frame(problem.title, call, problem: problem), call,
+                        ["heading": "That did not work", "paragraphs": [String](), "reference": call.act.requestID])
+                }
+            })
+    }
+
+    private var stylesheetRoute: Route {
+        Route(
+            .get, renderer.stylesheetPath, name: "pages.stylesheet", summary: "The style sheet; its name changes with its bytes.", access: .page,
+            limit: .unlimited, answers: [RouteAnswer(200, "The style sheet.", contentType: "text/css; charset=utf-8")],
+            handler: { _ in
+                Reply(
+                    status: 200,
+                    headers: [("content-type", "text/css; charset=utf-8"), ("cache-control", "public, max-age=31536000, immutable")],
+                    body: renderer.stylesheet)
+            })
+    }
+
+    private var homeRoute: Route {
+        route(.get, "/", "home", "What there is, and what it costs.") { call in
+            let plans = services.catalog.current.offered.map { tier -> [String: Any] in
+                let link = tier.isByContract ? (tier.contactURL ?? "/sign-up") : call.principal == nil ? "/sign-up?tier=\(tier.id)" : "/plans"
+                return [
+                    "name": tier.name, "price": PlanWords.price(tier), "yearly": PlanWords.yearly(tier), "points": PlanWords.points(tier),
+                    "link": link, "action": tier.isByContract ? "Talk to us about" : tier.isFree ? "Start with" : "Choose",
+                ]
+            }
+            return try page("home", frame("Developer tools, licensed in minutes", call), call, ["plans": plans])
+        }
+    }
+}
+
+/// A tier in words.
+enum PlanWords {
+    static func price(_ tier: Tier) -> String {
+        guard !tier.isByContract else { return "By contract" }
+        guard let money = tier.prices[.month] ?? tier.prices[.year] else { return "By contract" }
+        if money.amountMinor == 0 { return "Free" }
+        let interval = tier.prices[.month] == nil ? "year" : "month"
+        return "\(Prices.text(money)) / \(tier.unit.map { "\($0) and " } ?? "")\(interval)"
+    }
+    static func yearly(_ tier: Tier) -> String {
+        guard let money = tier.prices[.year], money.amountMinor > 0, tier.prices[.month] != nil else { return tier.isInvoiced ? "By invoice" : "" }
+        return "or \(Prices.text(money)) a year"
+    }
+    static func points(_ tier: Tier) -> [String] {
+        let seats = tier.seats(quantity: 1)
+        var points = [seats == 1 ? "1 seat" + (tier.unit == nil ? "" : " per \(tier.unit ?? "")") : "\(seats) seats"]
+        switch tier.devices(quantity: 1) {
+        case nil: points.append("Devices without limit")
+        case 1: points.append("1 device")
+        case let count?: points.append("\(count) devices")
+        }
+        if tier.trialDays > 0 { points.append("\(tier.trialDays) days to try") }
+        return points
+    }
+}

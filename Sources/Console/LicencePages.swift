@@ -1,0 +1,52 @@
+import Billing
+import Foundation
+import HTTPEdge
+import Licensing
+import Seats
+import Vocabulary
+
+/// The licence: its key, its seats and who holds them; while a payment is on its way, a page that looks again by itself.
+extension Console {
+    var licenceRoutes: [Route] {
+        [
+            route(.get, "/licence", "licence", "Licences, keys and seats of the tenant.") { call in try await licencePage(call) },
+            // Where a payment provider sends the browser back to.
+            route(.get, "/billing/return", "payment_return", "Back from the payment provider.") { call in
+                guard call.principal != nil else { return .redirect(to: "/sign-in?next=/licence?paid=1") }
+                return .redirect(to: "/licence?paid=1")
+            },
+        ]
+    }
+
+    private func licencePage(_ call: Call) async throws -> Reply {
+        let caller = try call.caller()
+        try await authorizer.require(LicensePermissions.read, of: caller, act: call.act)
+        let now = call.act.now
+        let held = try await services.licenses.list(caller.tenant).licenses.filter { $0.status(at: now) != .revoked }
+        var shown: [[String: Any]] = []
+        var keys: [String] = []
+        for license in held.reversed() {
+            let detail = try await services.licenses.reveal(license.id, tenant: caller.tenant, call.act)
+            let leases = try await services.seats.holders(of: license.id, tenant: caller.tenant, now: now)
+            keys.append(detail.key)
+            shown.append([
+                "id": license.id.description, "tier": license.grant.tierName, "status": license.status(at: now).rawValue, "key": detail.key,
+                "seatsUsed": leases.count, "seatsTotal": license.grant.seats, "activations": detail.activations.count,
+                "maxActivations": license.grant.devices.map(String.init) ?? "any number",
+                "expires": license.expiresAt.map(Spans.minute) ?? "without end",
+                "hasHolders": !leases.isEmpty,
+                "holders": leases.map { ["device": $0.hostname ?? "unnamed", "since": Spans.minute($0.acquiredAt), "until": Spans.minute($0.expiresAt)] },
+            ])
+        }
+        let isPaid = held.contains { services.catalog.current[$0.tier]?.isFree == false }
+        let isWaiting = call.query["paid"] == "1" && !isPaid
+        var frame = frame(isWaiting ? "Waiting for your payment" : "Your licence", call)
+        frame.refreshSeconds = isWaiting ? 2 : nil
+        return try page(
+            "licence", frame, call,
+            [
+                "isWaiting": isWaiting, "hasLicenses": !shown.isEmpty && !isWaiting, "several": shown.count > 1, "licenses": shown,
+                "firstKey": keys.first ?? "", "isEmpty": shown.isEmpty && !isWaiting,
+            ])
+    }
+}

@@ -1,0 +1,105 @@
+import Foundation
+import HTTPEdge
+import Mustache
+import Vocabulary
+
+/// Turns a template and its values into a page. Values are escaped by the templates; only `csrf` is markup, and it is ours.
+struct PageRenderer: Sendable {
+    struct Missing: Error {
+        let template: String
+    }
+
+    /// What surrounds a page's own content.
+    struct Frame {
+        var title: String
+        var isSignedIn = false
+        /// The hidden field that every form of the page carries.
+        var csrf = ""
+        var problem: Problem?
+        /// The page loads itself again after this many seconds.
+        var refreshSeconds: Int?
+    }
+
+    private let library: MustacheLibrary
+    private let brand: String
+    let stylesheet: Data
+    /// Changes with the bytes, so that a browser may keep it for good.
+    let stylesheetPath: String
+
+    init(brand: String) throws {
+        guard let folder = Bundle.module.resourceURL?.appendingPathComponent("Templates") else { throw Missing(template: "Templates") }
+        var library = MustacheLibrary()
+        for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil) where file.pathExtension == "mustache" {
+            try library.register(try String(contentsOf: file, encoding: .utf8), named: file.deletingPathExtension().lastPathComponent)
+        }
+        self.library = library
+        self.brand = brand
+        stylesheet = try Data(contentsOf: folder.appendingPathComponent("style.css"))
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in stylesheet { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        stylesheetPath = "/assets/style-\(String(hash, radix: 16)).css"
+    }
+
+    func page(_ template: String, _ frame: Frame, _ values: [String: Any] = [:], status: Int = 200) throws -> Reply {
+        var all = values
+        all["title"] = frame.title
+        all["brand"] = brand
+        all["stylesheet"] = stylesheetPath
+        all["signedIn"] = frame.isSignedIn
+        all["csrf"] = frame.csrf
+        if let seconds = frame.refreshSeconds { all["refreshSeconds"] = seconds }
+        if let problem = frame.problem { all["problem"] = Self.shown(problem) }
+        guard let text = library.render(all, withTemplate: template) else { throw Missing(template: template) }
+        return Reply.html(text, status: status)
+    }
+
+    /// A problem as a person reads it: what happened, what to do, and each field that was wrong.
+    static func shown(_ problem: Problem) -> [String: Any] {
+        var details: [String] = []
+        for finding in problem.fields["fields"]?.array ?? [] {
+            guard let field = finding["field"]?.string, let rule = finding["rule"]?.string else { continue }
+            details.append("\(field.replacingOccurrences(of: "_", with: " ")): \(rule)")
+        }
+        if let reason = problem.fields["reason"]?.string { details.append("Reason: \(reason.replacingOccurrences(of: "_", with: " "))") }
+        if let seconds = problem.fields["retry_after"]?.int { details.append("Try again in \(Spans.words(seconds)).") }
+        return ["title": problem.title, "hint": problem.hint, "details": details, "hasDetails": !details.isEmpty]
+    }
+}
+
+/// Spans and moments as a person reads them.
+enum Spans {
+    static func words(_ seconds: Int64) -> String {
+        switch seconds {
+        case ..<60: "\(seconds) s"
+        case ..<3_600: "\(seconds / 60) min" + (seconds % 60 == 0 ? "" : " \(seconds % 60) s")
+        case ..<86_400: "\(seconds / 3_600) h" + (seconds / 60 % 60 == 0 ? "" : " \(seconds / 60 % 60) min")
+        default: "\(seconds / 86_400) days"
+        }
+    }
+    /// `2026-11-21 09:30 UTC`
+    static func minute(_ moment: Timestamp) -> String {
+        let text = moment.iso8601
+        return text.prefix(10) + " " + text.dropFirst(11).prefix(5) + " UTC"
+    }
+    /// `2026-11-21`
+    static func day(_ moment: Timestamp) -> String { String(moment.iso8601.prefix(10)) }
+}
+
+/// Money as a person reads it: `29.00 USD`, `500 JPY`.
+enum Prices {
+    /// Currencies of ISO 4217 whose minor unit is not a hundredth.
+    private static let digits: [String: Int] = [
+        "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0, "UGX": 0, "UYI": 0, "VND": 0,
+        "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0, "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
+    ]
+    static func text(_ money: Money) -> String {
+        let places = digits[money.currency.code] ?? 2
+        let sign = money.amountMinor < 0 ? "-" : ""
+        var unit: UInt64 = 1
+        for _ in 0..<places { unit *= 10 }
+        let amount = money.amountMinor.magnitude
+        guard places > 0 else { return "\(sign)\(amount) \(money.currency)" }
+        let rest = String(amount % unit)
+        return "\(sign)\(amount / unit).\(String(repeating: "0", count: places - rest.count))\(rest) \(money.currency)"
+    }
+}
