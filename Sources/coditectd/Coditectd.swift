@@ -1,0 +1,71 @@
+import ArgumentParser
+import Composition
+import Foundation
+import Vocabulary
+
+@main
+struct Coditectd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "coditectd", abstract: "The CODITECT platform server and its operator's tools.", version: Release.version,
+        subcommands: [
+            Serve.self, Migrate.self, PolicyCommand.self, Decisions.self, Audit.self, Keys.self, Plugins.self, Doctor.self, ReferenceCommand.self,
+        ])
+}
+
+/// Where a server's things lie; the same for every command.
+struct Places: ParsableArguments {
+    @Option(help: "The data directory; made if missing.")
+    var data = "data"
+    @Option(help: "The settings file; default: coditect.yaml in the data directory, if there is one.")
+    var config: String?
+    @Option(help: "The directory of policies; default: policies beside the program, else in this folder.")
+    var policies: String?
+    @Option(help: "The directory of built plugins; default: plugins beside the program.")
+    var plugins: String?
+
+    func options() throws -> PlatformOptions {
+        let dataFolder = URL(fileURLWithPath: data)
+        let file = config.map { URL(fileURLWithPath: $0) } ?? dataFolder.appendingPathComponent("coditect.yaml")
+        var text: String?
+        if FileManager.default.fileExists(atPath: file.path) {
+            text = try String(contentsOf: file, encoding: .utf8)
+        } else if config != nil {
+            throw Refusal("there is no settings file \(file.path)")
+        }
+        let environment = ProcessInfo.processInfo.environment
+        let reading = try SettingsFile(register: PlatformRegister.settings).read(
+            yaml: text, name: file.lastPathComponent, environment: environment)
+        return PlatformOptions(
+            data: dataFolder, policies: try folder(policies, "policies"), plugins: try folder(plugins, "plugins"), reading: reading,
+            environment: environment)
+    }
+
+    /// The named folder, or the one of that name beside the program, or in the current folder.
+    private func folder(_ given: String?, _ name: String) throws -> URL {
+        if let given { return URL(fileURLWithPath: given) }
+        let program = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+        for candidate in [program.appendingPathComponent(name), URL(fileURLWithPath: name)]
+        where FileManager.default.fileExists(atPath: candidate.path) {
+            return candidate
+        }
+        return URL(fileURLWithPath: name)
+    }
+}
+
+/// A refusal that the person at the terminal can act on; printed without a trace.
+struct Refusal: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// Exit codes of sysexits.h that scripts can use.
+enum Exit {
+    static let usage = ExitCode(64)
+    static let data = ExitCode(65)
+    static let unavailable = ExitCode(69)
+    static let temporary = ExitCode(75)
+    static let configuration = ExitCode(78)
+}
+
+func say(_ text: String) { print(text) }
+func warn(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }

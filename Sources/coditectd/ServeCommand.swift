@@ -1,0 +1,60 @@
+import ArgumentParser
+import Composition
+import Foundation
+import Vocabulary
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Serve until SIGTERM or SIGINT, then drain.")
+
+    @OptionGroup var places: Places
+    @Option(help: "The address to listen on.")
+    var host = "127.0.0.1"
+    @Option(help: "The port to listen on; 0 takes a free one.")
+    var port = 8080
+
+    func run() async throws {
+        guard (0...65_535).contains(port) else { throw ValidationError("--port is 0 … 65535") }
+        let options = try places.options()
+        let platform = try await Platform.open(options)
+        // Signals are taken over before the first line is printed: whoever reads it may stop us at once.
+        let stop = SignalStop()
+        try await platform.serve(host: host, port: port, until: { await stop.wait() }) { address in
+            say("listening on \(address)")
+            for line in await platform.greeting(address: address) { say(line) }
+            fflush(nil)
+        }
+        await platform.close()
+    }
+}
+
+struct Migrate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Bring the database up to this version; the server does the same at start.")
+
+    @OptionGroup var places: Places
+
+    func run() async throws {
+        let applied = try await Platform.migrate(try places.options())
+        say(applied.isEmpty ? "nothing to do: the database is up to date" : applied.map { "applied \($0)" }.joined(separator: "\n"))
+    }
+}
+
+/// Resumes when the process is asked to end.
+final class SignalStop: Sendable {
+    private let stream: AsyncStream<Int32>
+    private let sources: [any DispatchSourceSignal]
+
+    init() {
+        let (stream, continuation) = AsyncStream.makeStream(of: Int32.self)
+        self.stream = stream
+        sources = [SIGTERM, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { continuation.yield(number) }
+            source.resume()
+            return source
+        }
+    }
+    func wait() async {
+        for await _ in stream { return }
+    }
+}
