@@ -13,13 +13,13 @@ public struct PluginBench: Sendable {
 
     /// Reads `plugin.json` as a host does. Every outgoing request is answered by `answer`.
     public init(
-        manifest file: URL, at moment: Timestamp, origin: String = "http://127.0.0.1:8080",
+        manifest file: URL, at moment: Timestamp, skipsSleep: Bool = false, origin: String = "http://127.0.0.1:8080",
         answer: @escaping @Sendable (OutboundRequest) async throws -> OutboundResponse = { _ in
             throw OutboundFailure.unsent("This test expects no request.")
         }
     ) throws {
         manifest = try PluginManifest(json: Data(contentsOf: file))
-        clock = ManualPluginClock(moment)
+        clock = ManualPluginClock(moment, skipsSleep: skipsSleep)
         http = ScriptedHTTP(answer)
         site = FixedSite(origin: origin, webhook: origin + (manifest.webhook ?? ""))
     }
@@ -43,7 +43,12 @@ public final class ManualPluginClock: PluginClock {
         var gained: [(count: Int, CheckedContinuation<Void, Never>)] = []
     }
     private let state: Mutex<State>
-    public init(_ now: Timestamp) { state = Mutex(State(now: now)) }
+    private let skipsSleep: Bool
+    /// With `skipsSleep` a sleep moves the clock by itself and returns at once.
+    public init(_ now: Timestamp, skipsSleep: Bool = false) {
+        state = Mutex(State(now: now))
+        self.skipsSleep = skipsSleep
+    }
 
     public func now() -> Timestamp { state.withLock { $0.now } }
 
@@ -71,6 +76,10 @@ public final class ManualPluginClock: PluginClock {
     }
 
     public func sleep(for span: Duration) async throws {
+        if skipsSleep {
+            try Task.checkCancellation()
+            return advance(by: span)
+        }
         let key = state.withLock { state in
             state.next += 1
             return state.next

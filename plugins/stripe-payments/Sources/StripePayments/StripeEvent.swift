@@ -1,0 +1,212 @@
+import Foundation
+import PluginKit
+
+/// What one event states. A pure function of its type, its object and its time.
+struct StripeEvent {
+    let type: String
+    let object: StripeObject
+    let asOf: Timestamp
+
+    /// Throws `PaymentProviderError.malformed` where an event that matters is not what Stripe sends.
+    func facts() throws -> [PaymentFact] {
+        switch type {
+        case "checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed",
+            "checkout.session.expired":
+            return try checkout()
+        case "customer.subscription.created", "customer.subscription.updated", "customer.subscription.deleted",
+            "customer.subscription.paused",
+            "customer.subscription.resumed", "customer.subscription.trial_will_end", "customer.subscription.pending_update_applied",
+            "customer.subscription.pending_update_expired":
+            return try subscription()
+        case "invoice.paid", "invoice.payment_succeeded", "invoice.payment_failed", "invoice.payment_action_required", "invoice.finalized",
+            "invoice.updated", "invoice.overpaid", "invoice.overdue", "invoice.marked_uncollectible", "invoice.voided":
+            return try invoice()
+        case "charge.refunded", "refund.created", "refund.updated", "charge.refund.updated":
+            return try refunds()
+        case "charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed", "charge.dispute.funds_withdrawn",
+            "charge.dispute.funds_reinstated":
+            return try dispute()
+        default:
+            return []
+        }
+    }
+
+    private func mustHaveID(_ object: StripeObject, _ what: String) throws -> String {
+        guard let id = object.id else { throw PaymentProviderError.malformed("The \(what) of \(type) has no id.") }
+        return id
+    }
+
+    // MARK: - Checkout
+
+    /// `completed` says only that the form was filled in: a delayed method is paid when the session says so.
+    private func checkout() throws -> [PaymentFact] {
+        let id = try mustHaveID(object, "session")
+        guard object["mode"]?.string ?? "subscription" == "subscription" else { return [] }
+        let isPaid: Bool
+        if let status = object["payment_status"]?.string {
+            isPaid = status == "paid" || status == "no_payment_required"
+        } else {
+            isPaid = type.hasSuffix(".async_payment_succeeded")
+        }
+        let isOver = type.hasSuffix(".expired") || object["status"]?.string == "expired"
+        let hasFailed = !isPaid && (isOver || type.hasSuffix(".async_payment_failed"))
+        return [
+            .checkout(
+                CheckoutFact(
+                    session: id, reference: StripeObject.id(object["client_reference_id"]) ?? object.metadata("reference"),
+                    customer: object.reference("customer"), subscription: object.reference("subscription"),
+                    isPaid: isPaid, hasFailed: hasFailed, asOf: asOf))
+        ]
+    }
+
+    // MARK: - Subscription
+
+    private func subscription() throws -> [PaymentFact] {
+        let id = try mustHaveID(object, "subscription")
+        guard let status = Self.status(type == "customer.subscription.deleted" ? "canceled" : object["status"]?.string) else { return [] }
+        let items = object.list("items")
+        // A metered item has no quantity and stands for no seat.
+        let item = items.first { $0.child("price").child("recurring")["usage_type"]?.string != "metered" } ?? items.first
+        let price = item.map { $0["price"]?.object == nil ? $0.child("plan") : $0.child("price") } ?? object.child("plan")
+        let periodStart = item?.time("current_period_start") ?? object.time("current_period_start")
+        let periodEnd = item?.time("current_period_end") ?? object.time("current_period_end")
+        // A cancellation in the portal may set the moment alone, the API the flag alone.
+        let cancelsAt = object.time("cancel_at") ?? (object["cancel_at_period_end"]?.bool == true ? periodEnd : nil)
+        return [
+            .subscription(
+                SubscriptionFact(
+                    subscription: id, customer: object.reference("customer"), reference: object.metadata("reference"), status: status,
+                    providerPrice: price.id, tier: object.metadata("tier"), quantity: try quantity(item),
+                    periodStart: periodStart, periodEnd: periodEnd, trialEnd: object.time("trial_end"), cancelsAt: cancelsAt,
+                    endedAt: object.time("ended_at") ?? (status == .cancelled ? asOf : nil), interval: Self.interval(price), asOf: asOf))
+        ]
+    }
+
+    private func quantity(_ item: StripeObject?) throws -> Int {
+        guard let number = (item?["quantity"] ?? object["quantity"])?.int else { return 1 }
+        guard (0...1_000_000).contains(number) else {
+            throw PaymentProviderError.malformed("The quantity of \(type) is no number of seats.")
+        }
+        return Int(number)
+    }
+
+    /// Nil for a status that is not known here: the event then states nothing.
+    static func status(_ text: String?) -> SubscriptionStatus? {
+        switch text {
+        case "incomplete": .incomplete
+        case "trialing": .trialing
+        case "active": .active
+        // Unpaid: retries are over, the subscription is not.
+        case "past_due", "unpaid": .pastDue
+        case "paused": .paused
+        case "canceled", "incomplete_expired": .cancelled
+        default: nil
+        }
+    }
+
+    /// From a price (`recurring`) or an older plan; nil unless it is one month or one year.
+    static func interval(_ price: StripeObject) -> BillingInterval? {
+        let source = price["recurring"]?.object == nil ? price : price.child("recurring")
+        guard let every = source["interval"]?.string else { return nil }
+        switch (every, source["interval_count"]?.int ?? 1) {
+        case ("month", 1): return .month
+        case ("year", 1), ("month", 12): return .year
+        default: return nil
+        }
+    }
+
+    // MARK: - Invoice
+
+    private func invoice() throws -> [PaymentFact] {
+        let id = try mustHaveID(object, "invoice")
+        // New place first; an invoice made by hand has `parent: null` and belongs to no subscription.
+        let subscription =
+            object.child("parent").child("subscription_details").reference("subscription") ?? object.reference("subscription")
+        let isPaid = paid()
+        let period = period(of: subscription)
+        return [
+            .invoice(
+                InvoiceFact(
+                    invoice: id, subscription: subscription, customer: object.reference("customer"), isPaid: isPaid,
+                    hasFailed: !isPaid && type == "invoice.payment_failed",
+                    amount: StripeMoney.incoming(isPaid ? object["amount_paid"] : object["amount_due"], object["currency"]),
+                    periodStart: period?.start, periodEnd: period?.end, nextAttemptAt: object.time("next_payment_attempt"), asOf: asOf))
+        ]
+    }
+
+    /// By the invoice's own state; only where it says none, by the event's name.
+    private func paid() -> Bool {
+        if let status = object["status"]?.string { return status == "paid" }
+        if let flag = object["paid"]?.bool { return flag }
+        return type == "invoice.paid" || type == "invoice.payment_succeeded"
+    }
+
+    /// What the invoice pays for stands on its lines: `invoice.period_*` is when its items were gathered. Lines of proration count only
+    /// where there are no others.
+    private func period(of subscription: String?) -> (start: Timestamp, end: Timestamp)? {
+        struct Line {
+            let start: Timestamp
+            let end: Timestamp
+            let isProration: Bool
+        }
+        let lines = object.list("lines").compactMap { line -> Line? in
+            let period = line.child("period")
+            let item = line.child("parent").child("subscription_item_details")
+            let extra = line.child("parent").child("invoice_item_details")
+            let owner = item.reference("subscription") ?? extra.reference("subscription") ?? line.reference("subscription")
+            if let owner, let subscription, owner != subscription { return nil }
+            guard let start = period.time("start"), let end = period.time("end"), start < end else { return nil }
+            let isProration = [item["proration"], extra["proration"], line["proration"]].contains { $0?.bool == true }
+            return Line(start: start, end: end, isProration: isProration)
+        }
+        let regular = lines.filter { !$0.isProration }
+        guard let last = (regular.isEmpty ? lines : regular).max(by: { $0.end < $1.end }) else { return nil }
+        return (last.start, last.end)
+    }
+
+    // MARK: - Money back
+
+    private func refunds() throws -> [PaymentFact] {
+        if object.kind == "refund" || type.hasPrefix("refund.") || type == "charge.refund.updated" {
+            return try refund(object, customer: object.reference("customer")).map { [$0] } ?? []
+        }
+        // A charge: newer versions leave its refunds out and announce each by `refund.created`. Then this event only says how much
+        // went back in all, under a name of its own.
+        let charge = try mustHaveID(object, "charge")
+        let customer = object.reference("customer")
+        let listed = object.list("refunds")
+        if !listed.isEmpty { return try listed.compactMap { try refund($0, customer: customer) } }
+        guard let amount = StripeMoney.incoming(object["amount_refunded"], object["currency"]), amount.amountMinor > 0 else { return [] }
+        return [
+            .refund(
+                RefundFact(
+                    refund: "\(charge)/refunded/\(amount.amountMinor)", payment: object.reference("payment_intent") ?? charge,
+                    customer: customer,
+                    subscription: nil, amount: amount, reason: nil, asOf: asOf))
+        ]
+    }
+
+    private func refund(_ refund: StripeObject, customer: String?) throws -> PaymentFact? {
+        let id = try mustHaveID(refund, "refund")
+        if let status = refund["status"]?.string, ["failed", "canceled"].contains(status) { return nil }
+        return .refund(
+            RefundFact(
+                refund: id, payment: refund.reference("payment_intent") ?? refund.reference("charge"), customer: customer,
+                subscription: nil,
+                amount: StripeMoney.incoming(refund["amount"], refund["currency"]), reason: text(refund["reason"]), asOf: asOf))
+    }
+
+    private func dispute() throws -> [PaymentFact] {
+        let id = try mustHaveID(object, "dispute")
+        return [
+            .dispute(
+                DisputeFact(
+                    dispute: id, payment: object.reference("payment_intent") ?? object.reference("charge"), customer: nil,
+                    subscription: nil,
+                    amount: StripeMoney.incoming(object["amount"], object["currency"]), status: text(object["status"]) ?? "unknown",
+                    reason: text(object["reason"]), asOf: asOf))
+        ]
+    }
+
+    private func text(_ value: JSONValue?) -> String? { value?.string.map { String($0.prefix(200)) } }
+}
