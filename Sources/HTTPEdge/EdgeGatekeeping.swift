@@ -1,0 +1,194 @@
+import Foundation
+import Vocabulary
+
+/// What is learned of one request on its way.
+struct Exchange {
+    let requestID: String
+    let now: Timestamp
+    let method: String
+    var started = Duration.zero
+    var incoming: Incoming?
+    var provenance: Provenance?
+    var endpoint: Endpoint?
+    var caller: AuthenticatedCaller?
+    /// What forms of this browser are bound to.
+    var csrfBinding: String?
+    var newCSRFCookie: SetCookie?
+    var isHead = false
+    var hasSentToken = false
+    var allow: String?
+    var problem: String?
+
+    init(requestID: String, now: Timestamp, method: String) {
+        self.requestID = requestID
+        self.now = now
+        self.method = method
+    }
+    var actor: Actor { caller.map { .user($0.principal.user, session: $0.principal.session) } ?? .anonymous }
+    /// The method, as long as it is one of HTTP's, so that no caller makes up a name for the metrics.
+    var knownMethod: String { ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(method) ? method : "other" }
+}
+
+extension Edge {
+    static let platformAdmin = "platform_admin"
+
+    func authenticate(
+        _ endpoint: Endpoint, _ incoming: Incoming, _ provenance: Provenance, _ network: String, _ exchange: inout Exchange
+    ) async throws {
+        if endpoint.takesCookie {
+            let cookie = incoming.cookie.flatMap { Cookies.value(Cookies.session(isSecure: provenance.isSecure), in: $0) }
+            if let cookie, !cookie.isEmpty, cookie.utf8.count <= 512 {
+                exchange.csrfBinding = cookie
+                exchange.caller = try await guards.authenticator.principal(cookie: cookie, now: exchange.now)
+            }
+        }
+        if endpoint.takesBearer, endpoint.route.access != .open, endpoint.route.access != .proof, incoming.authorization != nil {
+            exchange.hasSentToken = true
+            exchange.caller = nil
+            if let token = incoming.bearer { exchange.caller = try await guards.authenticator.principal(bearer: token, now: exchange.now) }
+        }
+        switch endpoint.route.access {
+        case .open, .proof, .page: return
+        case .session, .permission, .lease:
+            guard exchange.caller != nil else {
+                // Guesses count against the network that makes them.
+                try await limits.admit(endpoint.route.limit, caller: nil, network: network, now: exchange.now)
+                throw CommonProblems.unauthenticated
+            }
+        case .operatorOnly:
+            if provenance.isLoopback || exchange.caller?.principal.role == Self.platformAdmin { return }
+            throw exchange.caller == nil ? CommonProblems.unauthenticated : CommonProblems.forbidden
+        }
+    }
+
+    /// Refuses what another site made a browser send: unsafe methods of pages need our token, and of everything that a browser may
+    /// send with more rights than its author has (cookies, loopback), an origin that is ours.
+    func checkForgery(
+        _ endpoint: Endpoint, _ raw: RawRequest, _ incoming: Incoming, _ provenance: Provenance, _ exchange: inout Exchange
+    ) throws(Problem) {
+        guard endpoint.takesCookie else { return }
+        if exchange.csrfBinding == nil, endpoint.isPage {
+            let name = Cookies.csrf(isSecure: provenance.isSecure)
+            if let held = incoming.cookie.flatMap({ Cookies.value(name, in: $0) }), held.utf8.count == 22 {
+                exchange.csrfBinding = held
+            } else {
+                let fresh = keys.csrf.freshBinding()
+                exchange.csrfBinding = fresh
+                exchange.newCSRFCookie = SetCookie(name, fresh, isSecure: provenance.isSecure)
+            }
+        }
+        guard endpoint.isUnsafe else { return }
+        guard isOwnOrigin(incoming, provenance) else { throw HTTPProblems.csrfFailed }
+        if endpoint.isPage {
+            var token = incoming.csrfToken
+            if token == nil { token = try FormBody(raw.body)[CSRF.field] }
+            guard let token, let binding = exchange.csrfBinding, exchange.newCSRFCookie == nil, keys.csrf.isValid(token, for: binding)
+            else {
+                throw HTTPProblems.csrfFailed
+            }
+        }
+    }
+
+    /// True if the browser says that our own page sent it, or if nothing that a browser adds is there.
+    private func isOwnOrigin(_ incoming: Incoming, _ provenance: Provenance) -> Bool {
+        if let site = incoming.fetchSite, site != "same-origin", site != "none" { return false }
+        let own = [provenance.origin, provenance.hostOrigin]
+        if let origin = incoming.origin { return own.contains(origin) }
+        if let referer = incoming.referer { return own.contains { referer == $0 || referer.hasPrefix($0 + "/") } }
+        return true
+    }
+
+    // MARK: Other origins
+
+    func preflight(_ place: RouteTrie.Place, _ incoming: Incoming) -> Reply {
+        var reply = Reply(status: 204, headers: [("allow", place.allow)])
+        if incoming.corsMethod != nil, let origin = incoming.origin, rules.corsOrigins.contains(origin) {
+            reply.headers.append(("access-control-allow-methods", place.corsMethods))
+            reply.headers.append(("access-control-allow-headers", "authorization, content-type, idempotency-key, x-request-id"))
+            reply.headers.append(("access-control-max-age", "600"))
+        }
+        return reply
+    }
+
+    func addCORS(to reply: inout Reply, _ exchange: Exchange) {
+        guard !rules.corsOrigins.isEmpty else { return }
+        reply.headers.append(("vary", "origin"))
+        guard let origin = exchange.incoming?.origin, rules.corsOrigins.contains(origin) else { return }
+        reply.headers.append(("access-control-allow-origin", origin))
+        reply.headers.append(("access-control-expose-headers", "location, retry-after, x-request-id"))
+    }
+
+    // MARK: Problems
+
+    func render(_ problem: Problem, _ exchange: inout Exchange) -> Reply {
+        exchange.problem = problem.code
+        var headers: [(String, String)] = []
+        if let seconds = problem.fields["retry_after"]?.int { headers.append(("retry-after", String(seconds))) }
+        if problem.status == 401, exchange.endpoint?.isPage != true {
+            headers.append(("www-authenticate", exchange.hasSentToken ? "Bearer error=\"invalid_token\"" : "Bearer"))
+        }
+        if let allow = exchange.allow { headers.append(("allow", allow)) }
+        let asPage = exchange.endpoint?.isPage ?? (exchange.incoming?.wantsHTML == true)
+        if asPage {
+            headers.append(("content-type", "text/html; charset=utf-8"))
+            let text = guards.problemPage?(problem, exchange.requestID) ?? ProblemPage.html(problem, requestID: exchange.requestID)
+            return Reply(status: problem.status, headers: headers, body: Data(text.utf8))
+        }
+        headers.append(("content-type", "application/json"))
+        return Reply(status: problem.status, headers: headers, body: ProblemBody.json(problem, requestID: exchange.requestID))
+    }
+}
+
+/// A problem on the wire (SPEC 10).
+enum ProblemBody {
+    private static let reserved: Set<String> = ["error", "message", "hint", "request_id"]
+
+    static func json(_ problem: Problem, requestID: String) -> Data {
+        var out: [UInt8] = []
+        out.reserveCapacity(320)
+        out.append(contentsOf: "{\"error\":".utf8)
+        JSONWriter.append(problem.code, to: &out)
+        out.append(contentsOf: ",\"message\":".utf8)
+        JSONWriter.append(problem.title, to: &out)
+        out.append(contentsOf: ",\"hint\":".utf8)
+        JSONWriter.append(problem.hint, to: &out)
+        out.append(contentsOf: ",\"request_id\":".utf8)
+        JSONWriter.append(requestID, to: &out)
+        for (name, value) in problem.fields.sorted(by: { $0.key < $1.key }) where !reserved.contains(name) {
+            out.append(UInt8(ascii: ","))
+            JSONWriter.append(name, to: &out)
+            out.append(UInt8(ascii: ":"))
+            JSONWriter.append(value, to: &out)
+        }
+        out.append(UInt8(ascii: "}"))
+        return Data(out)
+    }
+}
+
+/// A problem for a person whose browser asked, where nobody gave a better page.
+enum ProblemPage {
+    static func html(_ problem: Problem, requestID: String) -> String {
+        """
+        <!doctype html>
+        <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">\
+        <meta name="color-scheme" content="light dark"><title>\(escaped(problem.title))</title></head>
+        <body><main><h1>\(escaped(problem.title))</h1><p>\(escaped(problem.hint))</p>\
+        <p><small>\(escaped(problem.code)) · \(escaped(requestID))</small></p></main></body></html>
+
+        """
+    }
+    static func escaped(_ text: String) -> String {
+        var out = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": out += "&amp;"
+            case "<": out += "&lt;"
+            case ">": out += "&gt;"
+            case "\"": out += "&quot;"
+            case "'": out += "&#39;"
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out
+    }
+}
