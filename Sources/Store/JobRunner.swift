@@ -95,6 +95,9 @@ package final class JobRunner: Sendable {
         try await store.kernelRead(JobRunner.looking) { try $0.ledger.deadJobs(limit: limit) }
     }
 
+    /// What waits, by kind.
+    package func backlog() async throws -> [JobBacklog] { try await store.kernelRead(JobRunner.looking) { try $0.ledger.backlog() } }
+
     /// Makes a dead job due again. False if there is none with this id.
     package func retry(_ id: UUID) async throws -> Bool {
         let now = clock.now()
@@ -104,7 +107,7 @@ package final class JobRunner: Sendable {
     private func claim(_ limit: Int) async throws -> [LeasedJob] {
         let now = clock.now()
         // Looking first costs a read; an idle process writes nothing.
-        guard let due = try await nextDue(), due <= now else { return [] }
+        guard let due = try await nextDue(), due <= now, !Task.isCancelled else { return [] }
         let claim = JobClaim(kinds: kinds, now: now, leaseUntil: now + rules.lease, limit: limit, maxAttempts: rules.maxAttempts)
         return try await store.kernel(JobRunner.claiming) { try $0.ledger.claim(claim) }
     }

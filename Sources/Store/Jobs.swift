@@ -13,6 +13,8 @@ package protocol JobLedger: AnyObject {
     /// When the next job of these kinds is due: its time to run, or the end of its lease.
     func nextDue(kinds: [String]) throws -> Timestamp?
     func deadJobs(limit: Int) throws -> [DeadJob]
+    /// How much waits, by kind.
+    func backlog() throws -> [JobBacklog]
     /// Makes a dead job due again with all its attempts. False if there is no such dead job.
     func revive(_ id: UUID, now: Timestamp) throws -> Bool
     /// Removes up to `limit` rows of done jobs finished before `doneBefore` and of idempotency results expired at `now`; answers how many.
@@ -61,6 +63,22 @@ package struct DeadJob: Sendable, Hashable {
         self.attempts = attempts
         self.reason = reason
         self.diedAt = diedAt
+    }
+}
+
+/// What waits of one kind: for metrics, and to see kinds that no runner serves.
+package struct JobBacklog: Sendable, Hashable {
+    package let kind: String
+    package let due: Int
+    package let leased: Int
+    package let dead: Int
+    package let oldestDue: Timestamp?
+    package init(kind: String, due: Int, leased: Int, dead: Int, oldestDue: Timestamp?) {
+        self.kind = kind
+        self.due = due
+        self.leased = leased
+        self.dead = dead
+        self.oldestDue = oldestDue
     }
 }
 

@@ -56,6 +56,12 @@ enum JobTable {
         SELECT id, kind, key, tenant_id, attempt, reason, finished_at FROM store_job
         WHERE state = 'dead' ORDER BY finished_at DESC LIMIT $1
         """)
+    static let backlog = SQL(
+        "job.backlog",
+        """
+        SELECT kind, sum(state = 'due'), sum(state = 'leased'), sum(state = 'dead'), min(CASE WHEN state = 'due' THEN run_at END)
+        FROM store_job WHERE state <> 'done' GROUP BY kind ORDER BY kind
+        """)
     static let revive = SQL(
         "job.revive",
         """

@@ -135,6 +135,15 @@ final class Ledger: ScopeLedger {
         }
     }
 
+    func backlog() throws -> [JobBacklog] {
+        try kernelOnly("backlog")
+        return try rows(JobTable.backlog).map { row in
+            JobBacklog(
+                kind: try row.text(0), due: try row.int(1), leased: try row.int(2), dead: try row.int(3),
+                oldestDue: try row.optional(4, row.time))
+        }
+    }
+
     func revive(_ id: UUID, now: Timestamp) throws -> Bool {
         try kernelOnly("revive")
         connection.hasNewJobs = true

@@ -38,6 +38,8 @@ package final class SQLiteStore: Store {
         }
     }
 
+    package var statistics: StoreStatistics { writer.statistics }
+
     /// Finishes what is queued and closes the file; later calls throw `StoreFault.closed`.
     package func close() async {
         await readers.close()

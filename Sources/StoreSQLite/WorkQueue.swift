@@ -14,6 +14,12 @@ final class WorkQueue<Item>: @unchecked Sendable {  // every access to the field
         self.limit = limit
     }
 
+    var count: Int {
+        condition.lock()
+        defer { condition.unlock() }
+        return items.count
+    }
+
     func push(_ item: Item) throws {
         condition.lock()
         defer { condition.unlock() }

@@ -1,5 +1,6 @@
 import Foundation
 import Store
+import Synchronization
 import Vocabulary
 
 /// The one connection that writes, on its own thread. Whatever waits when it is free goes into one commit.
@@ -10,6 +11,12 @@ final class Writer: @unchecked Sendable {  // `connection` and `ledger` are touc
     private let schema: SchemaInForce
     private let jobSignal: JobSignal
     private var isFlushing = false
+    private let counts = Mutex(StoreStatistics())
+    var statistics: StoreStatistics {
+        var counts = counts.withLock { $0 }
+        counts.waiting = queue.count
+        return counts
+    }
 
     init(connection: Connection, schema: SchemaInForce, jobSignal: JobSignal) {
         self.connection = connection
@@ -94,6 +101,7 @@ final class Writer: @unchecked Sendable {  // `connection` and `ledger` are touc
                 return
             }
             if !connection.isInTransaction {
+                counts.withLock { $0.repeats += batch.count - 1 }
                 // The engine undid everything because of this one: the others did nothing wrong and go again without it.
                 abandon()
                 answer(work, failing: StoreFault.corrupt("the transaction ended within a closure"))
@@ -109,6 +117,11 @@ final class Writer: @unchecked Sendable {  // `connection` and `ledger` are touc
             return
         }
         connection.heads.keep()
+        counts.withLock { counts in
+            counts.commits += 1
+            counts.closures += batch.count
+            counts.flushes += isFlushing ? 1 : 0
+        }
         let hasJobs = connection.hasNewJobs
         connection.hasNewJobs = false
         for work in batch { work.finish(nil) }
@@ -125,9 +138,11 @@ final class Writer: @unchecked Sendable {  // `connection` and `ledger` are touc
         work.finish((error as? StoreFault) ?? .corrupt("\(error)"))
     }
 
+    static let flushing = "PRAGMA synchronous = FULL"
+
     private func flush(_ isFlushing: Bool) throws {
         guard isFlushing != self.isFlushing else { return }
-        try connection.execute(isFlushing ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
+        try connection.execute(isFlushing ? Writer.flushing : "PRAGMA synchronous = NORMAL")
         self.isFlushing = isFlushing
     }
 }

@@ -1,0 +1,73 @@
+import Foundation
+import Vocabulary
+
+/// The store's own recurring work: seals journals, removes what is done and expired.
+package struct StoreUpkeep: Sendable {
+    package static let checkpointKind = "store.checkpoint"
+    package static let sweepKind = "store.sweep"
+    private static let reason = KernelReason("store.upkeep")
+
+    private let store: any Store
+    private let sign: JournalKeeper.Sign
+    /// How long a done job stays to be looked at.
+    private let keepDone: Duration
+    private let checkpointEvery: Duration
+    private let sweepEvery: Duration
+    private let log: @Sendable (String) -> Void
+
+    package init(
+        store: any Store, keepDone: Duration = .days(7), checkpointEvery: Duration = .hours(1), sweepEvery: Duration = .hours(1),
+        log: @escaping @Sendable (String) -> Void = { _ in }, signer sign: @escaping JournalKeeper.Sign
+    ) {
+        self.store = store
+        self.sign = sign
+        self.keepDone = keepDone
+        self.checkpointEvery = checkpointEvery
+        self.sweepEvery = sweepEvery
+        self.log = log
+    }
+
+    /// For the runner, beside the rooms' own.
+    package func storeJobs() -> [JobHandler] {
+        [
+            recurring(StoreUpkeep.checkpointKind, every: checkpointEvery) { act in
+                _ = try await JournalKeeper(store: store).checkpoint(now: act.now, signer: sign)
+            },
+            recurring(StoreUpkeep.sweepKind, every: sweepEvery) { act in _ = try await sweep(act.now) },
+        ]
+    }
+
+    /// Makes the work due for the first time; at every start, since it leaves alone what is scheduled already.
+    package func schedule(_ act: Act) async throws {
+        try await store.kernel(StoreUpkeep.reason) { db in
+            for kind in [StoreUpkeep.checkpointKind, StoreUpkeep.sweepKind] { try next(kind, at: act.now, db, act) }
+        }
+    }
+
+    /// Removes done jobs past their time and expired idempotency results, a thousand at a time; answers how many.
+    package func sweep(_ now: Timestamp) async throws -> Int {
+        var removed = 0
+        while true {
+            let some = try await store.kernel(StoreUpkeep.reason) { [keepDone] db in
+                try db.ledger.sweep(doneBefore: now - keepDone, now: now, limit: 1_000)
+            }
+            removed += some
+            if some < 1_000 { return removed }
+        }
+    }
+
+    /// A failed round is logged and does not end the series: the next one comes at its time.
+    private func recurring(_ kind: String, every period: Duration, _ work: @escaping @Sendable (Act) async throws -> Void) -> JobHandler {
+        JobHandler(kind) { delivery, act in
+            do { try await work(act) } catch { log("\(kind): \(error)") }
+            try await store.kernel(StoreUpkeep.reason) { db in
+                try db.settle(delivery)
+                try next(kind, at: act.now + period, db, act)
+            }
+        }
+    }
+
+    private func next(_ kind: String, at moment: Timestamp, _ db: any KernelScope, _ act: Act) throws {
+        try db.enqueue(try NewJob(kind, key: "all", tenant: nil, payload: [String](), runAt: moment), act)
+    }
+}
