@@ -84,7 +84,7 @@ let entries: [Entry] = [
 
     // The features, from left to right
     room("Tenancy"),
-    room("Identity", left: ["Tenancy", "CArgon2"], resources: [.copy("Resources")]),
+    room("Identity", left: ["Tenancy", "CArgon2"], resources: [.copy("Words")]),
     room("Access", left: ["Identity", "Tenancy"]),
     room("Catalog"),
     room("Billing", left: ["Catalog"], products: [kit]),
@@ -120,7 +120,7 @@ let entries: [Entry] = [
     tests("HTTPServerTests", on: ["HTTPServer", "HTTPEdge", "KeyValue", "Telemetry", "Vocabulary"]),
     tests("TelemetryTests", on: ["Telemetry", "Vocabulary"], products: [logging]),
     tests("HookEngineTests", on: ["HookEngine"]),
-    tests("PolicyTests", on: ["PolicyHost", "HookEngine", "LuaShim"]),
+    tests("PolicyTests", on: ["PolicyHost", "HookEngine", "LuaShim"], resources: [.copy("Attacks")]),
     tests("PluginTests", on: ["PluginHost"], products: [kit, .product(name: "PluginKitTesting", package: "sdk-testing")]),
     tests("IdentityTests", on: ["Identity", "Tenancy", "RoomTesting", "Vocabulary", "Store", "HookEngine", "HTTPEdge", "Signing"]),
     tests("AccessTests", on: ["Access", "Identity", "Tenancy", "RoomTesting", "Vocabulary", "Store", "HookEngine", "HTTPEdge"]),

@@ -18,7 +18,7 @@ package struct CommonWords: Sendable {
 
     /// The list in this room's resources.
     package static func shipped() throws -> CommonWords {
-        guard let url = Bundle.module.url(forResource: "common-passwords", withExtension: "txt", subdirectory: "Resources") else {
+        guard let url = Bundle.module.url(forResource: "common-passwords", withExtension: "txt", subdirectory: "Words") else {
             throw StoreFault.corrupt("identity: the list of common passwords is missing")
         }
         let text = try String(contentsOf: url, encoding: .utf8)
