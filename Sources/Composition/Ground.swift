@@ -1,4 +1,5 @@
 import Foundation
+import HTTPEdge
 import Logging
 import Signing
 import Store
@@ -70,7 +71,7 @@ struct Ground: Sendable {
     func pluginHouse(_ options: PlatformOptions) -> PluginHouse {
         PluginHouse(
             values: PluginValues(store: store, sealer: sealer), client: client, clock: options.clock, logger: logger,
-            variables: options.environment, configured: options.reading.plugins, publicOrigin: options.settings[PlatformSettings.publicOrigin])
+            variables: options.environment, configured: options.reading.plugins, publicOrigin: options.settings[HTTPEdgeSettings.publicURL])
     }
 
     func close() async {

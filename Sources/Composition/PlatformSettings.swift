@@ -2,9 +2,6 @@ import Vocabulary
 
 /// Settings of the whole, which no single room owns.
 package enum PlatformSettings {
-    package static let publicOrigin = Setting(
-        "http.public_origin", default: "", range: "scheme and authority, or empty", accepts: { $0.isEmpty || $0.hasPrefix("http") },
-        reason: "How browsers reach the server: in mails and payment return addresses. Empty: the address that it listens on.")
     package static let brand = Setting(
         "brand.name", default: "CODITECT", range: "1 to 60 characters", accepts: { (1...60).contains($0.count) },
         reason: "The name on pages and in mails; another company runs the same binary under its own.")
@@ -20,5 +17,5 @@ package enum PlatformSettings {
         reason: "Limits and revocations are kept in process in this version: a URL is refused at start rather than ignored.",
         environment: "REDIS_URL", isSecret: true)
 
-    package static let all: [AnySetting] = [publicOrigin.erased, brand.erased, logLevel.erased, databaseURL.erased, redisURL.erased]
+    package static let all: [AnySetting] = [brand.erased, logLevel.erased, databaseURL.erased, redisURL.erased]
 }

@@ -9,5 +9,10 @@ struct PluggedProviders: PaymentProviders {
 
     func provider(_ name: String) async -> (any PaymentProvider)? { host.paymentProvider(name) }
     func isRefused(_ name: String) async -> Bool { host.report.refused.contains { $0.id == name } }
-    var defaultName: String { chosen.isEmpty ? host.paymentProviders.first ?? "sandbox" : chosen }
+    /// The one that the operator chose; else Stripe where it is in service, else the first there is.
+    var defaultName: String {
+        if !chosen.isEmpty { return chosen }
+        let names = host.paymentProviders
+        return names.first { $0.hasPrefix("stripe") } ?? names.first ?? "sandbox"
+    }
 }

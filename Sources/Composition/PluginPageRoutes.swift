@@ -6,7 +6,6 @@ import Vocabulary
 /// What plugins show to people, under `/plugins/{plugin}/…`, up to four parts deep.
 struct PluginPageRoutes: Sendable {
     let host: PluginHost
-    let csrf: CSRF
 
     func routes() -> [Route] {
         (1...4).flatMap { depth in [HTTPEdge.Method.get, .post].map { route($0, depth: depth) } }
@@ -21,19 +20,18 @@ struct PluginPageRoutes: Sendable {
         ) { call in
             guard let plugin = call.parameters["plugin"], let pages = host.pages(plugin) else { throw CommonProblems.notFound }
             let path = (1...depth).compactMap { call.parameters["part\($0)"] }.joined(separator: "/")
-            let form = method == .post ? try FormData(call).fields : [:]
+            let form = method == .post ? try call.form().fields : [:]
             let request = PageRequest(
                 method: method.rawValue, path: path, query: call.query, form: form.filter { $0.key != CSRF.field },
-                formToken: [CSRF.field: csrf.token(for: call)], language: language(call.headers["accept-language"]))
-            return reply(try await pages.respond(to: request), call)
+                formToken: [CSRF.field: call.csrf], language: language(call.header("accept-language")))
+            return reply(try await pages.respond(to: request))
         }
     }
 
-    private func reply(_ page: PageResponse, _ call: Call) -> Reply {
+    private func reply(_ page: PageResponse) -> Reply {
         var reply = Reply(status: page.status, headers: [("content-type", page.contentType)], body: page.body)
         if page.isPublic { reply.headers.append(("cache-control", "public, max-age=3600")) }
         if let location = page.location { reply.headers.append(("location", location)) }
-        if let cookie = csrf.cookie(for: call) { reply.headers.append(("set-cookie", cookie)) }
         return reply
     }
 

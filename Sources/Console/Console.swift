@@ -14,14 +14,14 @@ package struct ConsoleServices: Sendable {
     package let catalog: Catalog
     package let billing: Billing
     package let licenses: Licenses
-    package let seats: Seats
+    package let leases: Leases
     package let mailbox: Mailbox?
-    package init(identity: Identity, catalog: Catalog, billing: Billing, licenses: Licenses, seats: Seats, mailbox: Mailbox?) {
+    package init(identity: Identity, catalog: Catalog, billing: Billing, licenses: Licenses, leases: Leases, mailbox: Mailbox?) {
         self.identity = identity
         self.catalog = catalog
         self.billing = billing
         self.licenses = licenses
-        self.seats = seats
+        self.leases = leases
         self.mailbox = mailbox
     }
 }
@@ -30,14 +30,12 @@ package struct ConsoleServices: Sendable {
 package struct Console: Sendable {
     let services: ConsoleServices
     let renderer: PageRenderer
-    let csrf: CSRF
     let authorizer: any Authorizer
     let entropy: any Entropy
 
-    package init(services: ConsoleServices, brand: String, csrf: CSRF, authorizer: any Authorizer, entropy: any Entropy) throws {
+    package init(services: ConsoleServices, brand: String, authorizer: any Authorizer, entropy: any Entropy) throws {
         self.services = services
         self.renderer = try PageRenderer(brand: brand)
-        self.csrf = csrf
         self.authorizer = authorizer
         self.entropy = entropy
     }
@@ -50,16 +48,17 @@ package struct Console: Sendable {
 
     /// The frame of a page: who is signed in, and the hidden field that its forms carry.
     func frame(_ title: String, _ call: Call, problem: Problem? = nil) -> PageRenderer.Frame {
-        PageRenderer.Frame(title: title, isSignedIn: call.principal != nil, csrf: field(call), problem: problem)
+        PageRenderer.Frame(title: title, isSignedIn: call.principal != nil, csrf: Self.hiddenField(call), problem: problem)
     }
 
     func page(
         _ template: String, _ frame: PageRenderer.Frame, _ call: Call, _ values: [String: Any] = [:], status: Int = 200
     ) throws -> Reply {
-        var reply = try renderer.page(template, frame, values, status: frame.problem?.status ?? status)
-        if let cookie = csrf.cookie(for: call) { reply.headers.append(("set-cookie", cookie)) }
-        return reply
+        try renderer.page(template, frame, values, status: frame.problem?.status ?? status)
     }
+
+    /// The markup of the hidden field; the token is base64url, so nothing needs escaping.
+    static func hiddenField(_ call: Call) -> String { "<input type=\"hidden\" name=\"\(CSRF.field)\" value=\"\(call.csrf)\">" }
 
     func message(_ heading: String, _ paragraphs: [String], _ call: Call, links: [(String, String)] = [], status: Int = 200) throws -> Reply {
         let shown = links.map { ["words": $0.0, "target": $0.1] }
@@ -76,7 +75,7 @@ package struct Console: Sendable {
             answers: [RouteAnswer(200, "The page.", contentType: "text/html; charset=utf-8"), RouteAnswer(303, "On to the next page.")],
             handler: { call in
                 do { return try await handler(call) } catch let problem as Problem {
-                    if problem.status == 401 { return .redirect(to: "/sign-in?next=\(FormData.encode(call.path))") }
+                    if problem.status == 401 { return .redirect(to: "/sign-in?next=\(call.path)") }
                     return try self.page(
                         "message", self.frame(problem.title, call, problem: problem), call,
                         ["heading": "That did not work", "paragraphs": [String](), "reference": call.act.requestID])
@@ -117,11 +116,11 @@ enum PlanWords {
         guard let money = tier.prices[.month] ?? tier.prices[.year] else { return "By contract" }
         if money.amountMinor == 0 { return "Free" }
         let interval = tier.prices[.month] == nil ? "year" : "month"
-        return "\(Prices.text(money)) / \(tier.unit.map { "\($0) and " } ?? "")\(interval)"
+        return "\(money.display) / \(tier.unit.map { "\($0) and " } ?? "")\(interval)"
     }
     static func yearly(_ tier: Tier) -> String {
         guard let money = tier.prices[.year], money.amountMinor > 0, tier.prices[.month] != nil else { return tier.isInvoiced ? "By invoice" : "" }
-        return "or \(Prices.text(money)) a year"
+        return "or \(money.display) a year"
     }
     static func points(_ tier: Tier) -> [String] {
         let seats = tier.seats(quantity: 1)

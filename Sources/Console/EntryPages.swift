@@ -15,7 +15,7 @@ extension Console {
 
     private var signUp: Route {
         route(.post, "/sign-up", "sign_up", "Create an account.", limit: .signup) { call in
-            let form = try FormData(call)
+            let form = try SentForm(call)
             do {
                 _ = try await services.identity.signUp(
                     SignUpForm(
@@ -43,7 +43,7 @@ extension Console {
 
     private var verify: Route {
         route(.post, "/verify", "verify", "Confirm an address.") { call in
-            _ = try await services.identity.verifyEmail(try FormData(call)["token"], call.act)
+            _ = try await services.identity.verifyEmail(try SentForm(call)["token"], call.act)
             return try message("Your address is confirmed", ["You can sign in now."], call, links: [("Sign in", "/sign-in")])
         }
     }
@@ -56,18 +56,14 @@ extension Console {
 
     private var signIn: Route {
         route(.post, "/sign-in", "sign_in", "Sign in.", limit: .login) { call in
-            let form = try FormData(call)
+            let form = try SentForm(call)
             do {
                 let outcome = try await PageSessions(services.identity).create(
-                    email: form["email"], password: form["password"], from: Device(call.headers["user-agent"]), call.act)
+                    email: form["email"], password: form["password"], from: Device(call.header("user-agent")), call.act)
                 guard case .page(let grant) = outcome else { throw CommonProblems.unavailable }
-                let isSecure = call.origin.hasPrefix("https")
-                var reply = Reply.redirect(to: Self.inside(form["next"]))
-                let cookie = Cookie(
-                    name: PageSessions.cookieName(isSecure: isSecure), value: grant.cookie, maxAge: grant.expiresAt - call.act.now,
-                    isSecure: isSecure)
-                reply.headers.append(("set-cookie", cookie.header))
-                return reply
+                let name = PageSessions.cookieName(isSecure: call.isSecure)
+                return .redirect(to: Self.inside(form["next"]))
+                    .setting(SetCookie(name, grant.cookie, maxAge: grant.expiresAt - call.act.now, isSecure: call.isSecure))
             } catch let problem as Problem where problem.status < 500 {
                 return try page(
                     "sign-in", frame("Sign in", call, problem: problem), call, ["email": form["email"], "next": Self.inside(form["next"])])
@@ -77,12 +73,9 @@ extension Console {
 
     private var signOut: Route {
         route(.post, "/sign-out", "sign_out", "Sign out.") { call in
-            let isSecure = call.origin.hasPrefix("https")
-            let name = PageSessions.cookieName(isSecure: isSecure)
-            if let value = Cookie.read(name, in: call) { try await PageSessions(services.identity).revoke(value, call.act) }
-            var reply = Reply.redirect(to: "/")
-            reply.headers.append(("set-cookie", Cookie(name: name, value: "", maxAge: .zero, isSecure: isSecure).header))
-            return reply
+            let name = PageSessions.cookieName(isSecure: call.isSecure)
+            if let value = call.cookie(name) { try await PageSessions(services.identity).revoke(value, call.act) }
+            return .redirect(to: "/").setting(.removal(of: name, isSecure: call.isSecure))
         }
     }
 

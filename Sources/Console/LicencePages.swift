@@ -11,10 +11,9 @@ extension Console {
         [
             route(.get, "/licence", "licence", "Licences, keys and seats of the tenant.") { call in try await licencePage(call) },
             // Where a payment provider sends the browser back to.
-            route(.get, "/billing/return", "payment_return", "Back from the payment provider.") { call in
-                guard call.principal != nil else { return .redirect(to: "/sign-in?next=/licence?paid=1") }
-                return .redirect(to: "/licence?paid=1")
-            },
+            route(.get, "/billing/success", "paid", "Back from the payment provider, having paid.") { _ in .redirect(to: "/licence?paid=1") },
+            route(.get, "/billing/cancelled", "not_paid", "Back from the payment provider, without having paid.") { _ in .redirect(to: "/plans") },
+            route(.get, "/billing", "billing", "Back from the provider's own page.") { _ in .redirect(to: "/licence") },
         ]
     }
 

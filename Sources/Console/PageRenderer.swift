@@ -84,22 +84,3 @@ enum Spans {
     /// `2026-11-21`
     static func day(_ moment: Timestamp) -> String { String(moment.iso8601.prefix(10)) }
 }
-
-/// Money as a person reads it: `29.00 USD`, `500 JPY`.
-enum Prices {
-    /// Currencies of ISO 4217 whose minor unit is not a hundredth.
-    private static let digits: [String: Int] = [
-        "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0, "UGX": 0, "UYI": 0, "VND": 0,
-        "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0, "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
-    ]
-    static func text(_ money: Money) -> String {
-        let places = digits[money.currency.code] ?? 2
-        let sign = money.amountMinor < 0 ? "-" : ""
-        var unit: UInt64 = 1
-        for _ in 0..<places { unit *= 10 }
-        let amount = money.amountMinor.magnitude
-        guard places > 0 else { return "\(sign)\(amount) \(money.currency)" }
-        let rest = String(amount % unit)
-        return "\(sign)\(amount / unit).\(String(repeating: "0", count: places - rest.count))\(rest) \(money.currency)"
-    }
-}

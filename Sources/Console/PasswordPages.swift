@@ -11,7 +11,7 @@ extension Console {
                 try page("forgot", frame("Set a new password", call), call)
             },
             route(.post, "/forgot", "forgot", "Ask for a link to set a new password.", limit: .signup) { call in
-                try await services.identity.requestLink(.resetPassword, email: try FormData(call)["email"], call.act)
+                try await services.identity.requestLink(.resetPassword, email: try SentForm(call)["email"], call.act)
                 return try message(
                     "Check your mail", ["If the address belongs to an account, a link is on its way. It works once, for one hour."], call)
             },
@@ -19,7 +19,7 @@ extension Console {
                 try page("reset", frame("Choose a new password", call), call, ["token": call.query["token"] ?? ""])
             },
             route(.post, "/reset", "reset", "Set a new password.", limit: .signup) { call in
-                let form = try FormData(call)
+                let form = try SentForm(call)
                 do {
                     try await services.identity.resetPassword(form["token"], to: form["password"], call.act)
                 } catch let problem as Problem where problem.status == 422 {
@@ -37,7 +37,7 @@ extension Console {
                 try page("first-administrator", frame("First administrator", call), call, ["token": call.query["token"] ?? ""])
             },
             route(.post, "/first-administrator", "administrator", "Become the first administrator.", limit: .signup) { call in
-                let form = try FormData(call)
+                let form = try SentForm(call)
                 do {
                     _ = try await services.identity.redeemFirstAdministrator(
                         form["token"], email: form["email"], password: form["password"], firstName: form["first_name"],

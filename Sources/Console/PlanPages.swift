@@ -40,7 +40,7 @@ extension Console {
     private var choosePlan: Route {
         route(.post, "/plans", "choose_plan", "On to the payment provider's page.") { call in
             let caller = try call.caller()
-            let form = try FormData(call)
+            let form = try SentForm(call)
             do {
                 try await authorizer.require(BillingPermissions.write, of: caller, act: call.act)
                 guard let quantity = Int(form["quantity"]), quantity >= 1 else { throw CommonProblems.invalid("quantity", "is a whole number from 1") }
@@ -55,7 +55,7 @@ extension Console {
     }
 
     /// The act with the form's own key, so that a double press opens one checkout.
-    private func claimed(_ call: Call, _ caller: Principal, _ form: FormData) -> Act {
+    private func claimed(_ call: Call, _ caller: Principal, _ form: SentForm) -> Act {
         guard let request = TenantID(form["request"]) else { return call.act }
         let fingerprint = Array("\(form["tier"])|\(form["interval"])|\(form["quantity"])".utf8)
         let claim = IdempotencyClaim(key: request.description, scope: "pages.choose_plan:\(caller.user)", fingerprint: fingerprint)

@@ -1,0 +1,180 @@
+import Access
+import Console
+import Foundation
+import HTTPEdge
+import HTTPServer
+import HookEngine
+import Identity
+import KeyValue
+import Logging
+import PluginHost
+import PolicyHost
+import Seats
+import Signing
+import Store
+import Telemetry
+import Vocabulary
+
+/// One whole server: everything built, in order, and taken down in the reverse order. Construction only.
+package final class Platform: Sendable {
+    let options: PlatformOptions
+    let ground: Ground
+    let policies: PolicyFloor
+    let plugins: PluginHost
+    let house: PluginHouse
+    let rooms: Rooms
+    let edge: Edge
+    let runner: JobRunner
+    let metrics: Metrics
+    let routes: [Route]
+    private let readiness: Readiness
+
+    /// Opens the data directory, brings the database up to date, loads policies and plugins, builds the rooms. Nothing listens yet.
+    package static func open(_ options: PlatformOptions) async throws -> Platform {
+        let data = try DataDirectory(options.data)
+        let ground = try await Ground.open(data, options, topics: PlatformRegister.topics)
+        do {
+            return try await Platform(options, ground)
+        } catch {
+            await ground.close()
+            throw error
+        }
+    }
+
+    private init(_ options: PlatformOptions, _ ground: Ground) async throws {
+        self.options = options
+        self.ground = ground
+        policies = try PolicyFloor.open(options, sink: try DecisionLog(directory: ground.data.decisions), logger: ground.logger)
+        let house = ground.pluginHouse(options)
+        self.house = house
+        plugins = PluginHost(directory: options.plugins, copies: ground.data.pluginCopies, services: house)
+        rooms = try Rooms(
+            ground: ground, options: options, hooks: policies.engine, catalog: policies.catalog, plugins: plugins, origin: { house.origin() })
+        let listening = Dictionary(grouping: rooms.subscribers, by: \.topic).mapValues { Set($0.map(\.subscriber)) }
+        guard listening == PlatformRegister.topics.mapValues({ Set($0) }) else {
+            throw OperatorProblem("the rooms listen to \(listening), the register says \(PlatformRegister.topics)")
+        }
+        let logger = ground.logger
+        runner = JobRunner(
+            store: ground.store, handlers: rooms.jobs + [Self.checkpoints(ground)], subscribers: rooms.subscribers, clock: options.clock,
+            entropy: options.entropy, log: { logger.warning("\($0)") })
+        let metrics = Metrics()
+        metrics.addProcessReadings(startedAt: options.clock.now())
+        self.metrics = metrics
+        let readiness = Readiness(store: ground.store, policies: policies.engine)
+        self.readiness = readiness
+        let authorizer = AccessAuthorizer(rooms.access)
+        let console = try Console(
+            services: ConsoleServices(
+                identity: rooms.identity, catalog: rooms.catalog, billing: rooms.billing, licenses: rooms.licenses, leases: rooms.leases,
+                mailbox: rooms.mailbox),
+            brand: options.settings[PlatformSettings.brand], authorizer: authorizer, entropy: options.entropy)
+        let served = try rooms.routes() + console.routes() + PluginPageRoutes(host: plugins).routes()
+        routes = served + Self.kernelRoutes(served, ground: ground, metrics: metrics, readiness: readiness, settings: options.settings)
+        edge = try Edge(
+            routes: routes,
+            guards: EdgeGuards(
+                authenticator: IdentityAuthenticator(rooms.identity), authorizer: authorizer, keyValue: InProcessKeyValue(),
+                problemPage: { console.problemPage($0, requestID: $1) }),
+            clock: options.clock, entropy: options.entropy, settings: options.settings,
+            secret: ground.sealer.digest(Array("edge".utf8), purpose: "http.edge_secret"),
+            observer: RequestLedger(metrics: metrics, logger: logger))
+    }
+
+    /// Brings only the database up to date; gives the names of what was applied.
+    package static func migrate(_ options: PlatformOptions) async throws -> [String] {
+        let data = try DataDirectory(options.data)
+        let sealer = try Ground.sealer(data, options)
+        let store = try Ground.store(data, options, sealer: sealer, topics: PlatformRegister.topics)
+        let applied = try await store.migrate(try PlatformRegister.migrations())
+        await store.close()
+        return applied
+    }
+
+    /// The literals and routes of a platform over a folder of its own, for the reference.
+    package static func register(_ options: PlatformOptions) async throws -> Register {
+        var scratch = options
+        scratch.data = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-reference-\(getpid())")
+        defer { try? FileManager.default.removeItem(at: scratch.data) }
+        let platform = try await open(scratch)
+        let register = Register(
+            settings: PlatformRegister.settings, problems: PlatformRegister.problems, permissions: PlatformRegister.permissions(platform.routes),
+            hooks: PlatformRegister.hooks, routes: platform.routes)
+        await platform.close()
+        return register
+    }
+
+    // MARK: - Serving
+
+    /// Loads plugins, listens, runs jobs and watches policies until `stop` returns; then drains.
+    package func serve(
+        host: String, port: Int, until stop: @escaping @Sendable () async -> Void, onListening: @escaping @Sendable (String) async -> Void
+    ) async throws {
+        let act = Act(actor: .system("start"), requestID: "start", now: options.clock.now())
+        try await rooms.start(act)
+        let checkpoint = try Self.checkpointJob(at: act.now)
+        try await ground.store.kernel(KernelReason("journal.schedule")) { db in try db.enqueue(checkpoint, act) }
+        let report = await plugins.load()
+        for refused in report.refused {
+            ground.logger.error("plugin refused", metadata: ["plugin": .string(refused.id), "reason": .string(refused.reason)])
+        }
+        let service = try HTTPService(edge: edge, settings: options.settings, host: host, port: port)
+        let background = [
+            Task { [runner] in await runner.run() },
+            Task { [policies] in try? await policies.engine.run() },
+            Task { [rooms] in await rooms.ledgerClock.run() },
+        ]
+        defer { for task in background { task.cancel() } }
+        try await service.run(until: { [readiness] in
+            await stop()
+            readiness.drain()
+        }) { [house] address in
+            house.listens(at: address)
+            await onListening(address)
+        }
+        for task in background { task.cancel() }
+        _ = await background[0].value
+        await plugins.stop()
+    }
+
+    /// What to do next, for the person who started the server.
+    package func greeting(address: String) async -> [String] {
+        var lines = ["  open           \(address)/", "  mails          \(address)/mailbox, files in \(ground.data.mailbox.path)"]
+        let act = Act(actor: .system("start"), requestID: "start", now: options.clock.now())
+        if let token = try? await rooms.identity.firstAdministratorLink(act) {
+            lines.append("  administrator  \(address)/first-administrator?token=\(token)  (works once)")
+        }
+        if let hash = policies.engine.hash { lines.append("  policies       \(options.policies.path), version \(hash.short), read again when a file changes") }
+        let providers = plugins.paymentProviders
+        lines.append("  payments       \(providers.isEmpty ? "none: build the plugins with 'make plugins'" : providers.joined(separator: ", "))")
+        for refused in plugins.report.refused { lines.append("  not loaded     \(refused.id): \(refused.reason)") }
+        lines.append("  stop           Ctrl-C")
+        return lines
+    }
+
+    package func close() async {
+        await plugins.stop()
+        await ground.close()
+    }
+
+    // MARK: - The journal's checkpoints
+
+    private static func checkpointJob(at moment: Timestamp) throws -> NewJob {
+        try NewJob("journal.checkpoint", key: String(moment.seconds / 300), tenant: nil, payload: [String: String](), runAt: moment)
+    }
+
+    /// Every five minutes each journal that grew is signed.
+    private static func checkpoints(_ ground: Ground) -> JobHandler {
+        JobHandler("journal.checkpoint") { delivery, act in
+            try await JournalKeeper(store: ground.store).checkpoint(now: act.now) { message in
+                let signature = try await ground.keys.sign(message, .journal)
+                return (signature.keyID, signature.bytes)
+            }
+            let next = try checkpointJob(at: act.now + .minutes(5))
+            try await ground.store.kernel(KernelReason("journal.schedule")) { db in
+                try db.enqueue(next, act)
+                try db.settle(delivery)
+            }
+        }
+    }
+}

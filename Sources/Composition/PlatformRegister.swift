@@ -1,0 +1,49 @@
+import Access
+import Billing
+import Catalog
+import Foundation
+import HTTPEdge
+import HookEngine
+import Identity
+import Licensing
+import Notifications
+import Seats
+import Signing
+import Store
+import Tenancy
+import Vocabulary
+
+/// Every literal of every room, gathered without building anything.
+package enum PlatformRegister {
+    package static let settings: [AnySetting] =
+        PlatformSettings.all + HTTPEdgeSettings.all + SigningSettings.all + TenancySettings.all + IdentitySettings.all + CatalogSettings.all
+        + BillingSettings.all + LicenseSettings.all + SeatSettings.all + NotificationSettings.all
+
+    package static let problems: [Problem] =
+        CommonProblems.all + HTTPProblems.all + TenancyProblems.all + IdentityProblems.all + CatalogProblems.all + BillingProblems.all
+        + LicenseProblems.all + SeatProblems.all
+
+    package static let hooks: [HookDefinition] = [SignupHook.definition, RoleCheckHook.definition] + BillingHooks.all + SeatHooks.all
+
+    package static func permissions(_ routes: [Route]) -> [Permission] {
+        var all = BillingPermissions.all + LicensePermissions.all + SeatPermissions.all
+        for route in routes {
+            if case .permission(let permission) = route.access, !all.contains(permission) { all.append(permission) }
+        }
+        return all
+    }
+
+    /// In the order of the rooms; a room's own are in the order of their numbers.
+    package static func migrations() throws -> [Migration] {
+        try [
+            TenancyRoom.migrations(), IdentityRoom.migrations(), AccessRoom.migrations(), CatalogRoom.migrations(), BillingRoom.migrations(),
+            LicensingRoom.migrations(), SeatsRoom.migrations(), NotificationsRoom.migrations(),
+            Migration.all(room: "plugins", bundle: .module),
+        ].flatMap { $0 }
+    }
+
+    /// Which rooms listen to which event. The store must know before the rooms are built; `Platform.open` checks that they agree.
+    static let topics: [String: [String]] = [
+        UserVerified.topic: ["licensing"], StandingChanged.topic: ["licensing"], MailRequested.topic: ["notifications"],
+    ]
+}

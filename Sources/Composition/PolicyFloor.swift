@@ -1,0 +1,48 @@
+import Catalog
+import Foundation
+import HookEngine
+import Logging
+import PolicyHost
+import Vocabulary
+
+/// The live policies, and what follows from their data files: the tier table becomes the catalog.
+struct PolicyFloor: Sendable {
+    let engine: PolicyEngine
+    let catalog: Catalog
+
+    /// The data files beside the policies. A tier table that Catalog would refuse keeps the old set running.
+    static let data: [DataFile] = [
+        DataFile(
+            "tiers",
+            tiers: { value in (value.json["tiers"]?.array ?? []).compactMap { $0["id"]?.string } },
+            check: { value in
+                do throws(TierTableRefused) {
+                    _ = try TierCatalog.read(value.json)
+                    return []
+                } catch {
+                    return error.complaints.map { String(describing: $0) }
+                }
+            }),
+        DataFile("roles"),
+    ]
+
+    /// Loads the directory or throws every finding; nothing is served by half a set.
+    static func open(_ options: PlatformOptions, sink: any DecisionSink, logger: Logger) throws -> PolicyFloor {
+        let engine = PolicyEngine(
+            definitions: PlatformRegister.hooks, directory: options.policies, sink: sink, entropy: options.entropy, clock: options.clock, data: data)
+        let catalog = Catalog(.empty)
+        engine.onNews { news in
+            switch news {
+            case .live(let hash, let data):
+                if let tiers = data["tiers"], let read = try? TierCatalog.read(tiers.json) { catalog.replace(with: read) }
+                logger.notice("policies live", metadata: ["version": .string(hash.short)])
+            case .refused(let findings):
+                logger.error(
+                    "policies refused; the version before goes on",
+                    metadata: ["findings": .array(findings.prefix(20).map { .string($0.description) })])
+            }
+        }
+        try engine.load()
+        return PolicyFloor(engine: engine, catalog: catalog)
+    }
+}
