@@ -56,11 +56,15 @@ struct Ground: Sendable {
         try FileSealer(masterKey: try masterKey(data, options), directory: data.people, entropy: options.entropy)
     }
 
+    static func store(_ data: DataDirectory, _ options: PlatformOptions, sealer: any Sealer, topics: [String: [String]]) throws -> SQLiteStore {
+        try SQLiteStore(file: data.database, clock: options.clock, entropy: options.entropy, sealer: sealer, topics: topics)
+    }
+
     /// Opens the data directory and brings the database up to date.
     static func open(_ data: DataDirectory, _ options: PlatformOptions, topics: [String: [String]]) async throws -> Ground {
         let keys = try keys(data, options)
         let sealer = try sealer(data, options)
-        let store = try SQLiteStore(file: data.database, clock: options.clock, entropy: options.entropy, sealer: sealer, topics: topics)
+        let store = try store(data, options, sealer: sealer, topics: topics)
         _ = try await store.migrate(try PlatformRegister.migrations())
         let level = Logger.Level(rawValue: options.settings[PlatformSettings.logLevel]) ?? .info
         let clock = options.clock

@@ -18,6 +18,9 @@ package struct Reference: Sendable {
         ]
     }
 
+    /// Editor stubs of the hooks, for the policy author's completions.
+    package func stubs() -> [String: String] { ["hooks.lua": HookReference.stubs(register.hooks)] }
+
     private func page(_ title: String, _ lead: String, _ head: [String], _ rows: [[String]]) -> String {
         let line = { (cells: [String]) in "| " + cells.map(Self.cell).joined(separator: " | ") + " |" }
         let rule = "| " + head.map { _ in "---" }.joined(separator: " | ") + " |"

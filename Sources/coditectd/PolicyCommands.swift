@@ -1,0 +1,48 @@
+import ArgumentParser
+import Composition
+import Foundation
+
+struct PolicyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "policy", abstract: "Policies: check, test, measure.", subcommands: [Check.self, Test.self, Bench.self])
+
+    struct Check: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Compile and check a directory of policies as the server would, without a server. Names file, line and what would be right.")
+        @OptionGroup var places: Places
+        func run() async throws {
+            let findings = try PolicyDesk(try places.options()).check()
+            for finding in findings { warn(finding) }
+            if !findings.isEmpty { throw Exit.data }
+            say("the policies are fine")
+        }
+    }
+
+    struct Test: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Run the tests beside the policies.")
+        @OptionGroup var places: Places
+        @Flag(help: "Also the tests that passed.") var verbose = false
+        func run() async throws {
+            let result = try PolicyDesk(try places.options()).test()
+            for finding in result.findings { warn(finding) }
+            for line in verbose ? result.passed : [] { say("passed  \(line)") }
+            for line in result.failed { say("FAILED  \(line)") }
+            say("\(result.passed.count) passed, \(result.failed.count) failed")
+            if !result.failed.isEmpty || !result.findings.isEmpty { throw Exit.data }
+        }
+    }
+
+    struct Bench: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Measure decisions of the live hooks with budget and record, on this machine, as nanoseconds a call.")
+        @OptionGroup var places: Places
+        @Option(help: "Calls a hook.") var calls = 20_000
+        @Flag(help: "One JSON object a line.") var json = false
+        func run() async throws {
+            guard (100...10_000_000).contains(calls) else { throw ValidationError("--calls is 100 … 10000000") }
+            for row in try await PolicyDesk(try places.options()).bench(calls: calls) {
+                say(json ? "{\"hook\": \"\(row.hook)\", \"nanoseconds\": \(row.nanoseconds)}" : "\(row.hook)  \(row.nanoseconds) ns")
+            }
+        }
+    }
+}
