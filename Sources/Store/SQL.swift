@@ -40,27 +40,37 @@ package struct Row: Sendable {
     package let values: [SQLValue]
     package init(_ values: [SQLValue]) { self.values = values }
 
+    /// A column that the statement does not have is a fault of the room's, not a reason to end the process.
+    private func value(_ column: Int, _ type: String) throws -> SQLValue {
+        guard values.indices.contains(column) else { throw StoreFault.column(column, "\(type), of \(values.count) columns", .null) }
+        return values[column]
+    }
     package func integer(_ column: Int) throws -> Int64 {
-        guard case .integer(let value) = values[column] else { throw StoreFault.column(column, "integer", values[column]) }
-        return value
+        let value = try value(column, "integer")
+        guard case .integer(let number) = value else { throw StoreFault.column(column, "integer", value) }
+        return number
     }
     package func int(_ column: Int) throws -> Int { Int(try integer(column)) }
     package func bool(_ column: Int) throws -> Bool { try integer(column) != 0 }
     package func text(_ column: Int) throws -> String {
-        guard case .text(let value) = values[column] else { throw StoreFault.column(column, "text", values[column]) }
-        return value
+        let value = try value(column, "text")
+        guard case .text(let text) = value else { throw StoreFault.column(column, "text", value) }
+        return text
     }
     package func blob(_ column: Int) throws -> [UInt8] {
-        guard case .blob(let value) = values[column] else { throw StoreFault.column(column, "blob", values[column]) }
-        return value
+        let value = try value(column, "blob")
+        guard case .blob(let bytes) = value else { throw StoreFault.column(column, "blob", value) }
+        return bytes
     }
     package func time(_ column: Int) throws -> Timestamp { Timestamp(microseconds: try integer(column)) }
-    package func id<Noun>(_ column: Int) throws -> Identifier<Noun> {
+    /// 16 bytes.
+    package func uuid(_ column: Int) throws -> UUID {
         let raw = try blob(column)
-        guard raw.count == 16 else { throw StoreFault.column(column, "uuid", values[column]) }
-        return Identifier(UUID(bytes: raw))
+        guard raw.count == 16 else { throw StoreFault.column(column, "uuid", .blob(raw)) }
+        return UUID(bytes: raw)
     }
-    package func isNull(_ column: Int) -> Bool { values[column] == .null }
+    package func id<Noun>(_ column: Int) throws -> Identifier<Noun> { Identifier(try uuid(column)) }
+    package func isNull(_ column: Int) -> Bool { values.indices.contains(column) && values[column] == .null }
     /// Nil for NULL, else what `read` makes of the column: `try row.optional(3, row.time)`.
     package func optional<Value>(_ column: Int, _ read: (Int) throws -> Value) throws -> Value? {
         isNull(column) ? nil : try read(column)

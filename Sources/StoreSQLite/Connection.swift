@@ -89,6 +89,8 @@ final class Connection {
         guard catalogue !== sentry.catalogue else { return }
         sentry.catalogue = catalogue
         forgetStatements()
+        // Makes the engine read the schema, so that statements are judged by the new one at once.
+        try? execute("SELECT 1 FROM sqlite_schema LIMIT 1")
     }
     func forgetStatements() { for index in caches.indices { caches[index].removeAll() } }
 

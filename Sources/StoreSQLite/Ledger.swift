@@ -105,7 +105,7 @@ final class Ledger: ScopeLedger {
             .map { row in
                 LeasedJob(
                     delivery: Delivery(
-                        id: UUID(bytes: try row.blob(0)), kind: try row.text(1), key: try row.text(2), tenant: try row.optional(3, row.id),
+                        id: try row.uuid(0), kind: try row.text(1), key: try row.text(2), tenant: try row.optional(3, row.id),
                         payload: Data(try row.blob(4)), attempt: try row.int(5), leaseToken: token.uuid), requestID: try row.text(6))
             }
     }
@@ -130,7 +130,7 @@ final class Ledger: ScopeLedger {
         try kernelOnly("deadJobs")
         return try rows(JobTable.dead, limit).map { row in
             DeadJob(
-                id: UUID(bytes: try row.blob(0)), kind: try row.text(1), key: try row.text(2), tenant: try row.optional(3, row.id),
+                id: try row.uuid(0), kind: try row.text(1), key: try row.text(2), tenant: try row.optional(3, row.id),
                 attempts: try row.int(4), reason: try row.optional(5, row.text) ?? "", diedAt: try row.time(6))
         }
     }

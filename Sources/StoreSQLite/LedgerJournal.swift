@@ -51,11 +51,3 @@ extension Ledger {
         for head in heads { try rows(JournalTable.mark, owner, head.segment, head.count) }
     }
 }
-
-extension Row {
-    func uuid(_ column: Int) throws -> UUID {
-        let raw = try blob(column)
-        guard raw.count == 16 else { throw StoreFault.column(column, "uuid", values[column]) }
-        return UUID(bytes: raw)
-    }
-}

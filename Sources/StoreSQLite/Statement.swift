@@ -8,11 +8,9 @@ final class Statement {
     /// For each parameter of the engine, in its order, the index of the argument: `$2` is argument 1 wherever it stands.
     private let slots: [Int]
     private let argumentCount: Int
-    private let columns: Int32
 
     init(_ handle: OpaquePointer, name: String) throws {
         self.handle = handle
-        columns = sqlite3_column_count(handle)
         var slots: [Int] = []
         for index in 0..<sqlite3_bind_parameter_count(handle) {
             guard let raw = sqlite3_bind_parameter_name(handle, index + 1), raw[0] == 36,
@@ -54,6 +52,8 @@ final class Statement {
     }
 
     func row(name: String) throws -> Row {
+        // Asked of each answer: a schema that changed meanwhile may have given the statement more columns.
+        let columns = sqlite3_data_count(handle)
         var values: [SQLValue] = []
         values.reserveCapacity(Int(columns))
         for column in 0..<columns {
