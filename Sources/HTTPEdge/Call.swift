@@ -21,8 +21,8 @@ package struct Call: Sendable {
     package let json: JSONValue?
     let headerFields: HeaderFields
     let keys: EdgeKeys
-    /// What a page's forms are bound to: the session cookie, or the cookie made for a visitor without one.
-    let csrfBinding: String?
+    /// What a page's forms are bound to.
+    let formBinding: FormBinding?
 
     /// For tests and for calls made by hand: no form can be verified, and cursors hold within the process only.
     package init(
@@ -33,13 +33,13 @@ package struct Call: Sendable {
         self.init(
             act: act, method: method, path: path, parameters: parameters, query: query, body: body, principal: principal, tokenID: tokenID,
             origin: origin, isLoopback: isLoopback, json: try? JSONReader.read(body), headerFields: HeaderFields(headers), keys: .unshared,
-            csrfBinding: nil)
+            formBinding: nil)
     }
 
     init(
         act: Act, method: Method, path: String, parameters: [String: String], query: [String: String], body: Data, principal: Principal?,
         tokenID: String?, origin: String, isLoopback: Bool, json: JSONValue?, headerFields: HeaderFields, keys: EdgeKeys,
-        csrfBinding: String?
+        formBinding: FormBinding?
     ) {
         self.act = act
         self.method = method
@@ -54,7 +54,7 @@ package struct Call: Sendable {
         self.json = json
         self.headerFields = headerFields
         self.keys = keys
-        self.csrfBinding = csrfBinding
+        self.formBinding = formBinding
     }
 
     /// Every header, names in lower case, repeated ones joined. Made at each use: `header(_:)` is cheaper for one.
@@ -66,7 +66,11 @@ package struct Call: Sendable {
     /// True when the client speaks TLS, to us or to a trusted proxy.
     package var isSecure: Bool { origin.utf8.starts(with: "https:".utf8) }
     /// The value that a page's form must send back as `csrf_token`. Another one each time, all of them good for this session.
-    package var csrf: String { csrfBinding.map { keys.csrf.token(for: $0) } ?? "" }
+    package var csrf: String {
+        guard let formBinding else { return "" }
+        formBinding.isUsed.store(true, ordering: .relaxed)
+        return keys.csrf.token(for: formBinding.text)
+    }
     /// The fields of a form body.
     package func form() throws(Problem) -> FormBody { try FormBody(body) }
 

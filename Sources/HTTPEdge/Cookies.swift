@@ -1,5 +1,6 @@
 import Foundation
 import Signing
+import Synchronization
 import Vocabulary
 
 /// Cookies of pages. Names carry `__Host-` under TLS, which binds them to this very host, to `/` and to TLS.
@@ -65,6 +66,18 @@ package struct CSRF: Sendable {
     }
     func freshBinding() -> String { Base64URL.encode(entropy.bytes(16)) }
     private func code(_ nonce: [UInt8], _ binding: String) -> [UInt8] { HMAC.sha256(nonce + Array(binding.utf8), key: key) }
+}
+
+/// What the forms of one browser are bound to: its session cookie, or a cookie made for a visitor without one. That cookie is
+/// sent only if the page asked for a token.
+final class FormBinding: Sendable {
+    let text: String
+    let isFresh: Bool
+    let isUsed = Atomic<Bool>(false)
+    init(_ text: String, isFresh: Bool = false) {
+        self.text = text
+        self.isFresh = isFresh
+    }
 }
 
 /// The fields of an `application/x-www-form-urlencoded` body: at most 128, each once, valid UTF-8, no NUL.

@@ -162,7 +162,7 @@ package final class Edge: Sendable {
             act: act, method: method, path: endpoint.route.path == target.path ? endpoint.route.path : String(target.path),
             parameters: parameters, query: query, body: raw.body, principal: exchange.caller?.principal, tokenID: exchange.caller?.tokenID,
             origin: provenance.origin, isLoopback: provenance.isLoopback, json: json, headerFields: raw.headers, keys: keys,
-            csrfBinding: exchange.csrfBinding)
+            formBinding: exchange.formBinding)
         return try await endpoint.route.handler(call)
     }
 
@@ -240,7 +240,9 @@ package final class Edge: Sendable {
         (exchange.endpoint?.headers ?? .api).add(to: &reply, isSecure: isSecure)
         reply.headers.append(("x-request-id", exchange.requestID))
         if exchange.endpoint?.isPage != true { addCORS(to: &reply, exchange) }
-        if let cookie = exchange.newCSRFCookie { reply.headers.append(("set-cookie", cookie.text)) }
+        if let binding = exchange.formBinding, binding.isFresh, binding.isUsed.load(ordering: .relaxed) {
+            reply.headers.append(("set-cookie", SetCookie(Cookies.csrf(isSecure: isSecure), binding.text, isSecure: isSecure).text))
+        }
         if exchange.isHead {
             if !reply.headers.contains(where: { $0.0 == "content-length" }) {
                 reply.headers.append(("content-length", String(reply.body.count)))
@@ -250,13 +252,16 @@ package final class Edge: Sendable {
         observer.answered(
             AnsweredRequest(
                 requestID: exchange.requestID, method: exchange.knownMethod, route: exchange.endpoint?.route.name, status: reply.status,
-                problem: exchange.problem, isDocumented: isDocumented(reply, exchange), duration: clock.monotonic() - exchange.started,
+                problem: exchange.problem?.code, isDocumented: isDocumented(reply, exchange),
+                duration: clock.monotonic() - exchange.started,
                 caller: exchange.caller?.principal, address: exchange.provenance?.text ?? ""))
     }
 
     private func isDocumented(_ reply: Reply, _ exchange: Exchange) -> Bool {
         guard let endpoint = exchange.endpoint, !endpoint.isPage else { return true }
-        if let code = exchange.problem { return endpoint.documented.contains(code) }
+        if let problem = exchange.problem {
+            return endpoint.documented.contains(problem.code) && OpenAPI.describes(problem, of: endpoint.route)
+        }
         return endpoint.documentedStatuses.contains(reply.status)
     }
 }

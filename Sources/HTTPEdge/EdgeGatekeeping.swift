@@ -11,13 +11,11 @@ struct Exchange {
     var provenance: Provenance?
     var endpoint: Endpoint?
     var caller: AuthenticatedCaller?
-    /// What forms of this browser are bound to.
-    var csrfBinding: String?
-    var newCSRFCookie: SetCookie?
+    var formBinding: FormBinding?
     var isHead = false
     var hasSentToken = false
     var allow: String?
-    var problem: String?
+    var problem: Problem?
 
     init(requestID: String, now: Timestamp, method: String) {
         self.requestID = requestID
@@ -38,7 +36,7 @@ extension Edge {
         if endpoint.takesCookie {
             let cookie = incoming.cookie.flatMap { Cookies.value(Cookies.session(isSecure: provenance.isSecure), in: $0) }
             if let cookie, !cookie.isEmpty, cookie.utf8.count <= 512 {
-                exchange.csrfBinding = cookie
+                exchange.formBinding = FormBinding(cookie)
                 exchange.caller = try await guards.authenticator.principal(cookie: cookie, now: exchange.now)
             }
         }
@@ -67,22 +65,17 @@ extension Edge {
         _ endpoint: Endpoint, _ raw: RawRequest, _ incoming: Incoming, _ provenance: Provenance, _ exchange: inout Exchange
     ) throws(Problem) {
         guard endpoint.takesCookie else { return }
-        if exchange.csrfBinding == nil, endpoint.isPage {
-            let name = Cookies.csrf(isSecure: provenance.isSecure)
-            if let held = incoming.cookie.flatMap({ Cookies.value(name, in: $0) }), held.utf8.count == 22 {
-                exchange.csrfBinding = held
-            } else {
-                let fresh = keys.csrf.freshBinding()
-                exchange.csrfBinding = fresh
-                exchange.newCSRFCookie = SetCookie(name, fresh, isSecure: provenance.isSecure)
-            }
+        if exchange.formBinding == nil, endpoint.isPage {
+            let held = incoming.cookie.flatMap { Cookies.value(Cookies.csrf(isSecure: provenance.isSecure), in: $0) }
+            exchange.formBinding =
+                held.flatMap { $0.utf8.count == 22 ? FormBinding($0) : nil } ?? FormBinding(keys.csrf.freshBinding(), isFresh: true)
         }
         guard endpoint.isUnsafe else { return }
         guard isOwnOrigin(incoming, provenance) else { throw HTTPProblems.csrfFailed }
         if endpoint.isPage {
             var token = incoming.csrfToken
             if token == nil { token = try FormBody(raw.body)[CSRF.field] }
-            guard let token, let binding = exchange.csrfBinding, exchange.newCSRFCookie == nil, keys.csrf.isValid(token, for: binding)
+            guard let token, let binding = exchange.formBinding, !binding.isFresh, keys.csrf.isValid(token, for: binding.text)
             else {
                 throw HTTPProblems.csrfFailed
             }
@@ -121,7 +114,7 @@ extension Edge {
     // MARK: Problems
 
     func render(_ problem: Problem, _ exchange: inout Exchange) -> Reply {
-        exchange.problem = problem.code
+        exchange.problem = problem
         var headers: [(String, String)] = []
         if let seconds = problem.fields["retry_after"]?.int { headers.append(("retry-after", String(seconds))) }
         if problem.status == 401, exchange.endpoint?.isPage != true {

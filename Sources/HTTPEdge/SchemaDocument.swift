@@ -11,7 +11,8 @@ extension Schema {
             switch format {
             case .email, .uuid, .dateTime, .uri: out["format"] = .string(format?.rawValue ?? "")
             case .hex: out["pattern"] = "^[0-9a-f]*$"
-            case .token, nil: break
+            case .token: out["pattern"] = "^[!-~]*$"
+            case nil: break
             }
             return .object(out)
         case .choice(let names): return ["type": "string", "enum": .array(names.map { .string($0) })]

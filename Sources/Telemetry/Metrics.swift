@@ -105,7 +105,8 @@ package final class MetricFamily<Series: Sendable>: Sendable {
 
     /// The series of these label values, in the order of `labels`. Keep it where it is used often.
     package func with(_ values: String...) -> Series {
-        precondition(values.count == labels.count, "a metric with \(labels.count) labels was given \(values.count)")  // a mistake of the code
+        // A mistake of the code.
+        precondition(values.count == labels.count, "a metric with \(labels.count) labels was given \(values.count)")
         return bySeries.withLock { all in
             if let series = all[values] { return series }
             let key = all.count < Metrics.maxSeries ? values : values.map { _ in "other" }
