@@ -11,6 +11,9 @@ enum LicenseTable {
         "licensing.page", "SELECT \(columns) FROM license WHERE license_id > $1 ORDER BY license_id LIMIT $2")
     static let license = SQL("licensing.license", "SELECT \(columns) FROM license WHERE license_id = $1")
     static let licenseOf = SQL("licensing.license_of_origin", "SELECT \(columns) FROM license WHERE origin = $1")
+    private static let seatColumns = "license_id, tier, quantity, standing, period_end, grace_until, cancels_at, revoked_at"
+    static let seatLicenses = SQL("licensing.seat_licenses", "SELECT \(seatColumns) FROM license ORDER BY issued_at, license_id")
+    static let seatLicense = SQL("licensing.seat_license", "SELECT \(seatColumns) FROM license WHERE license_id = $1")
     static let keyBox = SQL("licensing.key_box", "SELECT key_box FROM license WHERE license_id = $1")
     static let insert = SQL(
         "licensing.insert_license",

@@ -1,0 +1,174 @@
+import Foundation
+import Licensing
+import Store
+import Vocabulary
+
+extension SQLLeaseLedger {
+    private static let beatReason = KernelReason("seats.heartbeat")
+    static let tallyJob = "seats.journal_heartbeats"
+    static let purgeJob = "seats.purge_history"
+
+    package func heartbeat(_ beat: Beat) async throws -> BeatOutcome {
+        try await beats.submit(beat) { [self] batch in try await write(batch) }
+    }
+
+    /// One transaction for all of `batch`. A beat that is refused changes nothing for its neighbours.
+    private func write(_ batch: [Beat]) async throws -> [BeatOutcome] {
+        let (outcomes, second) = try await store.kernel(Self.beatReason) { [self] db in
+            var desk = BeatDesk(ledger: self, db: db, now: try time.advance(in: db))
+            let outcomes = try batch.map { try desk.settle($0) }
+            return (outcomes, try desk.close())
+        }
+        // Only now is the job there for sure.
+        if let second { tallySecond.withLock { $0 = second } }
+        return outcomes
+    }
+
+    // MARK: Jobs
+
+    package func jobs() -> [JobHandler] {
+        [
+            JobHandler(Self.tallyJob) { [self] delivery, act in try await journalBeats(delivery, act) },
+            JobHandler(Self.purgeJob) { [self] delivery, act in try await purgeHistory(delivery, act) },
+        ]
+    }
+
+    /// Puts every finished second of every tenant into its journal, as one entry.
+    private func journalBeats(_ delivery: Delivery, _ act: Act) async throws {
+        try await store.kernel(KernelReason(Self.tallyJob)) { db in
+            let second = act.now.seconds - 1
+            let tallies = try db.rows(SeatTable.talliesUntil, second, 5_000)
+            for row in tallies {
+                let tenant: TenantID = try row.id(0)
+                let at = Timestamp(seconds: try row.integer(1))
+                try db.journal(
+                    JournalEntry(
+                        "seat.heartbeats", subject: "tenant:\(tenant)",
+                        details: ["second": .string(at.iso8601), "heartbeats": .int(try row.integer(2))]), act, tenant: tenant)
+                try db.run(SeatTable.dropTally, tenant, try row.integer(1))
+            }
+            if tallies.count == 5_000 {
+                try db.enqueue(NewJob(Self.tallyJob, key: "\(delivery.key)+", tenant: nil, payload: [String](), runAt: act.now), act)
+            }
+            try db.settle(delivery)
+        }
+    }
+
+    /// One purge a day, made due by the leases that end.
+    func schedulePurge(in db: any SQLScope, _ act: Act) throws {
+        let day = act.now.seconds / 86_400
+        // Remembering only saves the asking: the job's key lets two of a day be one, and should one be lost with a transaction
+        // that is undone, the next day's purges its part too.
+        guard purgeDay.withLock({ $0 != day }) else { return }
+        let due = Timestamp(seconds: (day + Int64(settings[SeatSettings.historyDays]) + 1) * 86_400)
+        try db.enqueue(NewJob(Self.purgeJob, key: "\(day)", tenant: nil, payload: [String](), runAt: due), act)
+        purgeDay.withLock { $0 = day }
+    }
+
+    private func purgeHistory(_ delivery: Delivery, _ act: Act) async throws {
+        let before = act.now - .days(Int64(settings[SeatSettings.historyDays]))
+        var purged = 0
+        repeat {
+            purged = try await store.kernel(KernelReason(Self.purgeJob)) { db in try db.rows(SeatTable.purgeHistory, before, 1_000).count }
+        } while purged == 1_000
+    }
+}
+
+/// Settles the beats of one transaction: the usual one in a single statement, the rest by the rules.
+private struct BeatDesk {
+    let ledger: SQLLeaseLedger
+    let db: any KernelScope
+    let now: LedgerTime
+    /// Licences read in this transaction.
+    private var known: [License.ID: SeatLicense?] = [:]
+    private var tallies: [Tally: Int64] = [:]
+    private var lastAct: Act?
+    private struct Tally: Hashable {
+        let tenant: TenantID
+        let second: Int64
+    }
+
+    init(ledger: SQLLeaseLedger, db: any KernelScope, now: LedgerTime) {
+        self.ledger = ledger
+        self.db = db
+        self.now = now
+    }
+
+    mutating func settle(_ beat: Beat) throws -> BeatOutcome {
+        let row = try db.row(SeatTable.beat, beat.tenant, beat.lease, beat.user, now, beat.act.now, beat.epoch ?? 0)
+        if let row {
+            let license: License.ID = try row.id(0)
+            if try status(license, beat)?.isUsable ?? false {
+                count(beat)
+                return .alive(
+                    epoch: try row.integer(1), ttlSeconds: Duration.microseconds(try row.integer(2)).wholeSeconds,
+                    isResurrected: try row.bool(3))
+            }
+        }
+        return try settleByRules(beat)
+    }
+
+    private mutating func settleByRules(_ beat: Beat) throws -> BeatOutcome {
+        let (ledger, now, act) = (ledger, now, beat.act)
+        let row = try db.within(beat.tenant) { db in try db.row(SeatTable.bySession, beat.lease) }
+        let lease = try row.map(SQLLeaseLedger.lease)
+        var license: SeatLicense?
+        if let lease { license = try self.license(lease.license, beat.tenant) }
+        let outcome: BeatOutcome = try db.within(beat.tenant) { db in
+            let ended = lease == nil ? try db.row(SeatTable.endedBySession, beat.lease).map(SQLLeaseLedger.ended) : nil
+            let step = try LeasePool.beat(
+                lease, ended: ended, by: beat.user, epoch: beat.epoch, license: license?.status(at: act.now), seats: license?.seats ?? 0,
+                now: now, reviveWindow: ledger.reviveWindow
+            ) { try lease.flatMap { try db.row(SeatTable.liveCount, $0.license, now)?.int(0) } ?? 0 }
+            guard let lease else {
+                if case .refuse(let refusal) = step { return .refused(refusal) }
+                return .refused(.unknown)
+            }
+            switch step {
+            case .extend:
+                return .alive(epoch: lease.epoch, ttlSeconds: lease.ttl.wholeSeconds, isResurrected: lease.isResurrected)
+            case .revive:
+                try db.run(SeatTable.revive, lease.license, lease.slot, lease.epoch + 1, now + lease.ttl, act.now)
+                try db.journal(
+                    JournalEntry(
+                        "seat.resurrected", subject: "lease:\(lease.id)",
+                        details: ["license": .string(lease.license.description), "epoch": .int(lease.epoch + 1)]), act)
+                return .alive(epoch: lease.epoch + 1, ttlSeconds: lease.ttl.wholeSeconds, isResurrected: true)
+            case .end(let reason):
+                try ledger.end(lease, reason, note: nil, in: db, act)
+                try db.run(SeatTable.vacate, lease.license, lease.slot)
+                return .refused(.ended(reason, note: nil))
+            case .refuse(let refusal): return .refused(refusal)
+            }
+        }
+        if case .alive = outcome { count(beat) }
+        return outcome
+    }
+
+    private mutating func count(_ beat: Beat) {
+        tallies[Tally(tenant: beat.tenant, second: beat.act.now.seconds), default: 0] += 1
+        lastAct = beat.act
+    }
+
+    private mutating func status(_ id: License.ID, _ beat: Beat) throws -> LicenseStatus? {
+        try license(id, beat.tenant)?.status(at: beat.act.now)
+    }
+    private mutating func license(_ id: License.ID, _ tenant: TenantID) throws -> SeatLicense? {
+        if let found = known[id] { return found }
+        let (db, licenses) = (db, ledger.licenses)
+        let found = try db.within(tenant) { db in try licenses.seatLicense(id, in: db) }
+        known[id] = .some(found)
+        return found
+    }
+
+    /// Leaves the counts beside the effect, and a job that will journal them when their second is over; answers the newest second.
+    func close() throws -> Int64? {
+        guard let act = lastAct else { return nil }
+        for (tally, beats) in tallies { try db.run(SeatTable.tally, tally.tenant, tally.second, beats) }
+        for second in Set(tallies.keys.map(\.second)) where ledger.tallySecond.withLock({ $0 != second }) {
+            let due = Timestamp(seconds: second + 2)
+            try db.enqueue(NewJob(SQLLeaseLedger.tallyJob, key: "\(second)", tenant: nil, payload: [String](), runAt: due), act)
+        }
+        return tallies.keys.map(\.second).max()
+    }
+}

@@ -1,0 +1,137 @@
+import Catalog
+import Foundation
+import HookEngine
+import Licensing
+import RoomTesting
+import Seats
+import Signing
+import Store
+import Vocabulary
+
+/// The room on a real store, over a real licensing room, with scripted policy and a clock moved by hand.
+final class SeatHouse: Sendable {
+    let test: TestStore
+    let licenses: Licenses
+    let hooks: ScriptedHooks
+    let time: LedgerClock
+    let ledger: SQLLeaseLedger
+    let leases: Leases
+    let tenant: TenantID
+
+    static let tiers: JSONValue = [
+        "api": 1, "currency": "USD",
+        "tiers": [
+            [
+                "id": "free", "name": "Free", "prices": ["month": ["amount_minor": 0]], "seats_per_unit": 1, "devices": 1,
+                "entitlements": [:],
+            ],
+            [
+                "id": "team", "name": "Team", "prices": ["month": ["amount_minor": 2900]], "seats_per_unit": 1, "devices_per_seat": 2,
+                "entitlements": [:],
+            ],
+        ],
+    ]
+
+    /// - Parameter wrap: what stands between the ledger and the store.
+    static func make(seed: UInt64 = 1, settings: Settings = Settings(), wrap: (any Store) -> any Store = { $0 }) async throws -> SeatHouse {
+        let test = try await TestStore.make(
+            migrations: try LicensingRoom.migrations() + SeatsRoom.migrations(), topics: [MailRequested.topic: ["spy"]], seed: seed)
+        return try SeatHouse(test, tenant: test.entropy.id(test.clock.now()), settings: settings, store: wrap(test.store))
+    }
+
+    private init(_ test: TestStore, tenant: TenantID, settings: Settings, store: any Store) throws {
+        self.test = test
+        self.tenant = tenant
+        let signer = TestSigner()
+        let hooks = ScriptedHooks()
+        let licenses = Licenses(
+            store: test.store, catalog: Catalog(try TierCatalog.read(Self.tiers)), sealer: test.sealer, signer: signer,
+            entropy: test.entropy,
+            settings: settings, publicKeys: { ["keys": []] })
+        let time = LedgerClock(clock: test.clock, settings: settings)
+        let ledger = SQLLeaseLedger(
+            store: store, licenses: licenses, sealer: test.sealer, entropy: test.entropy, time: time, settings: settings)
+        self.licenses = licenses
+        self.hooks = hooks
+        self.time = time
+        self.ledger = ledger
+        leases = Leases(ledger: ledger, licenses: licenses, hooks: hooks, signer: signer, settings: settings)
+    }
+
+    /// Another process, or the same one after a crash, on the same data.
+    func restarted(settings: Settings = Settings(), wrap: (any Store) -> any Store = { $0 }) throws -> SeatHouse {
+        try SeatHouse(test, tenant: tenant, settings: settings, store: wrap(test.store))
+    }
+
+    var now: Timestamp { test.clock.now() }
+    func advance(_ seconds: Int64) { test.clock.advance(by: .seconds(seconds)) }
+
+    /// Somebody of the tenant, by a number.
+    func person(_ number: UInt8 = 1, tenant: TenantID? = nil, role: String = "developer") -> Principal {
+        Principal(
+            user: Identifier(UUID(bytes: [UInt8](repeating: number, count: 16))), tenant: tenant ?? self.tenant,
+            membership: Identifier(UUID(bytes: [UInt8](repeating: number, count: 16))),
+            session: Identifier(UUID(bytes: [UInt8](repeating: number, count: 16))), role: role)
+    }
+    func act(_ person: Principal? = nil, idempotency: IdempotencyClaim? = nil) -> Act {
+        let person = person ?? self.person()
+        return test.act(.user(person.user, session: person.session), idempotency: idempotency)
+    }
+
+    /// Gives the tenant a licence, or brings the one of `subscription` to another version.
+    @discardableResult
+    func license(
+        seats: Int, subscription: SubscriptionID? = nil, version: Int64 = 1, standing: StandingChanged.Standing = .active,
+        tenant: TenantID? = nil
+    ) async throws -> (license: LicenseID, subscription: SubscriptionID) {
+        let subscription = subscription ?? test.entropy.id(now)
+        let tenant = tenant ?? self.tenant
+        try await licenses.apply(
+            StandingChanged(
+                tenant: tenant, subscription: subscription, version: version, standing: standing, tier: "team", quantity: seats,
+                interval: .month, periodEnd: Timestamp(seconds: 2_000_000_000), graceUntil: nil, cancelsAt: nil), test.act())
+        let found = try await licenses.list(tenant, limit: 200).licenses.first { $0.origin == .subscription(subscription) }
+        return (found!.id, subscription)  // the line above made it
+    }
+
+    @discardableResult
+    func acquire(_ device: String, by person: Principal? = nil, license: LicenseID? = nil) async throws -> LeaseGrant {
+        let person = person ?? self.person()
+        return try await leases.acquire(
+            Leases.Request(hardwareID: device, hostname: "host-\(device)", os: "linux", version: "1.0", license: license), person,
+            act(person)
+        ).grant
+    }
+    /// The code of the problem that the body meets; nil: it met none.
+    func refusal<Value>(_ body: () async throws -> Value) async throws -> String? {
+        do {
+            _ = try await body()
+            return nil
+        } catch let problem as Problem { return problem.code }
+    }
+    @discardableResult
+    func beat(_ session: Lease.ID, epoch: Int64? = nil, by person: Principal? = nil) async throws -> (epoch: Int64, isResurrected: Bool) {
+        let person = person ?? self.person()
+        let beat = try await leases.heartbeat(session, epoch: epoch, person, act(person))
+        return (beat.epoch, beat.isResurrected)
+    }
+    func release(_ session: Lease.ID, by person: Principal? = nil) async throws {
+        try await leases.release(session, person ?? self.person(), act(person))
+    }
+    func live() async throws -> Int { try await leases.usage(tenant).reduce(0) { $0 + $1.live } }
+
+    /// Actions of the room in the tenant's journal, in order.
+    func journal() async throws -> [String] {
+        try await test.store.tenantRead(tenant) { db in
+            try db.rows(SQL("test.journal", "SELECT action FROM journal_entry WHERE action GLOB 'seat.*' ORDER BY seq")).map {
+                try $0.text(0)
+            }
+        }
+    }
+    func mails() async throws -> [String] {
+        let box = Guarded<[String]>([])
+        let spy = EventSubscriber(MailRequested.self, subscriber: "spy") { mail, _, _ in box.with { $0.append(mail.template) } }
+        try await test.runDue(subscribers: [spy])
+        return box.with { $0 }.filter { $0.hasPrefix("seats") }
+    }
+}
