@@ -90,7 +90,8 @@ struct StandingKeeper {
         guard let moment = moments.min() else { return }
         try db.enqueue(
             NewJob(
-                StandingReview.kind, key: "\(id):\(moment.microseconds)", tenant: db.tenant, payload: StandingReview.Job(subscription: id),
+                StandingReview.kind, key: "\(id):\(moment.microseconds)", tenant: db.tenant,
+                payload: StandingReview.Job(subscription: id, tellsSuspension: false),
                 runAt: moment), act)
     }
 
@@ -105,8 +106,13 @@ struct StandingKeeper {
     private func tell(_ before: SubscriptionRow, _ after: SubscriptionRow, _ standing: Standing) throws {
         let mails = BillingMails(db: db, act: act)
         let values = ["tier": tierName(standing.tier)]
-        if after.standing == .suspended, before.standing == .active || before.standing == .grace, let end = standing.periodEnd {
-            try mails.send(BillingMails.accessSuspended, about: "\(before.id):\(end.seconds)", values)
+        if after.standing == .suspended, before.standing != .suspended {
+            // Not at once: news of the payment may be under way.
+            let due = act.now + StandingReview.suspensionPause
+            try db.enqueue(
+                NewJob(
+                    StandingReview.kind, key: "\(before.id):suspended:\(due.microseconds)", tenant: db.tenant,
+                    payload: StandingReview.Job(subscription: before.id, tellsSuspension: true), runAt: due), act)
         }
         if let due = reminder(standing), let end = standing.trialEndsAt, due <= act.now, act.now < end {
             try mails.send(
@@ -127,7 +133,17 @@ struct StandingKeeper {
 /// Brings a subscription up to the time. However late or often it runs, it finds what the facts and its own time say.
 struct StandingReview {
     static let kind = "billing.review_standing"
-    struct Job: Codable { let subscription: SubscriptionID }
+    /// How long a suspension must have stood before the tenant is told of it.
+    static let suspensionPause = Duration.minutes(10)
+
+    struct Job: Codable {
+        let subscription: SubscriptionID
+        let tellsSuspension: Bool
+        enum CodingKeys: String, CodingKey {
+            case subscription
+            case tellsSuspension = "tells_suspension"
+        }
+    }
 
     let parts: BillingParts
 
@@ -135,14 +151,18 @@ struct StandingReview {
         guard let tenant = delivery.tenant else { throw PermanentFailure("a review names no tenant") }
         let job = try delivery.decode(Job.self)
         try await parts.floor.store.tenant(tenant, .flushed) { db in
-            try review(job.subscription, db, Act(actor: .system("billing.review"), requestID: act.requestID, now: act.now))
+            try review(job, db, Act(actor: .system("billing.review"), requestID: act.requestID, now: act.now))
             try db.settle(delivery)
         }
     }
 
-    func review(_ id: SubscriptionID, _ db: any TenantScope, _ act: Act) throws {
-        guard let row = try db.row(BillingTable.subscriptionByID, db.tenant, id).map(SubscriptionRow.init) else { return }
+    private func review(_ job: Job, _ db: any TenantScope, _ act: Act) throws {
+        guard let row = try db.row(BillingTable.subscriptionByID, db.tenant, job.subscription).map(SubscriptionRow.init) else { return }
         let books = MirrorBooks(db: db, provider: row.provider, now: act.now, entropy: parts.floor.entropy)
-        try StandingKeeper(parts, books, act).settle(row, try books.facts(of: row))
+        let keeper = StandingKeeper(parts, books, act)
+        let standing = try keeper.settle(row, try books.facts(of: row))
+        guard job.tellsSuspension, standing.state == .suspended, let end = standing.periodEnd else { return }
+        try BillingMails(db: db, act: act).send(
+            BillingMails.accessSuspended, about: "\(row.id):\(end.seconds)", ["tier": keeper.tierName(standing.tier)])
     }
 }

@@ -1,0 +1,54 @@
+import RoomTesting
+import Store
+import Vocabulary
+
+/// A store whose process dies at a chosen call: before the call, or after its commit and before its answer.
+final class FaultyStore: Store {
+    enum Moment: CaseIterable, Sendable { case before, after }
+    struct Crash: Error {}
+    private struct State {
+        var calls = 0
+        var crashAt: Int?
+        var moment = Moment.before
+        var hasCrashed = false
+    }
+    private let inner: any Store
+    private let state = Guarded(State())
+
+    init(_ inner: any Store) { self.inner = inner }
+    var jobSignal: JobSignal { inner.jobSignal }
+
+    /// The `call`th call from now on (counted from 1) crashes, once.
+    func crash(at call: Int?, _ moment: Moment) { state.with { $0 = State(crashAt: call, moment: moment) } }
+    var calls: Int { state.with { $0.calls } }
+    var hasCrashed: Bool { state.with { $0.hasCrashed } }
+
+    private func count(_ moment: Moment) throws {
+        let isHit = state.with { state in
+            if moment == .before { state.calls += 1 }
+            guard !state.hasCrashed, state.calls == state.crashAt, state.moment == moment else { return false }
+            state.hasCrashed = true
+            return true
+        }
+        if isHit { throw Crash() }
+    }
+    private func through<Value: Sendable>(_ call: () async throws -> Value) async throws -> Value {
+        try count(.before)
+        let value = try await call()
+        try count(.after)
+        return value
+    }
+
+    func tenant<Value: Sendable>(
+        _ id: TenantID, _ durability: Durability, _ body: @escaping @Sendable (any TenantScope) throws -> Value
+    ) async throws -> Value { try await through { try await inner.tenant(id, durability, body) } }
+    func tenantRead<Value: Sendable>(_ id: TenantID, _ body: @escaping @Sendable (any TenantScope) throws -> Value) async throws -> Value {
+        try await through { try await inner.tenantRead(id, body) }
+    }
+    func kernel<Value: Sendable>(
+        _ reason: KernelReason, _ durability: Durability, _ body: @escaping @Sendable (any KernelScope) throws -> Value
+    ) async throws -> Value { try await through { try await inner.kernel(reason, durability, body) } }
+    func kernelRead<Value: Sendable>(
+        _ reason: KernelReason, _ body: @escaping @Sendable (any KernelScope) throws -> Value
+    ) async throws -> Value { try await through { try await inner.kernelRead(reason, body) } }
+}
