@@ -7,6 +7,8 @@ import Vocabulary
 /// All processes over one directory share the ring: each change is one locked, atomic replacement of `ring.json`, and
 /// `maintain` takes over what another process changed. RSA-4096 is made in the background; who needs it waits for it.
 package final class KeyRing: Signer, TokenSigner {
+    typealias KeyMaker = @Sendable (KeyAlgorithm) throws -> AsymmetricKey
+
     private struct State {
         var ring: Ring
         var mark: KeyFiles.Mark?
@@ -19,6 +21,7 @@ package final class KeyRing: Signer, TokenSigner {
     private let directory: URL
     private let file: RingFile
     private let clock: any Clock
+    private let makeKey: KeyMaker
     private let overlap: Duration
     private let rotationDays: Int
     private let sharedSecret: SharedSecret?
@@ -33,6 +36,13 @@ package final class KeyRing: Signer, TokenSigner {
     package static func open(
         directory: URL, masterKey: MasterKey, clock: any Clock, entropy: any Entropy, settings: Settings
     ) throws -> KeyRing {
+        try open(directory: directory, masterKey: masterKey, clock: clock, entropy: entropy, settings: settings) { try .generate($0) }
+    }
+
+    /// `makeKey` for tests, which need many rings but not a new RSA key for each.
+    static func open(
+        directory: URL, masterKey: MasterKey, clock: any Clock, entropy: any Entropy, settings: Settings, makeKey: @escaping KeyMaker
+    ) throws -> KeyRing {
         try KeyFiles.prepare(directory: directory)
         let file = RingFile(url: file(in: directory), masterKey: masterKey, entropy: entropy)
         let ring = try KeyFiles.exclusively(lock(in: directory)) {
@@ -41,22 +51,23 @@ package final class KeyRing: Signer, TokenSigner {
             var isChanged = false
             for purpose in KeyPurpose.allCases where purpose != .licenseRSA {
                 for state in [KeyState.active, .next] where !ring.entries.contains(where: { $0.purpose == purpose && $0.state == state }) {
-                    ring.entries.append(RingEntry(try .generate(purpose.algorithm), purpose, state, now: now))
+                    ring.entries.append(RingEntry(try makeKey(purpose.algorithm), purpose, state, now: now))
                     isChanged = true
                 }
             }
             if isChanged { try file.write(ring) }
             return ring
         }
-        let opened = try KeyRing(directory: directory, file: file, ring: ring, clock: clock, settings: settings)
+        let opened = try KeyRing(directory: directory, file: file, ring: ring, clock: clock, settings: settings, makeKey: makeKey)
         try opened.prepareRSA()
         return opened
     }
 
-    private init(directory: URL, file: RingFile, ring: Ring, clock: any Clock, settings: Settings) throws {
+    private init(directory: URL, file: RingFile, ring: Ring, clock: any Clock, settings: Settings, makeKey: @escaping KeyMaker) throws {
         self.directory = directory
         self.file = file
         self.clock = clock
+        self.makeKey = makeKey
         overlap = .seconds(Int64(settings[SigningSettings.tokenOverlapSeconds]))
         rotationDays = settings[SigningSettings.tokenRotationDays]
         sharedSecret = try SharedSecret(settings)
@@ -128,10 +139,10 @@ package final class KeyRing: Signer, TokenSigner {
         if purpose == .licenseRSA { try await ready() }
         // Made before the lock is taken, as RSA takes its time.
         let needed = state.withLock { $0.ring.next(purpose) == nil }
-        let fresh = needed ? try await Self.offPool { try AsymmetricKey.generate(purpose.algorithm) } : nil
+        let fresh = needed ? try await Self.offPool { [makeKey] in try makeKey(purpose.algorithm) } : nil
         return try change { ring, now in
             try ring.rotate(purpose, fresh: fresh, overlap: purpose == .token ? overlap : nil, now: now)
-            if purpose != .licenseRSA { ring.entries.append(RingEntry(try .generate(purpose.algorithm), purpose, .next, now: now)) }
+            if purpose != .licenseRSA { ring.entries.append(RingEntry(try makeKey(purpose.algorithm), purpose, .next, now: now)) }
             guard let active = ring.active(purpose) else { throw SigningFault.unknownKey(purpose.rawValue) }
             return active.info
         }
@@ -141,7 +152,7 @@ package final class KeyRing: Signer, TokenSigner {
     @discardableResult package func prepare(_ purpose: KeyPurpose) async throws -> KeyInfo {
         if purpose == .licenseRSA { try await ready() }
         if let next = state.withLock({ $0.ring.next(purpose)?.info }) { return next }
-        let fresh = try await Self.offPool { try AsymmetricKey.generate(purpose.algorithm) }
+        let fresh = try await Self.offPool { [makeKey] in try makeKey(purpose.algorithm) }
         return try change { ring, now in
             if let next = ring.next(purpose) { return next.info }
             let entry = RingEntry(fresh, purpose, .next, now: now)
@@ -157,7 +168,7 @@ package final class KeyRing: Signer, TokenSigner {
         try change { ring, now in
             try ring.retire(id, now: now)
             if info.state == .next, info.purpose != .licenseRSA {
-                ring.entries.append(RingEntry(try .generate(info.purpose.algorithm), info.purpose, .next, now: now))
+                ring.entries.append(RingEntry(try makeKey(info.purpose.algorithm), info.purpose, .next, now: now))
             }
         }
     }
@@ -178,8 +189,8 @@ package final class KeyRing: Signer, TokenSigner {
         try change { ring, now in
             // Read again under the lock: another process may have been first.
             guard let since = ring.active(.token)?.activatedAt, now - since >= .days(Int64(rotationDays)) else { return }
-            try ring.rotate(.token, fresh: try .generate(.es256), overlap: overlap, now: now)
-            if ring.next(.token) == nil { ring.entries.append(RingEntry(try .generate(.es256), .token, .next, now: now)) }
+            try ring.rotate(.token, fresh: try makeKey(.es256), overlap: overlap, now: now)
+            if ring.next(.token) == nil { ring.entries.append(RingEntry(try makeKey(.es256), .token, .next, now: now)) }
         }
     }
 
@@ -261,8 +272,8 @@ package final class KeyRing: Signer, TokenSigner {
             try publish(ring)
             return settle(.success(()))
         }
-        Self.onThread { [weak self] in
-            let result = Result { try AsymmetricKey.generate(.rsaPSS) }
+        Self.onThread { [weak self, makeKey] in
+            let result = Result { try makeKey(.rsaPSS) }
             guard let self else { return }
             self.settle(
                 Result {
