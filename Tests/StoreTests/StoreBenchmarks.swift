@@ -25,10 +25,9 @@ import Vocabulary
     static let count = SQL("lease.count", "SELECT count(*) FROM lease WHERE license_id = $1 AND expires_at > $2")
 
     static func cpu() -> Double {
-        var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
-        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
-        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
     static func measure(_ name: String, tasks: Int, each: Int, _ body: @escaping @Sendable (Int, Int) async throws -> Void) async throws {
         let (wall, cpu) = (ContinuousClock.now, StoreBenchmarks.cpu())
