@@ -2,7 +2,7 @@ import Foundation
 import Vocabulary
 
 /// Why a text is not the JSON that the surface accepts, and at which byte.
-package struct JSONFault: Error, Sendable, Hashable {
+package struct JSONRefusal: Error, Sendable, Hashable {
     package let reason: String
     package let position: Int
 }
@@ -20,18 +20,18 @@ package struct JSONReader {
 
     private init(_ bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
-    package static func read(_ data: Data) throws(JSONFault) -> JSONValue {
-        var result: Result<JSONValue, JSONFault> = .failure(JSONFault(reason: "empty", position: 0))
+    package static func read(_ data: Data) throws(JSONRefusal) -> JSONValue {
+        var result: Result<JSONValue, JSONRefusal> = .failure(JSONRefusal(reason: "empty", position: 0))
         data.withUnsafeBytes { raw in
             raw.withMemoryRebound(to: UInt8.self) { bytes in
                 var reader = JSONReader(bytes)
-                result = Result { () throws(JSONFault) in try reader.document() }
+                result = Result { () throws(JSONRefusal) in try reader.document() }
             }
         }
         return try result.get()
     }
 
-    private mutating func document() throws(JSONFault) -> JSONValue {
+    private mutating func document() throws(JSONRefusal) -> JSONValue {
         space()
         guard at < bytes.count else { throw fault("empty") }
         let value = try value()
@@ -40,7 +40,7 @@ package struct JSONReader {
         return value
     }
 
-    private mutating func value() throws(JSONFault) -> JSONValue {
+    private mutating func value() throws(JSONRefusal) -> JSONValue {
         values += 1
         guard values <= Self.maxValues else { throw fault("too many values") }
         guard at < bytes.count else { throw fault("ends early") }
@@ -55,7 +55,7 @@ package struct JSONReader {
         }
     }
 
-    private mutating func object() throws(JSONFault) -> JSONValue {
+    private mutating func object() throws(JSONRefusal) -> JSONValue {
         try enter()
         var members: [String: JSONValue] = [:]
         space()
@@ -69,7 +69,7 @@ package struct JSONReader {
             guard take(UInt8(ascii: ":")) else { throw fault("a colon is missing") }
             space()
             let value = try value()
-            guard members.updateValue(value, forKey: key) == nil else { throw JSONFault(reason: "a key stands twice", position: start) }
+            guard members.updateValue(value, forKey: key) == nil else { throw JSONRefusal(reason: "a key stands twice", position: start) }
             space()
             if take(UInt8(ascii: ",")) { continue }
             guard take(UInt8(ascii: "}")) else { throw fault("a comma or the end of the object is missing") }
@@ -77,7 +77,7 @@ package struct JSONReader {
         }
     }
 
-    private mutating func array() throws(JSONFault) -> JSONValue {
+    private mutating func array() throws(JSONRefusal) -> JSONValue {
         try enter()
         var items: [JSONValue] = []
         space()
@@ -92,7 +92,7 @@ package struct JSONReader {
         }
     }
 
-    private mutating func string() throws(JSONFault) -> String {
+    private mutating func string() throws(JSONRefusal) -> String {
         at += 1
         let start = at
         while at < bytes.count {
@@ -109,7 +109,7 @@ package struct JSONReader {
         throw fault("a text without end")
     }
 
-    private mutating func escaped(from start: Int) throws(JSONFault) -> String {
+    private mutating func escaped(from start: Int) throws(JSONRefusal) -> String {
         var out = [UInt8](bytes[start..<at])
         while at < bytes.count {
             let byte = bytes[at]
@@ -138,7 +138,7 @@ package struct JSONReader {
     }
 
     /// The scalar of `\uXXXX`, or of two that form a pair.
-    private mutating func scalar() throws(JSONFault) -> Unicode.Scalar {
+    private mutating func scalar() throws(JSONRefusal) -> Unicode.Scalar {
         let first = try hex()
         if let scalar = Unicode.Scalar(first) {
             guard first != 0 else { throw fault("NUL in a text") }
@@ -151,7 +151,7 @@ package struct JSONReader {
         }
         return scalar
     }
-    private mutating func hex() throws(JSONFault) -> UInt32 {
+    private mutating func hex() throws(JSONRefusal) -> UInt32 {
         guard at + 4 <= bytes.count else { throw fault("a text without end") }
         var value: UInt32 = 0
         for _ in 0..<4 {
@@ -168,12 +168,12 @@ package struct JSONReader {
         }
         return value
     }
-    private func text(_ raw: some Collection<UInt8>, from start: Int) throws(JSONFault) -> String {
-        guard let text = String(validating: raw, as: UTF8.self) else { throw JSONFault(reason: "not UTF-8", position: start) }
+    private func text(_ raw: some Collection<UInt8>, from start: Int) throws(JSONRefusal) -> String {
+        guard let text = String(validating: raw, as: UTF8.self) else { throw JSONRefusal(reason: "not UTF-8", position: start) }
         return text
     }
 
-    private mutating func number() throws(JSONFault) -> JSONValue {
+    private mutating func number() throws(JSONRefusal) -> JSONValue {
         let start = at
         let isNegative = take(UInt8(ascii: "-"))
         guard at < bytes.count, isDigit(bytes[at]) else { throw fault("not a JSON value") }
@@ -204,22 +204,22 @@ package struct JSONReader {
         if isWhole, fits, magnitude <= UInt64(Int64.max) { return .int(isNegative ? -Int64(magnitude) : Int64(magnitude)) }
         if isWhole, fits, isNegative, magnitude == UInt64(Int64.max) + 1 { return .int(.min) }
         guard at - start <= 1_024, let value = Double(String(decoding: bytes[start..<at], as: UTF8.self)), value.isFinite else {
-            throw JSONFault(reason: "a number out of range", position: start)
+            throw JSONRefusal(reason: "a number out of range", position: start)
         }
         return .double(value)
     }
-    private mutating func digits() throws(JSONFault) {
+    private mutating func digits() throws(JSONRefusal) {
         guard at < bytes.count, isDigit(bytes[at]) else { throw fault("a digit is missing") }
         while at < bytes.count, isDigit(bytes[at]) { at += 1 }
     }
 
-    private mutating func word(_ word: StaticString, _ value: JSONValue) throws(JSONFault) -> JSONValue {
+    private mutating func word(_ word: StaticString, _ value: JSONValue) throws(JSONRefusal) -> JSONValue {
         guard at + word.utf8CodeUnitCount <= bytes.count else { throw fault("not a JSON value") }
         for offset in 0..<word.utf8CodeUnitCount where bytes[at + offset] != word.utf8Start[offset] { throw fault("not a JSON value") }
         at += word.utf8CodeUnitCount
         return value
     }
-    private mutating func enter() throws(JSONFault) {
+    private mutating func enter() throws(JSONRefusal) {
         depth += 1
         guard depth <= Self.maxDepth else { throw fault("nested too deeply") }
         at += 1
@@ -237,5 +237,5 @@ package struct JSONReader {
         return true
     }
     private func isDigit(_ byte: UInt8) -> Bool { byte >= 48 && byte <= 57 }
-    private func fault(_ reason: String) -> JSONFault { JSONFault(reason: reason, position: at) }
+    private func fault(_ reason: String) -> JSONRefusal { JSONRefusal(reason: reason, position: at) }
 }
