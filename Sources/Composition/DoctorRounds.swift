@@ -51,7 +51,7 @@ package struct DoctorRounds: Sendable {
             for purpose in KeyPurpose.allCases {
                 let active = ring.list().first { $0.purpose == purpose && $0.state == .active }
                 findings.append(
-                    active.map { .fine("key \(purpose.rawValue)", "\($0.id), since \($0.since.iso8601)") }
+                    active.map { .fine("key \(purpose.rawValue)", "\($0.id), since \($0.createdAt.iso8601)") }
                         ?? .note("key \(purpose.rawValue)", "not made yet; it is made when first needed"))
             }
             return findings

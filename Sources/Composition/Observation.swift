@@ -45,7 +45,7 @@ struct RequestLedger: EdgeObserver {
 final class Readiness: Sendable {
     private let store: any Store
     private let policies: PolicyEngine
-    private let isDraining = Mutex(false)
+    private let draining = Mutex(false)
     private static let probe = SQL("platform.probe", "SELECT 1")
 
     init(store: any Store, policies: PolicyEngine) {
@@ -53,17 +53,20 @@ final class Readiness: Sendable {
         self.policies = policies
     }
 
-    func drain() { isDraining.withLock { $0 = true } }
+    func drain() { draining.withLock { $0 = true } }
+    var isDraining: Bool { draining.withLock { $0 } }
 
-    /// Nil if all is well, else what is not.
-    func fault() async -> String? {
-        if isDraining.withLock({ $0 }) { return "draining" }
-        if policies.hash == nil { return "no policies are live" }
-        do {
-            _ = try await store.kernelRead(KernelReason("platform.ready")) { db in try db.row(Self.probe) }
-            return nil
-        } catch {
-            return "the store does not answer"
-        }
+    var checks: [HealthCheck] {
+        [
+            HealthCheck("policies") { [policies] in policies.hash == nil ? "no policies are live" : nil },
+            HealthCheck("store") { [store] in
+                do {
+                    _ = try await store.kernelRead(KernelReason("platform.ready")) { db in try db.row(Self.probe) }
+                    return nil
+                } catch {
+                    return "the store does not answer"
+                }
+            },
+        ]
     }
 }

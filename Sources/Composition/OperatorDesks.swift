@@ -27,7 +27,7 @@ package struct KeyDesk: Sendable {
         try ring.list().map { key in
             let members: [(String, String)] = [
                 ("id", key.id), ("purpose", key.purpose.rawValue), ("algorithm", key.algorithm.rawValue), ("state", key.state.rawValue),
-                ("since", key.since.iso8601),
+                ("since", (key.activatedAt ?? key.createdAt).iso8601),
             ]
             if json {
                 let object = JSONValue.object(Dictionary(members.map { ($0.0, JSONValue.string($0.1)) }, uniquingKeysWith: { first, _ in first }))
@@ -113,7 +113,7 @@ package enum PluginDesk {
         let house = ground.pluginHouse(options)
         let host = PluginHost(directory: options.plugins, copies: data.pluginCopies, services: house)
         let report = await host.load()
-        let lines = report.loaded.map { "\($0.id)  loaded  \($0.version)" } + report.refused.map { "\($0.id)  refused  \($0.reason)" }
+        let lines = report.loaded.map { "\($0.id)  loaded  \($0.manifest.version)" } + report.refused.map { "\($0.id ?? $0.folder)  refused  \($0.reason)" }
         await host.stop()
         await ground.close()
         return (lines.isEmpty ? ["no plugins in \(options.plugins.path)"] : lines, report.refused.isEmpty)

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import Vocabulary
 
 /// Carries plugins' requests out. What may go where was decided by the host before; here are time, size and honesty about the outcome.

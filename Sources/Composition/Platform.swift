@@ -20,13 +20,13 @@ package final class Platform: Sendable {
     let options: PlatformOptions
     let ground: Ground
     let policies: PolicyFloor
-    let plugins: PluginHost
+    package let plugins: PluginHost
     let house: PluginHouse
     let rooms: Rooms
-    let edge: Edge
-    let runner: JobRunner
+    package let edge: Edge
+    package let runner: JobRunner
     let metrics: Metrics
-    let routes: [Route]
+    package let routes: [Route]
     private let readiness: Readiness
 
     /// Opens the data directory, brings the database up to date, loads policies and plugins, builds the rooms. Nothing listens yet.
@@ -70,7 +70,10 @@ package final class Platform: Sendable {
                 mailbox: rooms.mailbox),
             brand: options.settings[PlatformSettings.brand], authorizer: authorizer, entropy: options.entropy)
         let served = try rooms.routes() + console.routes() + PluginPageRoutes(host: plugins).routes()
-        routes = served + Self.kernelRoutes(served, ground: ground, metrics: metrics, readiness: readiness, settings: options.settings)
+        routes = KernelRoutes(
+            title: "\(options.settings[PlatformSettings.brand]) platform API", version: Release.version, checks: readiness.checks,
+            isDraining: { readiness.isDraining }, metrics: { metrics.render() }, metricsOpen: options.settings[HTTPEdgeSettings.metricsOpen]
+        ).joined(to: served + Self.keyRoutes(ground.keys))
         edge = try Edge(
             routes: routes,
             guards: EdgeGuards(
@@ -116,10 +119,10 @@ package final class Platform: Sendable {
         try await ground.store.kernel(KernelReason("journal.schedule")) { db in try db.enqueue(checkpoint, act) }
         let report = await plugins.load()
         for refused in report.refused {
-            ground.logger.error("plugin refused", metadata: ["plugin": .string(refused.id), "reason": .string(refused.reason)])
+            ground.logger.error("plugin refused", metadata: ["plugin": .string(refused.id ?? refused.folder), "reason": .string(refused.reason)])
         }
         let service = try HTTPService(edge: edge, settings: options.settings, host: host, port: port)
-        let background = [
+        let background: [Task<Void, Never>] = [
             Task { [runner] in await runner.run() },
             Task { [policies] in try? await policies.engine.run() },
             Task { [rooms] in await rooms.ledgerClock.run() },
@@ -147,7 +150,7 @@ package final class Platform: Sendable {
         if let hash = policies.engine.hash { lines.append("  policies       \(options.policies.path), version \(hash.short), read again when a file changes") }
         let providers = plugins.paymentProviders
         lines.append("  payments       \(providers.isEmpty ? "none: build the plugins with 'make plugins'" : providers.joined(separator: ", "))")
-        for refused in plugins.report.refused { lines.append("  not loaded     \(refused.id): \(refused.reason)") }
+        for refused in plugins.report.refused { lines.append("  not loaded     \(refused.id ?? refused.folder): \(refused.reason)") }
         lines.append("  stop           Ctrl-C")
         return lines
     }
@@ -155,6 +158,20 @@ package final class Platform: Sendable {
     package func close() async {
         await plugins.stop()
         await ground.close()
+    }
+
+    /// The public keys of access tokens.
+    private static func keyRoutes(_ keys: KeyRing) -> [Route] {
+        [
+            Route(
+                .get, "/.well-known/jwks.json", name: "keys.jwks", summary: "Public keys of access tokens (RFC 7517).", access: .open,
+                limit: .unlimited, answers: [RouteAnswer(200, "The keys", .any)]
+            ) { _ in
+                var reply = Reply.json(value: keys.jwks())
+                reply.headers.append(("cache-control", "public, max-age=300"))
+                return reply
+            }
+        ]
     }
 
     // MARK: - The journal's checkpoints

@@ -3,6 +3,7 @@ import Foundation
 import HookEngine
 import PolicyHost
 import Seats
+import Tenancy
 import Vocabulary
 
 /// Policies without a server: check, test, measure.
@@ -46,7 +47,7 @@ package struct PolicyDesk: Sendable {
         let seat = SeatRequestHook.Input(
             user: "u", role: "developer", device: "d", hostname: "bench", os: "linux", version: "1", license: "l", tier: "team",
             status: "active", seats: 5, seatsUsed: 1)
-        let role = RoleCheckHook.Input(role: "developer", permission: "seats:acquire", tenantKind: "organization")
+        let role = RoleCheckHook.Input(role: .developer, permission: "seats:acquire", tenantKind: .organization)
         return [
             try await measure("on_role_check", calls) { _ = try await engine.decide(RoleCheckHook.self, role, subject) },
             try await measure("on_seat_request", calls) { _ = try await engine.decide(SeatRequestHook.self, seat, subject) },

@@ -83,6 +83,14 @@ package struct Console: Sendable {
             })
     }
 
+    /// A problem that the edge raised before any page was asked.
+    package func problemPage(_ problem: Problem, requestID: String) -> String {
+        let frame = PageRenderer.Frame(title: problem.title, problem: problem)
+        let values: [String: Any] = ["heading": "That did not work", "paragraphs": [String](), "reference": requestID]
+        guard let reply = try? renderer.page("message", frame, values) else { return problem.title }
+        return String(decoding: reply.body, as: UTF8.self)
+    }
+
     private var stylesheetRoute: Route {
         Route(
             .get, renderer.stylesheetPath, name: "pages.stylesheet", summary: "The style sheet; its name changes with its bytes.", access: .page,

@@ -61,7 +61,7 @@ extension Console {
                 let outcome = try await PageSessions(services.identity).create(
                     email: form["email"], password: form["password"], from: Device(call.header("user-agent")), call.act)
                 guard case .page(let grant) = outcome else { throw CommonProblems.unavailable }
-                let name = PageSessions.cookieName(isSecure: call.isSecure)
+                let name = Cookies.session(isSecure: call.isSecure)
                 return .redirect(to: Self.inside(form["next"]))
                     .setting(SetCookie(name, grant.cookie, maxAge: grant.expiresAt - call.act.now, isSecure: call.isSecure))
             } catch let problem as Problem where problem.status < 500 {
@@ -73,7 +73,7 @@ extension Console {
 
     private var signOut: Route {
         route(.post, "/sign-out", "sign_out", "Sign out.") { call in
-            let name = PageSessions.cookieName(isSecure: call.isSecure)
+            let name = Cookies.session(isSecure: call.isSecure)
             if let value = call.cookie(name) { try await PageSessions(services.identity).revoke(value, call.act) }
             return .redirect(to: "/").setting(.removal(of: name, isSecure: call.isSecure))
         }

@@ -26,16 +26,9 @@ extension Console {
         var keys: [String] = []
         for license in held.reversed() {
             let detail = try await services.licenses.reveal(license.id, tenant: caller.tenant, call.act)
-            let leases = try await services.seats.holders(of: license.id, tenant: caller.tenant, now: now)
+            let leases = try await services.leases.list(LeaseQuery(tenant: caller.tenant, license: license.id), now: now)
             keys.append(detail.key)
-            shown.append([
-                "id": license.id.description, "tier": license.grant.tierName, "status": license.status(at: now).rawValue, "key": detail.key,
-                "seatsUsed": leases.count, "seatsTotal": license.grant.seats, "activations": detail.activations.count,
-                "maxActivations": license.grant.devices.map(String.init) ?? "any number",
-                "expires": license.expiresAt.map(Spans.minute) ?? "without end",
-                "hasHolders": !leases.isEmpty,
-                "holders": leases.map { ["device": $0.hostname ?? "unnamed", "since": Spans.minute($0.acquiredAt), "until": Spans.minute($0.expiresAt)] },
-            ])
+            shown.append(section(license, detail, leases, now))
         }
         let isPaid = held.contains { services.catalog.current[$0.tier]?.isFree == false }
         let isWaiting = call.query["paid"] == "1" && !isPaid
@@ -47,5 +40,22 @@ extension Console {
                 "isWaiting": isWaiting, "hasLicenses": !shown.isEmpty && !isWaiting, "several": shown.count > 1, "licenses": shown,
                 "firstKey": keys.first ?? "", "isEmpty": shown.isEmpty && !isWaiting,
             ])
+    }
+    private func section(_ license: License, _ detail: Licenses.Detail, _ leases: [LeaseView], _ now: Timestamp) -> [String: Any] {
+        let holders: [[String: Any]] = leases.map { view in
+            [
+                "device": view.hostname ?? "unnamed", "since": Spans.minute(view.lease.acquiredAt), "until": Spans.minute(view.expiresAt),
+            ]
+        }
+        var section: [String: Any] = ["id": license.id.description, "tier": license.grant.tierName, "key": detail.key]
+        section["status"] = license.status(at: now).rawValue
+        section["seatsUsed"] = leases.count
+        section["seatsTotal"] = license.grant.seats
+        section["activations"] = detail.activations.count
+        section["maxActivations"] = license.grant.devices.map(String.init) ?? "any number"
+        section["expires"] = license.expiresAt.map(Spans.minute) ?? "without end"
+        section["hasHolders"] = !holders.isEmpty
+        section["holders"] = holders
+        return section
     }
 }

@@ -20,6 +20,23 @@ package enum SeatRequestHook: DecideHook {
         package var status: String
         package var seats: Int
         package var seatsUsed: Int
+
+        package init(
+            user: String, role: String, device: String, hostname: String?, os: String?, version: String?, license: String, tier: String,
+            status: String, seats: Int, seatsUsed: Int
+        ) {
+            self.user = user
+            self.role = role
+            self.device = device
+            self.hostname = hostname
+            self.os = os
+            self.version = version
+            self.license = license
+            self.tier = tier
+            self.status = status
+            self.seats = seats
+            self.seatsUsed = seatsUsed
+        }
     }
 
     package struct Terms: Sendable {
