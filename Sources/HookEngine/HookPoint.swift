@@ -58,6 +58,8 @@ package struct HookField: Sendable {
         case choice([String])
         case object([HookField])
         case list(Kind)
+        /// Names of the author's choice, values of one kind.
+        case map(Kind)
     }
     /// Which end of a numeric term is tight when several policies answer.
     package enum Tight: Sendable { case lowest, highest }
@@ -68,7 +70,9 @@ package struct HookField: Sendable {
     package let tight: Tight?
     package let range: ClosedRange<Int64>?
 
-    package init(_ name: String, _ kind: Kind, _ summary: String, optional: Bool = false, tight: Tight? = nil, range: ClosedRange<Int64>? = nil) {
+    package init(
+        _ name: String, _ kind: Kind, _ summary: String, optional: Bool = false, tight: Tight? = nil, range: ClosedRange<Int64>? = nil
+    ) {
         self.name = name
         self.kind = kind
         self.summary = summary

@@ -169,8 +169,8 @@ static int base_setmetatable(lua_State *L) {
 
 /// contains(list, value): whether the list holds the value, compared raw.
 static int base_contains(lua_State *L) {
-    luaL_argcheck(L, view_table(L, 1), 1, "list expected");
     luaL_checkany(L, 2);
+    luaL_argcheck(L, view_table(L, 1), 1, "list expected");
     lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
     box_charge(box_of(L), (uint64_t)count);
     bool found = false;

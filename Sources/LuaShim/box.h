@@ -43,6 +43,7 @@ struct luashim {
     uint64_t live;
     /// Live bytes at which the next look collects garbage.
     uint64_t soft;
+    uint64_t unseen;
     bool timed;
     uint64_t wall_check;
     uint64_t cpu_began;

@@ -141,6 +141,7 @@ int keys_pairs(lua_State *L) {
 
 /// The least key above the given one: a scan, except along 1, 2, 3 ….
 int keys_next(lua_State *L) {
+    lua_settop(L, 2);
     luaL_argcheck(L, view_table(L, 1), 1, "table expected");
     int table = lua_gettop(L);
     bool first = lua_isnoneornil(L, 2);

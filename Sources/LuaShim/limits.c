@@ -4,6 +4,9 @@
 
 #include "box.h"
 
+/// Fuel that long-running C functions may charge between two looks at the clock.
+#define LOOK 20000
+
 // A kill jumps out of everything at once. No Lua code runs after it, so there is nothing that could swallow it;
 // the half-changed state is never touched again and its memory is given back by the arena.
 
@@ -32,6 +35,7 @@ void box_begin(luashim *box) {
     box->fuel = box->limits.fuel;
     box->allocated = 0;
     box->timed = false;
+    box->unseen = 0;
     box->soft = box->limits.memory_bytes / 2;
     box->answer_length = 0;
     box->line = 0;
@@ -39,16 +43,9 @@ void box_begin(luashim *box) {
     box->path[0] = 0;
 }
 
-void box_charge(luashim *box, uint64_t units) {
-    if (units >= box->fuel) {
-        box->fuel = 0;
-        box_kill(box, LUASHIM_KILLED_CPU);
-    }
-    box->fuel -= units;
-}
-
 /// The coarse wall clock is read at each tick, the thread's processor time only when enough wall time has passed.
 static void look_at_clock(luashim *box) {
+    box->unseen = 0;
     uint64_t wall = nanoseconds(CLOCK_MONOTONIC_COARSE);
     if (!box->timed) {
         box->timed = true;
@@ -60,6 +57,16 @@ static void look_at_clock(luashim *box) {
     uint64_t spent = nanoseconds(CLOCK_THREAD_CPUTIME_ID) - box->cpu_began;
     if (spent >= box->limits.cpu_nanoseconds) box_kill(box, LUASHIM_KILLED_CPU);
     box->wall_check = wall + (box->limits.cpu_nanoseconds - spent);
+}
+
+void box_charge(luashim *box, uint64_t units) {
+    if (units >= box->fuel) {
+        box->fuel = 0;
+        box_kill(box, LUASHIM_KILLED_CPU);
+    }
+    box->fuel -= units;
+    box->unseen += units;
+    if (box->unseen >= LOOK) look_at_clock(box);
 }
 
 void box_tidy(lua_State *L) {
@@ -75,8 +82,8 @@ void box_tick(lua_State *L, lua_Debug *activation) {
     (void)activation;
     luashim *box = box_of(L);
     box_charge(box, BOX_INTERVAL);
-    if (atomic_load_explicit(&box->cancelled, memory_order_relaxed)) box_kill(box, LUASHIM_CANCELLED);
     look_at_clock(box);
+    if (atomic_load_explicit(&box->cancelled, memory_order_relaxed)) box_kill(box, LUASHIM_CANCELLED);
     box_tidy(L);
 }
 

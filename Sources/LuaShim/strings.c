@@ -67,14 +67,20 @@ static int string_rep(lua_State *L) {
     }
     uint64_t most = box_of(L)->limits.string_bytes;
     if ((uint64_t)times > most / (length + separator_length)) return luaL_error(L, "the text would be longer than %d bytes", (int)most);
-    box_charge(box_of(L), (uint64_t)times * (length + separator_length) / 32 + (uint64_t)times / 2);
+    size_t unit = length + separator_length, total = unit * (size_t)times - separator_length;
+    box_charge(box_of(L), total / 64 + 1);
     text result;
     text_open(&result, L);
-    text_reserve(&result, (size_t)times * (length + separator_length));
-    for (lua_Integer index = 0; index < times; index++) {
-        if (index > 0) text_add(&result, separator, separator_length);
-        text_add(&result, bytes, length);
+    char *into = text_reserve(&result, unit * (size_t)times);
+    memcpy(into, bytes, length);
+    memcpy(into + length, separator, separator_length);
+    // What is there is copied behind itself, twice as much each time.
+    for (size_t done = unit; done < total;) {
+        size_t next = done < total - done ? done : total - done;
+        memcpy(into + done, into, next);
+        done += next;
     }
+    result.length = total;
     text_push(&result);
     return 1;
 }

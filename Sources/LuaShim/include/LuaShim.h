@@ -12,7 +12,7 @@
 
 typedef struct luashim luashim;
 
-typedef enum __attribute__((enum_extensibility(closed))) luashim_status {
+typedef enum luashim_status {
     LUASHIM_OK = 0,
     /// Refused by an ordinary error: message, line and path say why. The state stays usable.
     LUASHIM_ERROR = 1,

@@ -1,0 +1,276 @@
+import Foundation
+import HookEngine
+import LuaShim
+import Synchronization
+import Vocabulary
+
+/// What becomes of the policy directory while the server runs.
+package enum PolicyNews: Sendable {
+    /// A set is live; `data` is what its data files hold.
+    case live(PolicySetHash, data: [String: HookValue])
+    /// A changed directory was refused; the set before it goes on.
+    case refused([PolicyFinding])
+}
+
+/// Answers hooks by the policies of a directory. Every decision is recorded before it is used; a policy that fails, a full queue or a
+/// record that cannot be kept make the hook's fail mode hold.
+package final class PolicyEngine: Hooks {
+    package struct Limits: Sendable {
+        package var decision: LuaLimits
+        /// Warm states, and so questions at once.
+        package var states: Int
+        /// Questions that may wait for a thread.
+        package var queue: Int
+        /// Between two looks at the directory; a change is read after it has rested for one.
+        package var look: Duration
+        package init(decision: LuaLimits = .decision, states: Int = 16, queue: Int = 256, look: Duration = .milliseconds(250)) {
+            self.decision = decision
+            self.states = states
+            self.queue = queue
+            self.look = look
+        }
+    }
+
+    private struct Live {
+        var set: PolicySet?
+        var watch: PolicyWatch?
+        var refused: [PolicyFinding] = []
+        var listeners: [@Sendable (PolicyNews) -> Void] = []
+    }
+
+    private let builder: PolicySetBuilder
+    private let directory: URL
+    private let sink: any DecisionSink
+    private let entropy: BufferedEntropy
+    private let clock: any Clock
+    private let limits: Limits
+    private let threads: PolicyThreads
+    private let live = Mutex(Live())
+    private let loading = NSLock()
+
+    package init(
+        definitions: [HookDefinition], directory: URL, sink: any DecisionSink, entropy: any Entropy, clock: any Clock,
+        data: [DataFile] = [], limits: Limits = Limits()
+    ) {
+        self.builder = PolicySetBuilder(definitions: definitions, dataFiles: data, limits: limits.decision, states: limits.states)
+        self.directory = directory
+        self.sink = sink
+        self.entropy = BufferedEntropy(entropy)
+        self.clock = clock
+        self.limits = limits
+        self.threads = PolicyThreads(threads: 2, bound: limits.queue)
+    }
+
+    // MARK: The set
+
+    /// Compiles, checks, runs the policies' own tests, then swaps the set between two questions. The set before goes on if anything is wrong.
+    @discardableResult package func load() throws(PolicyRefusal) -> PolicySetHash {
+        loading.lock()
+        defer { loading.unlock() }
+        let seen = Fingerprint(directory)
+        let result = PolicyThreads.runAndWait { [builder, directory] in
+            Result { () throws(PolicyRefusal) in try builder.build(directory) }
+        }
+        switch result {
+        case .failure(let refusal):
+            let listeners = live.withLock { live in
+                live.refused = refusal.findings
+                if live.watch == nil { live.watch = PolicyWatch(live: seen) }
+                return live.listeners
+            }
+            for listener in listeners { listener(.refused(refusal.findings)) }
+            throw refusal
+        case .success(let built):
+            let listeners = live.withLock { live in
+                live.set = built.set
+                live.refused = []
+                live.watch = PolicyWatch(live: seen)
+                return live.listeners
+            }
+            for listener in listeners { listener(.live(built.set.hash, data: built.set.data)) }
+            return built.set.hash
+        }
+    }
+
+    /// As `load`; a refusal is told to the listeners and kept in `refused`.
+    package func reload() { _ = try? load() }
+
+    /// Hears of every load from now on. Called on the loading thread, after the swap.
+    package func onNews(_ listener: @escaping @Sendable (PolicyNews) -> Void) { live.withLock { $0.listeners.append(listener) } }
+
+    package var hash: PolicySetHash? { live.withLock { $0.set?.hash } }
+    /// Why the directory as it is now is not live; empty where it is.
+    package var refused: [PolicyFinding] { live.withLock { $0.refused } }
+    /// What a data file holds in the live set.
+    package func data(_ name: String) -> HookValue? { live.withLock { $0.set?.data[name] } }
+
+    /// Watches the directory until cancelled.
+    package func run() async throws {
+        while !Task.isCancelled {
+            do { try await Task.sleep(for: limits.look) } catch { return }
+            look()
+        }
+    }
+
+    /// One look at the directory; reads it if a change has come to rest.
+    package func look() {
+        let now = Fingerprint(directory)
+        if live.withLock({ $0.watch?.observe(now) ?? false }) { reload() }
+    }
+
+    // MARK: Questions
+
+    package func decide<Hook: DecideHook>(
+        _ hook: Hook.Type, _ input: Hook.Input, _ subject: HookSubject
+    ) async throws -> Verdict<Hook.Terms> {
+        let definition = Hook.definition
+        let record = await settle(definition, Hook.encode(input), subject) { evaluation, record in
+            let folded = Folding.decide(evaluation.answers, definition)
+            record.decidedBy = folded.decidedBy
+            record.terms = folded.terms
+            switch folded.verdict {
+            case .allow: record.outcome = .allow
+            case .deny(let reason, let seconds): record.outcome = .deny(reason: reason, retryAfterSeconds: seconds)
+            }
+        }
+        let terms = Hook.terms(.object(record.terms))
+        switch record.outcome {
+        case .allow, .plan: return Verdict(decision: record.id, outcome: .allow, terms: terms, policyHash: record.policyHash)
+        case .deny(let reason, let seconds):
+            return Verdict(
+                decision: record.id, outcome: .deny(reason: reason, retryAfterSeconds: seconds), terms: terms, policyHash: record.policyHash
+            )
+        case .failed(let code):
+            let outcome: Verdict<Hook.Terms>.Outcome =
+                definition.whenFailing == .allow ? .allow : .deny(reason: Failure.code(code), retryAfterSeconds: nil)
+            return Verdict(decision: record.id, outcome: outcome, terms: Hook.terms(.object([])), policyHash: record.policyHash)
+        }
+    }
+
+    package func plan<Hook: PlanHook>(_ hook: Hook.Type, _ input: Hook.Input, _ subject: HookSubject) async throws -> Plan {
+        let definition = Hook.definition
+        let record = await settle(definition, Hook.encode(input), subject) { evaluation, record in
+            let folded = Folding.plan(evaluation.answers) { Hook.shippedPlan(input) }
+            record.decidedBy = folded?.decidedBy
+            record.outcome = .plan(folded?.actions ?? Hook.shippedPlan(input))
+        }
+        guard case .plan(let actions) = record.outcome else {
+            if case .failed(let why) = record.outcome { throw HookFailure(hook: definition.name, reason: why) }
+            throw HookFailure(hook: definition.name, reason: Failure.policy)
+        }
+        return Plan(decision: record.id, actions: actions, policyHash: record.policyHash)
+    }
+
+    /// Asks, folds, records. The record's outcome is `failed` where anything went wrong on the way.
+    private func settle(
+        _ definition: HookDefinition, _ input: HookValue, _ subject: HookSubject,
+        fold: (PolicySet.Evaluation, inout DecisionRecord) -> Void
+    ) async -> DecisionRecord {
+        let began = clock.monotonic()
+        let set = live.withLock { $0.set }
+        var record = DecisionRecord(
+            id: entropy.id(subject.now), time: subject.now, hook: definition.name, kind: definition.kind, subject: subject,
+            input: InputEncoder.withNow(input, subject.now), answers: [], outcome: .failed(Failure.notLoaded), terms: [], decidedBy: nil,
+            policyHash: set?.hash.hex ?? "", seed: entropy.seed(), fuel: 0, microseconds: 0)
+        if let set, let plan = set.hooks[definition.name] {
+            let evaluation = await evaluate(set, plan, record.input, subject.tier, record.seed)
+            record.answers = evaluation.answers
+            record.fuel = evaluation.fuel
+            if let failure = evaluation.failure {
+                record.outcome = .failed(failure)
+                record.decidedBy = evaluation.answers.isEmpty ? nil : evaluation.answers.count - 1
+            } else {
+                fold(evaluation, &record)
+            }
+        } else if set != nil {
+            record.outcome = .failed("\(definition.name) is not a hook of this server")
+        }
+        record.microseconds = (clock.monotonic() - began).microseconds
+        do {
+            try await sink.record(record)
+        } catch {
+            record.outcome = .failed(Failure.notRecorded)
+            record.terms = []
+        }
+        return record
+    }
+
+    /// On this thread where its stack is large enough and a state is free; else on an own thread.
+    private func evaluate(
+        _ set: PolicySet, _ plan: HookPlan, _ input: HookValue, _ tier: String?, _ seed: UInt64
+    ) async -> PolicySet.Evaluation {
+        if plan.platform.isEmpty, plan.tiers[tier ?? ""] == nil { return PolicySet.Evaluation() }
+        if luashim_stack_left() >= Int(LUASHIM_STACK_BYTES), let done = Self.ask(set, plan, input, tier, seed, beyond: false) {
+            return done
+        }
+        let answered = await threads.run { Self.ask(set, plan, input, tier, seed, beyond: true) }
+        return (answered ?? nil) ?? PolicySet.Evaluation(failure: Failure.overloaded)
+    }
+
+    /// Nil where no state is free.
+    private static func ask(
+        _ set: PolicySet, _ plan: HookPlan, _ input: HookValue, _ tier: String?, _ seed: UInt64, beyond: Bool
+    ) -> PolicySet.Evaluation? {
+        do {
+            guard let state = try set.pool.take(beyond: beyond) else { return nil }
+            let (evaluation, isAlive) = set.evaluate(plan, input, tier: tier, seed: seed, on: state)
+            set.pool.give(state, isAlive: isAlive)
+            return evaluation
+        } catch {
+            return PolicySet.Evaluation(failure: error.text)
+        }
+    }
+
+    /// Reasons of a fail mode that no policy gave.
+    enum Failure {
+        static let policy = "policy_failed"
+        static let notLoaded = "policies_not_loaded"
+        static let overloaded = "policy_overloaded"
+        static let notRecorded = "decision_not_recorded"
+
+        /// What the caller may know: the details of a failing policy are for the record.
+        static func code(_ reason: String) -> String {
+            [notLoaded, overloaded, notRecorded].contains(reason) ? reason : policy
+        }
+    }
+}
+
+// MARK: For authors
+
+extension PolicyEngine {
+    /// Everything wrong in a directory, failing tests included; empty where it could go live.
+    package static func check(directory: URL, definitions: [HookDefinition], data: [DataFile] = []) -> [PolicyFinding] {
+        examine(directory, definitions, data).findings
+    }
+
+    /// The policies' own tests, and what kept any from running.
+    package static func test(
+        directory: URL, definitions: [HookDefinition], data: [DataFile] = []
+    ) -> (results: [PolicyTestResult], findings: [PolicyFinding]) {
+        examine(directory, definitions, data)
+    }
+
+    private static func examine(
+        _ directory: URL, _ definitions: [HookDefinition], _ data: [DataFile]
+    ) -> (results: [PolicyTestResult], findings: [PolicyFinding]) {
+        PolicyThreads.runAndWait {
+            PolicySetBuilder(definitions: definitions, dataFiles: data, limits: .decision, states: 1).examine(directory)
+        }
+    }
+}
+
+/// Draws entropy a few hundred bytes at a time: an id and a seed for each decision would cost more than the decision.
+final class BufferedEntropy: Entropy {
+    private let source: any Entropy
+    private let held = Mutex<(bytes: [UInt8], next: Int)>(([], 0))
+    init(_ source: any Entropy) { self.source = source }
+
+    func bytes(_ count: Int) -> [UInt8] {
+        held.withLock { held in
+            if held.next + count > held.bytes.count { held = (source.bytes(max(240, count)), 0) }
+            held.next += count
+            return Array(held.bytes[(held.next - count)..<held.next])
+        }
+    }
+    func seed() -> UInt64 { bytes(8).reduce(0) { $0 << 8 | UInt64($1) } }
+}

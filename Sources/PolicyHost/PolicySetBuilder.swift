@@ -1,0 +1,167 @@
+import Foundation
+import HookEngine
+
+/// From the files of a directory to a live set: compile, check, run the policies' own tests. All faults are gathered; one refuses all.
+struct PolicySetBuilder: Sendable {
+    let definitions: [HookDefinition]
+    let dataFiles: [DataFile]
+    let limits: LuaLimits
+    let states: Int
+
+    struct Built: Sendable {
+        let set: PolicySet
+        let tests: [PolicyTestResult]
+    }
+
+    /// Throws every finding, failing tests among them.
+    func build(_ directory: URL) throws(PolicyRefusal) -> Built {
+        let (built, tests, findings) = attempt(directory)
+        guard let built, findings.isEmpty else { throw PolicyRefusal(findings: findings) }
+        return Built(set: built, tests: tests)
+    }
+
+    /// The same without going live.
+    func examine(_ directory: URL) -> (results: [PolicyTestResult], findings: [PolicyFinding]) {
+        let (_, tests, findings) = attempt(directory)
+        return (tests, findings)
+    }
+
+    private func attempt(_ directory: URL) -> (PolicySet?, [PolicyTestResult], [PolicyFinding]) {
+        var findings = Findings(label: directory.lastPathComponent)
+        guard let assembled = assemble(PolicyDirectory.read(directory, &findings), &findings) else { return (nil, [], findings.all) }
+        let tests = test(assembled, &findings)
+        for result in tests where !result.passed { findings.add(result.path, result.line, result.message) }
+        return (assembled.set, tests, findings.all)
+    }
+
+    struct Assembled {
+        let set: PolicySet
+        let directory: PolicyDirectory
+        let policies: [String: PolicyFile]
+    }
+
+    var actions: [String] {
+        var seen: Set<String> = []
+        return definitions.flatMap(\.actions).map(\.name).filter { seen.insert($0).inserted }
+    }
+
+    /// Nil where anything is wrong.
+    func assemble(_ directory: PolicyDirectory, _ findings: inout Findings) -> Assembled? {
+        var data: [String: HookValue] = [:]
+        for file in dataFiles { data[file.name] = file.read(directory.files, &findings) }
+        guard let order = InitFile.read(directory.files, &findings) else { return nil }
+        let reader = PolicyFileReader(definitions: definitions, dataNames: dataFiles.map(\.name), actions: actions)
+        var policies: [String: PolicyFile] = [:]
+        var refused: Set<String> = []
+        var placements: [Placement] = []
+        var ids: [String: String] = [:]
+
+        /// Index of the new placement.
+        func place(_ entry: InitFile.Entry, _ layer: PolicyLayer) -> Int? {
+            if policies[entry.policy] == nil, !refused.contains(entry.policy) {
+                let file = PolicyFile.file(entry.policy)
+                guard let source = directory.files[file] else {
+                    findings.add(
+                        InitFile.path, order.outline.line(entry.place),
+                        "there is no policy \(entry.policy); there are: \(Self.available(directory))")
+                    return nil
+                }
+                policies[entry.policy] = reader.read(entry.policy, source, &findings)
+                if policies[entry.policy] == nil { refused.insert(entry.policy) }
+            }
+            guard let policy = policies[entry.policy] else { return nil }
+            if let other = ids.updateValue(policy.path, forKey: policy.id), other != policy.path {
+                findings.add(policy.file, nil, "the id \(policy.id) is taken by \(PolicyFile.file(other))")
+            }
+            let settings = policy.effective(entry.settings) { part, message in
+                let path = part.isEmpty ? entry.place : "\(entry.place).settings.\(part)"
+                findings.add(InitFile.path, order.outline.line(path), message)
+            }
+            let named = policy.data.compactMap { name in data[name].map { (name, $0) } }
+            guard let settings, named.count == policy.data.count else { return nil }
+            placements.append(Placement(layer: layer, policy: policy, settings: settings, data: .object(named)))
+            return placements.count - 1
+        }
+        let platform = order.platform.compactMap { place($0, .platform) }
+        var tiers: [String: [Int]] = [:]
+        let known = tierNames(data)
+        for (name, entries) in order.tiers {
+            tiers[name] = entries.compactMap { place($0, .tier) }
+            if let known, !known.contains(name) {
+                let there = known.sorted().joined(separator: ", ")
+                findings.add(InitFile.path, order.outline.line("tier.\(name)"), "there is no tier \(name); there are: \(there)")
+            }
+        }
+        // A folder with a policy that no layer names is not asked; it is still checked, so that it cannot rot.
+        for path in Self.paths(directory) where policies[path] == nil && !refused.contains(path) {
+            policies[path] = reader.read(path, directory.files[PolicyFile.file(path)] ?? "", &findings)
+        }
+        guard findings.all.isEmpty else { return nil }
+        return Assembled(
+            set: set(directory, placements, platform, tiers, data), directory: directory, policies: policies)
+    }
+
+    /// Nil where no data file names tiers, or the one that does was refused.
+    private func tierNames(_ data: [String: HookValue]) -> [String]? {
+        for file in dataFiles {
+            if let tiers = file.tiers, let value = data[file.name] { return tiers(value) }
+        }
+        return nil
+    }
+
+    private func set(
+        _ directory: PolicyDirectory, _ placements: [Placement], _ platform: [Int], _ tiers: [String: [Int]], _ data: [String: HookValue]
+    ) -> PolicySet {
+        var shapes: [(label: String, names: [String])] = []
+        var hooks: [String: HookPlan] = [:]
+        for definition in definitions {
+            func answering(_ indices: [Int]) -> [Int] { indices.filter { placements[$0].policy.hooks[definition.name] != nil } }
+            let terms = definition.terms.map {
+                HookField($0.name, $0.kind, $0.summary, optional: true, tight: $0.tight, range: $0.range)
+            }
+            hooks[definition.name] = HookPlan(
+                definition: definition, encoder: InputEncoder(definition, &shapes), terms: terms, platform: answering(platform),
+                tiers: tiers.mapValues(answering).filter { !$0.value.isEmpty })
+        }
+        let recipe = StateRecipe(limits: limits, actions: actions, shapes: shapes, placements: placements)
+        return PolicySet(hash: hash(directory, placements), hooks: hooks, data: data, recipe: recipe, states: states)
+    }
+
+    /// Over the names and contents of every file, and the settings in force, each with its length before it.
+    private func hash(_ directory: PolicyDirectory, _ placements: [Placement]) -> PolicySetHash {
+        var digest = SHA256()
+        func add(_ text: String) {
+            digest.update("\(text.utf8.count):".utf8)
+            digest.update(text.utf8)
+        }
+        for (path, text) in directory.files.sorted(by: { $0.key < $1.key }) {
+            add(path)
+            add(text)
+        }
+        for placement in placements {
+            add("\(placement.layer.rawValue)/\(placement.policy.path)")
+            var wire = WireWriter()
+            wire.value(placement.settings)
+            digest.update("\(wire.bytes.count):".utf8)
+            digest.update(wire.bytes)
+        }
+        return PolicySetHash(hex: digest.finish())
+    }
+
+    private func test(_ assembled: Assembled, _ findings: inout Findings) -> [PolicyTestResult] {
+        let runner = PolicyTestRunner(set: assembled.set, actions: actions, limits: limits)
+        return assembled.policies.values.sorted { $0.path < $1.path }.flatMap { policy -> [PolicyTestResult] in
+            let path = "\(policy.path)/policy_test.lua"
+            guard let source = assembled.directory.files[path] else { return [] }
+            return runner.run(policy, path: path, source, &findings)
+        }
+    }
+
+    static func paths(_ directory: PolicyDirectory) -> [String] {
+        directory.files.keys.filter { $0.hasSuffix("/policy.lua") }.map { String($0.dropLast("/policy.lua".count)) }.sorted()
+    }
+    private static func available(_ directory: PolicyDirectory) -> String {
+        let paths = paths(directory)
+        return paths.isEmpty ? "none" : paths.joined(separator: ", ")
+    }
+}

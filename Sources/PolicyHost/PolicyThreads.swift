@@ -1,0 +1,84 @@
+import Foundation
+
+/// A few threads of a known stack for questions that cannot be answered where they are asked. The queue is bounded.
+final class PolicyThreads: Sendable {
+    static let stackBytes = 2 << 20
+
+    private final class Queue: @unchecked Sendable {  // guarded by its condition
+        let condition = NSCondition()
+        var jobs: [@Sendable () -> Void] = []
+        var isOpen = true
+        var started = 0
+    }
+    private let queue = Queue()
+    private let threads: Int
+    private let bound: Int
+
+    init(threads: Int, bound: Int) {
+        self.threads = threads
+        self.bound = bound
+    }
+
+    deinit {
+        queue.condition.lock()
+        queue.isOpen = false
+        queue.condition.broadcast()
+        queue.condition.unlock()
+    }
+
+    /// Nil where the queue is full.
+    func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value? {
+        await withCheckedContinuation { continuation in
+            let isTaken = submit { continuation.resume(returning: body()) }
+            if !isTaken { continuation.resume(returning: nil) }
+        }
+    }
+
+    /// Runs the body on a thread of its own and waits; for reading a directory, which is rare.
+    static func runAndWait<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value {
+        let box = Handover<Value>()
+        let done = DispatchSemaphore(value: 0)
+        let thread = Thread {
+            box.value = body()
+            done.signal()
+        }
+        thread.stackSize = stackBytes
+        thread.start()
+        done.wait()
+        guard let value = box.value else { preconditionFailure("the thread ended without its value") }  // it signals after writing
+        return value
+    }
+
+    private func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
+        queue.condition.lock()
+        defer { queue.condition.unlock() }
+        guard queue.jobs.count < bound else { return false }
+        queue.jobs.append(job)
+        if queue.started < threads, queue.started < queue.jobs.count {
+            queue.started += 1
+            start()
+        }
+        queue.condition.signal()
+        return true
+    }
+
+    private func start() {
+        let thread = Thread { [queue] in
+            while let job = Self.next(queue) { job() }
+        }
+        thread.stackSize = Self.stackBytes
+        thread.name = "policy"
+        thread.start()
+    }
+
+    private static func next(_ queue: Queue) -> (@Sendable () -> Void)? {
+        queue.condition.lock()
+        defer { queue.condition.unlock() }
+        while queue.jobs.isEmpty, queue.isOpen { queue.condition.wait() }
+        return queue.jobs.isEmpty ? nil : queue.jobs.removeFirst()
+    }
+}
+
+private final class Handover<Value: Sendable>: @unchecked Sendable {  // written before the signal, read after the wait
+    var value: Value?
+}

@@ -1,0 +1,11 @@
+-- class: leak
+-- attack: addresses in texts tell how memory is laid out, and make two runs differ.
+-- expect: OK
+-- within: 50
+local function has(text) return text:find("0x", 1, true) ~= nil end
+local shown = tostring({}) .. tostring(print) .. tostring(pairs) .. string.format("%s %s", {}, function() end)
+local ok, err = pcall(function() return {} .. "" end)
+local _, missing = pcall(function() local t = setmetatable({}, { __index = function(_, k) error("no " .. tostring(k)) end }) return t[{}] end)
+local pointer = pcall(string.format, "%p", {})
+if has(shown) or has(tostring(err)) or has(tostring(missing)) or pointer then return "ESCAPED an address" end
+return "SAFE"

@@ -1,0 +1,5 @@
+-- class: escape
+-- attack: a precompiled chunk, whose bytecode nobody checks.
+-- expect: ERR
+-- within: 50
+--@@ generate bytecode
