@@ -109,7 +109,7 @@ let entries: [Entry] = [
         ],
         resources: [.copy("Migrations")]),
     floor("RoomTesting", on: ["Vocabulary", "HookEngine", "Store", "StoreSQLite", "KeyValue", "Signing", "HTTPEdge"]),
-    floor("PlatformTesting", on: ["Composition", "RoomTesting"]),
+    floor("PlatformTesting", on: ["Composition", "RoomTesting", "HTTPEdge", "Vocabulary"]),
     program("coditectd", on: ["Composition"], products: [arguments]),
     program("coditect", on: ["Vocabulary", "Signing", "LicenseFormat"], products: [arguments]),
     program("bench-floor", on: [], products: [.product(name: "Hummingbird", package: "hummingbird"), logging], path: "Benchmarks/Floor"),
@@ -134,7 +134,7 @@ let entries: [Entry] = [
     tests("CommandLineTests", on: ["coditect", "LicenseFormat"]),
     tests("NotificationsTests", on: ["Notifications", "RoomTesting"]),
     tests("ArchitectureTests", on: []),
-    tests("ContractTests", on: ["PlatformTesting", "coditectd"]),
+    tests("ContractTests", on: ["PlatformTesting", "Composition", "HTTPEdge", "Vocabulary"]),
 ]
 
 // MARK: - Assembly

@@ -155,6 +155,9 @@ package final class Platform: Sendable {
         return lines
     }
 
+    /// Reads the policy directory now instead of at the watcher's next look; a bad one leaves the set before at work.
+    package func reloadPolicies() { policies.engine.reload() }
+
     package func close() async {
         await plugins.stop()
         await ground.close()

@@ -1,0 +1,63 @@
+import Composition
+import Foundation
+import HTTPEdge
+import RoomTesting
+import Vocabulary
+
+/// A whole platform in a temporary folder, without a socket: requests go to the edge, time is moved by hand, jobs run when asked.
+package final class TestPlatform: Sendable {
+    package let platform: Platform
+    package let clock: ManualClock
+    package let data: URL
+    package static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    /// Where `Scripts/build-plugins.sh` lays the built plugins.
+    package static let plugins = root.appendingPathComponent(".build/debug/plugins")
+
+    package struct Answer: Sendable {
+        package let status: Int
+        package let headers: [(String, String)]
+        package let body: Data
+        package var json: JSONValue { (try? JSONReader.read(body)) ?? .null }
+        package var text: String { String(decoding: body, as: UTF8.self) }
+        package subscript(name: String) -> JSONValue? { json[name] }
+    }
+
+    private init(_ platform: Platform, _ clock: ManualClock, _ data: URL) {
+        self.platform = platform
+        self.clock = clock
+        self.data = data
+    }
+    deinit { try? FileManager.default.removeItem(at: data) }
+
+    /// - Parameters:
+    ///   - yaml: the text of a `coditect.yaml`.
+    ///   - policies: the shipped ones unless given.
+    package static func open(
+        yaml: String = "", environment: [String: String] = [:], policies: URL? = nil, clock: ManualClock = ManualClock(), data: URL? = nil
+    ) async throws -> TestPlatform {
+        let folder = data ?? FileManager.default.temporaryDirectory.appendingPathComponent("platform-\(UUID().uuidString)")
+        let reading = try SettingsFile(register: PlatformRegister.settings).read(yaml: yaml, name: "test.yaml", environment: environment)
+        let options = PlatformOptions(
+            data: folder, policies: policies ?? root.appendingPathComponent("policies"), plugins: plugins, reading: reading,
+            environment: environment, clock: clock)
+        return TestPlatform(try await Platform.open(options), clock, folder)
+    }
+
+    package func close() async { await platform.close() }
+
+    /// Runs every job and delivers every event that is due now.
+    @discardableResult package func runDue() async throws -> Int { try await platform.runner.runDue() }
+
+    package func call(
+        _ method: String, _ target: String, _ body: JSONValue? = nil, token: String? = nil, headers: [String: String] = [:], raw: Data? = nil
+    ) async -> Answer {
+        var fields = HeaderFields(headers.merging(["host": "127.0.0.1"]) { given, _ in given })
+        if body != nil, headers["content-type"] == nil { fields.append("content-type", "application/json") }
+        if let token { fields.append("authorization", "Bearer \(token)") }
+        let reply = await platform.edge.respond(
+            to: RawRequest(
+                method: method, target: target, headers: fields, body: raw ?? body.map { JSONWriter.data($0) } ?? Data(),
+                remoteAddress: "127.0.0.1", isTLS: false))
+        return Answer(status: reply.status, headers: reply.headers, body: reply.body)
+    }
+}
