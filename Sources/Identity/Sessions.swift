@@ -171,13 +171,10 @@ extension Identity {
     }
 }
 
-/// Sessions of browsers, for the pages.
+/// Sessions of browsers, for the pages. The cookie's name and attributes are the edge's.
 package struct PageSessions: Sendable {
     private let identity: Identity
     package init(_ identity: Identity) { self.identity = identity }
-
-    /// The cookie's name: with the prefix that browsers bind to this very host and to HTTPS, where the page came over HTTPS.
-    package static func cookieName(isSecure: Bool) -> String { isSecure ? "__Host-coditect_session" : "coditect_session" }
 
     /// Signs in with mail address and password.
     package func create(email: String, password: String, from device: Device, _ act: Act) async throws -> SignIn {
