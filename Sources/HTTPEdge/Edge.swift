@@ -129,7 +129,6 @@ package final class Edge: Sendable {
         let target = try Target(raw.target, host: incoming.host)
         guard let (place, values) = try trie.find(target) else { throw CommonProblems.notFound }
         if raw.method == "OPTIONS" { return preflight(place, incoming) }
-        exchange.isHead = raw.method == "HEAD"
         guard let method = Method(rawValue: exchange.isHead ? "GET" : raw.method), let endpoint = place.endpoints[method] else {
             exchange.allow = place.allow
             throw HTTPProblems.methodNotAllowed

@@ -12,7 +12,6 @@ struct Exchange {
     var endpoint: Endpoint?
     var caller: AuthenticatedCaller?
     var formBinding: FormBinding?
-    var isHead = false
     var hasSentToken = false
     var allow: String?
     var problem: Problem?
@@ -22,6 +21,7 @@ struct Exchange {
         self.now = now
         self.method = method
     }
+    var isHead: Bool { method == "HEAD" }
     var actor: Actor { caller.map { .user($0.principal.user, session: $0.principal.session) } ?? .anonymous }
     /// The method, as long as it is one of HTTP's, so that no caller makes up a name for the metrics.
     var knownMethod: String { ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(method) ? method : "other" }
