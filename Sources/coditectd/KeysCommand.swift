@@ -66,8 +66,8 @@ struct ReferenceCommand: AsyncParsableCommand {
         var differing: [String] = []
         let register = try await Platform.register(try places.options())
         let pages = Reference(register).pages().map { ("\(output)/\($0.key)", $0.value) }
-        let stubs = Reference(register).stubs().map { ("\(stubs)/\($0.key)", $0.value) }
-        for (path, text) in (pages + stubs).sorted(by: { $0.0 < $1.0 }) {
+        let completions = Reference(register).stubs().map { ("\(stubs)/\($0.key)", $0.value) }
+        for (path, text) in (pages + completions).sorted(by: { $0.0 < $1.0 }) {
             let held = try? String(contentsOfFile: path, encoding: .utf8)
             if held == text { continue }
             differing.append(path)

@@ -39,7 +39,7 @@ struct Migrate: AsyncParsableCommand {
 }
 
 /// Resumes when the process is asked to end.
-final class SignalStop: Sendable {
+final class SignalStop: @unchecked Sendable {  // the sources are only kept alive, never touched
     private let stream: AsyncStream<Int32>
     private let sources: [any DispatchSourceSignal]
 
