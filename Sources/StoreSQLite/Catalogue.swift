@@ -8,13 +8,16 @@ struct TenantTable: Hashable {
     let primaryKey: [String]
     /// Tables that a row of this one points to; checked by the engine on writes.
     var parents: [String] = []
+    /// Columns beside the key that stand in an index or point to another table: costly to set, and mostly unchanged.
+    var indexed: Set<String> = []
     /// What tenant code calls it.
     var view: String { String(name.dropLast(TenantTable.suffix.count)) }
     var insertTrigger: String { "\(view)_row_insert" }
     var keyTrigger: String { "\(view)_row_key" }
     var updateTrigger: String { "\(view)_row_update" }
+    var touchTrigger: String { "\(view)_row_touch" }
     var deleteTrigger: String { "\(view)_row_delete" }
-    var triggers: [String] { [insertTrigger, keyTrigger, updateTrigger, deleteTrigger] }
+    var triggers: [String] { [insertTrigger, keyTrigger, updateTrigger, touchTrigger, deleteTrigger] }
     /// The journal is read through its views and written by the driver alone.
     var isWritable: Bool { !OwnTables.readOnly.contains(name) }
     static let suffix = "_all"
@@ -74,7 +77,8 @@ final class Catalogue: Sendable {
             tables.append(
                 TenantTable(
                     name: name, columns: columns.map(\.0), primaryKey: columns.filter { $0.1 > 0 }.sorted { $0.1 < $1.1 }.map(\.0),
-                    parents: try keys.map { try $0.text(0).lowercased() }))
+                    parents: try keys.map { try $0.text(0).lowercased() },
+                    indexed: Set(try connection.rows(SchemaTable.indexedColumns, [name], as: .trusted).map { try $0.text(0) })))
         }
         return Catalogue(tables: tables, kernelTables: kernel, cascaded: cascaded)
     }
@@ -83,5 +87,11 @@ final class Catalogue: Sendable {
 enum SchemaTable {
     static let list = SQL("schema.tables", "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name")
     static let columns = SQL("schema.columns", "SELECT name, pk FROM pragma_table_info($1) ORDER BY cid")
+    static let indexedColumns = SQL(
+        "schema.indexed_columns",
+        """
+        SELECT x.name FROM pragma_index_list($1) i, pragma_index_xinfo(i.name) x WHERE i.origin <> 'pk' AND x.key = 1 AND x.name IS NOT NULL
+        UNION SELECT "from" FROM pragma_foreign_key_list($1)
+        """)
     static let foreignKeys = SQL("schema.foreign_keys", "SELECT \"table\", on_update, on_delete FROM pragma_foreign_key_list($1)")
 }

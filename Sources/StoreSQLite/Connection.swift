@@ -70,7 +70,9 @@ final class Connection {
         // Off: an index that the engine builds by itself reads whole tables. On: REPLACE fires the triggers that refuse a deletion.
         try execute("PRAGMA automatic_index = OFF; PRAGMA recursive_triggers = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000")
         if isWriter {
-            try execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864")
+            // A checkpoint each 16 MB: pages that change often are written back once for many commits.
+            try execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000")
+            try execute("PRAGMA journal_size_limit = 67108864")
         } else {
             try execute("PRAGMA query_only = ON")
         }

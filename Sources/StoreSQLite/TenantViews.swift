@@ -29,16 +29,31 @@ enum TenantViews {
             WHEN \(moved)
             BEGIN SELECT RAISE(ABORT, '\(refusal): a key never changes'); END
             """
-        let update = """
-            CREATE TRIGGER \(quoted(table.updateTrigger)) INSTEAD OF UPDATE ON \(quoted(table.view))
+        // The engine rewrites the entries of every index whose columns are set, even to the same value: leave them out where nothing changed.
+        let indexed = rest.filter(table.indexed.contains)
+        let plain = rest.filter { !table.indexed.contains($0) }
+        let isSplit = !indexed.isEmpty && !plain.isEmpty
+        let unchanged = indexed.map { "NEW.\(quoted($0)) IS OLD.\(quoted($0))" }.joined(separator: " AND ")
+        func update(_ name: String, when condition: String?, _ columns: [String]) -> String {
+            """
+            CREATE TRIGGER \(quoted(name)) INSTEAD OF UPDATE ON \(quoted(table.view))\(condition.map { "\nWHEN \($0)" } ?? "")
             BEGIN
-                UPDATE \(quoted(table.name)) SET \(list(rest) { "\($0) = NEW.\($0)" }) WHERE \(same);
+                UPDATE \(quoted(table.name)) SET \(list(columns) { "\($0) = NEW.\($0)" }) WHERE \(same);
             END
             """
+        }
+        let updates =
+            rest.isEmpty
+            ? []
+            : isSplit
+                ? [
+                    update(table.touchTrigger, when: unchanged, plain),
+                    update(table.updateTrigger, when: "NOT (\(unchanged))", rest),
+                ] : [update(table.updateTrigger, when: nil, rest)]
         let delete = """
             CREATE TRIGGER \(quoted(table.deleteTrigger)) INSTEAD OF DELETE ON \(quoted(table.view))
             BEGIN DELETE FROM \(quoted(table.name)) WHERE \(same); END
             """
-        return [view, insert, key] + (rest.isEmpty ? [] : [update]) + [delete]
+        return [view, insert, key] + updates + [delete]
     }
 }

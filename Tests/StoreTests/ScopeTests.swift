@@ -240,3 +240,75 @@ import Vocabulary
         await bench.close()
     }
 }
+
+/// What the generated triggers do with a row that has indexed, plain and checked columns.
+@Suite struct ViewTests {
+    static let schema = Migration(
+        room: "desks", name: "0001",
+        sql: """
+            CREATE TABLE desk_all (
+                tenant_id BLOB NOT NULL, id BLOB NOT NULL, place TEXT NOT NULL, status TEXT NOT NULL CHECK (status IN ('free', 'taken')),
+                taken_at INTEGER, label TEXT, PRIMARY KEY (tenant_id, id), UNIQUE (tenant_id, place),
+                CHECK ((status = 'taken') = (taken_at IS NOT NULL))
+            ) WITHOUT ROWID, STRICT;
+            CREATE INDEX desk_by_status ON desk_all (tenant_id, status) WHERE status = 'taken';
+            """)
+
+    @Test(
+        "an update sets what it names, indexed or not, and leaves the rest",
+        arguments: [
+            ("label = 'l'", ["a", "free", "-", "l"]), ("label = NULL", ["a", "free", "-", "-"]),
+            ("place = 'b'", ["b", "free", "-", "old"]),
+            ("status = 'taken', taken_at = 5", ["a", "taken", "5", "old"]), ("place = 'a', label = 'l'", ["a", "free", "-", "l"]),
+            ("place = 'b', status = 'taken', taken_at = 5, label = NULL", ["b", "taken", "5", "-"]),
+            ("label = place", ["a", "free", "-", "a"]),
+        ]) func update(_ change: String, _ expected: [String]) async throws
+    {
+        let bench = try await Bench(migrations: [ViewTests.schema])
+        let a = bench.tenant(1)
+        let shown = "place, status, coalesce(taken_at, '-') || '', coalesce(label, '-')"
+        let (back, after, intact) = try await bench.store.tenant(a) { db in
+            for number: UInt8 in 1...2 {
+                try db.run(
+                    SQL("i", "INSERT INTO desk (tenant_id, id, place, status, taken_at, label) VALUES ($1, $2, $3, 'free', NULL, 'old')"),
+                    db.tenant, bench.uuid(number), number == 1 ? "a" : "other")
+            }
+            let back = try db.row(SQL("u", "UPDATE desk SET \(change) WHERE id = $1 RETURNING \(shown)"), bench.uuid(1))
+            let after = try db.row(SQL("s", "SELECT \(shown) FROM desk WHERE id = $1"), bench.uuid(1))
+            let byIndex = try db.rows(SQL("x", "SELECT id FROM desk WHERE status = 'taken'")).count
+            return (back?.values, after?.values, byIndex == (expected[1] == "taken" ? 1 : 0))
+        }
+        #expect(back == expected.map { .text($0) } && after == back && intact)
+        let connection = try Connection(file: bench.file, isWriter: false, limits: SQLiteLimits())
+        #expect(try connection.rows(SQL("check", "PRAGMA integrity_check"), [], as: .trusted).map(\.values) == [[.text("ok")]])
+        connection.close()
+        await bench.close()
+    }
+
+    @Test(
+        "the schema's own refusals come through the view by name",
+        arguments: [
+            ("UPDATE desk SET status = 'taken'", "refused"), ("UPDATE desk SET status = 'lost'", "refused"),
+            ("UPDATE desk SET place = NULL", "refused"),
+            ("UPDATE desk SET place = 'b' WHERE place = 'a'", "conflict"),
+            ("UPDATE desk SET taken_at = 'soon', status = 'taken'", "refused"),
+        ]) func refusals(_ text: String, _ kind: String) async throws
+    {
+        let bench = try await Bench(migrations: [ViewTests.schema])
+        let insert = SQL("i", "INSERT INTO desk (tenant_id, id, place, status, taken_at, label) VALUES ($1, $2, $3, 'free', NULL, NULL)")
+        try await bench.store.tenant(bench.tenant(1)) { db in
+            try db.run(insert, db.tenant, bench.uuid(1), "a")
+            try db.run(insert, db.tenant, bench.uuid(2), "b")
+        }
+        await #expect {
+            try await bench.store.tenant(bench.tenant(1)) { try $0.run(SQL("u", text)) }
+        } throws: { error in
+            switch error as? StoreFault {
+            case .refused?: kind == "refused"
+            case .conflict(_, let constraint)?: kind == "conflict" && constraint == "desk_all.tenant_id, desk_all.place"
+            default: false
+            }
+        }
+        await bench.close()
+    }
+}
