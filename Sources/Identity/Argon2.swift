@@ -59,7 +59,7 @@ package final class Argon2Hasher: PasswordHashing {
     private let sealer: any Sealer
     private let entropy: any Entropy
     /// Matches no password: its hash was never made from one.
-    private let nobody: String
+    let nobody: String
 
     package init(parameters: Argon2Parameters, pool: HashPool, sealer: any Sealer, entropy: any Entropy) {
         self.parameters = parameters

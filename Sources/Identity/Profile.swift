@@ -44,10 +44,7 @@ extension Identity {
         try strength.check(new, person: account.person, field: "new_password")
         let encoded = try await passwords.hash(new)
         let isReplaced = try await change(KernelReason("identity.change_password")) { db -> Changed<Bool> in
-            // Read again: the session may have been ended, the account deactivated or the password changed since.
-            guard try db.row(SessionTable.standing, caller.session)?.text(3) == "active",
-                try self.account(caller.user, in: db)?.status == .active
-            else { throw CommonProblems.unauthenticated }
+            try requireLiving(caller, in: db)
             guard let known = attempt.known,
                 try !db.rows(UserTable.replaceCredential, account.id, encoded, act.now, known.version).isEmpty
             else { return Changed(false) }
@@ -66,6 +63,7 @@ extension Identity {
         let account = try await self.account(caller.user)
         _ = try await proveCurrent(password, account, "user.deactivation_failed", act)
         try await change(KernelReason("identity.deactivate")) { db in
+            try requireLiving(caller, in: db)
             for place in try tenancy.places(of: account.id, in: db, now: act.now) {
                 let roster = try db.within(place.membership.tenant) { try tenancy.roster(in: $0) }
                 let others = roster.members.contains { $0.user != account.id && $0.isActive(at: act.now) }
@@ -79,6 +77,13 @@ extension Identity {
             try journal("user.deactivated", "user:\(account.id)", tenant: account.homeTenant, in: db, act)
             return Changed((), sessions: ended, users: [account.id])
         }
+    }
+
+    /// Read again where it counts: the session may have been ended or the account deactivated since the request was let in.
+    private func requireLiving(_ caller: Principal, in db: any KernelScope) throws {
+        guard try db.row(SessionTable.standing, caller.session)?.text(3) == "active",
+            try self.account(caller.user, in: db)?.status == .active
+        else { throw CommonProblems.unauthenticated }
     }
 
     /// The counted check of the caller's own password.
