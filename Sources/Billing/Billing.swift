@@ -29,9 +29,10 @@ package struct InvoiceView: Sendable, Hashable {
     package let issuedAt: Timestamp
 }
 
-package struct Page<Item: Sendable>: Sendable {
+/// A piece of a list.
+package struct Listing<Item: Sendable>: Sendable {
     package let items: [Item]
-    /// Where the next page begins; nil at the end.
+    /// Where the next piece begins; nil at the end.
     package let next: PageCursor?
 }
 
@@ -83,14 +84,14 @@ package final class Billing: Sendable {
         return order.lazy.compactMap { state in subscriptions.first { $0.standing.state == state } }.first
     }
 
-    package func invoices(of tenant: TenantID, after: PageCursor?, limit: Int) async throws -> Page<InvoiceView> {
+    package func invoices(of tenant: TenantID, after: PageCursor?, limit: Int) async throws -> Listing<InvoiceView> {
         let cursor = after ?? .newest
         let count = min(max(limit, 1), 100)
         let rows = try await store.tenantRead(tenant) { db in
             try db.rows(BillingTable.listInvoices, db.tenant, cursor.at, cursor.id, count + 1).map(InvoiceView.init)
         }
         let items = Array(rows.prefix(count))
-        return Page(items: items, next: rows.count > count ? items.last.map { PageCursor(at: $0.issuedAt, id: $0.id.uuid) } : nil)
+        return Listing(items: items, next: rows.count > count ? items.last.map { PageCursor(at: $0.issuedAt, id: $0.id.uuid) } : nil)
     }
 
     // MARK: - The inbox
@@ -101,10 +102,10 @@ package final class Billing: Sendable {
     }
 
     /// For staff: the inbox, newest first.
-    package func events(_ status: PaymentEvent.Status?, after: PageCursor?, limit: Int) async throws -> Page<PaymentEvent> {
+    package func events(_ status: PaymentEvent.Status?, after: PageCursor?, limit: Int) async throws -> Listing<PaymentEvent> {
         let count = min(max(limit, 1), 200)
         let items = try await PaymentInbox(parts: parts).events(status, after: after, limit: count)
-        return Page(items: items, next: items.count == count ? items.last.map { PageCursor(at: $0.receivedAt, id: $0.id.uuid) } : nil)
+        return Listing(items: items, next: items.count == count ? items.last.map { PageCursor(at: $0.receivedAt, id: $0.id.uuid) } : nil)
     }
 
     package func event(_ id: PaymentEvent.ID) async throws -> PaymentEvent? { try await PaymentInbox(parts: parts).event(id) }

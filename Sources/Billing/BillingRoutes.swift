@@ -64,26 +64,16 @@ extension Billing {
         Route(
             .get, "/api/v1/billing/invoices", name: "billing.invoices", summary: "Invoices of the payment providers, newest first.",
             access: .permission(BillingPermissions.read),
-            query: [
-                QueryField("cursor", .string(min: 1, max: 64), "next_cursor of the page before"),
-                QueryField("limit", .integer(1...100), "Most items of a page; 20 if absent"),
-            ], answers: [RouteAnswer(200, "One page", BillingSchemas.invoices)]
+            query: QueryField.paging, answers: [RouteAnswer(200, "One page", BillingSchemas.invoices)]
         ) { call in
-            let tenant = try call.caller().tenant
+            let wanted = try call.page()
             var after: PageCursor?
-            if let text = call.query["cursor"] {
-                guard let cursor = PageCursor(text) else {
-                    throw CommonProblems.invalid("cursor", "must be next_cursor of an earlier answer")
-                }
+            if let text = wanted.after {
+                guard let cursor = PageCursor(text) else { throw CommonProblems.invalid("cursor", "is of an earlier version") }
                 after = cursor
             }
-            var limit = 20
-            if let text = call.query["limit"] {
-                guard let number = Int(text), (1...100).contains(number) else { throw CommonProblems.invalid("limit", "must be 1 … 100") }
-                limit = number
-            }
-            let page = try await self.invoices(of: tenant, after: after, limit: limit)
-            return try Reply.json(InvoicesWire(invoices: page.items.map { InvoiceWire(view: $0) }, nextCursor: page.next?.text))
+            let listing = try await self.invoices(of: try call.caller().tenant, after: after, limit: wanted.limit)
+            return call.reply(Page(listing.items, next: listing.next?.text), named: "invoices", \.json)
         }
     }
 
@@ -145,26 +135,21 @@ enum BillingSchemas {
         SchemaField("subscription", .nullable(subscription), "The one that counts most"),
         SchemaField("subscriptions", .array(subscription, max: 100), "Newest first"),
     ])
-    static let invoices = Schema.object([
-        SchemaField(
-            "invoices",
-            .array(
-                .named(
-                    "Invoice",
-                    .object([
-                        SchemaField("id", .string(max: 36, format: .uuid)), SchemaField("provider", .string(max: 64)),
-                        SchemaField("number", .string(max: 255), "The provider's id"),
-                        SchemaField("status", .choice(InvoiceView.Status.allCases.map(\.rawValue))),
-                        SchemaField(
-                            "amount",
-                            .nullable(
-                                .object([
-                                    SchemaField("amount_minor", .integer(Int64.min...Int64.max), "In the currency's minor unit"),
-                                    SchemaField("currency", .string(min: 3, max: 3)),
-                                ]))), SchemaField("period_start", .nullable(time)), SchemaField("period_end", .nullable(time)),
-                        SchemaField("paid_at", .nullable(time)), SchemaField("next_attempt_at", .nullable(time)),
-                        SchemaField("issued_at", time),
-                    ])), max: 100)),
-        SchemaField("next_cursor", .nullable(.string(max: 64)), "Where the next page begins; null at the end"),
-    ])
+    static let invoices = Schema.page(
+        "invoices",
+        of: .named(
+            "Invoice",
+            .object([
+                SchemaField("id", .string(max: 36, format: .uuid)), SchemaField("provider", .string(max: 64)),
+                SchemaField("number", .string(max: 255), "The provider's id"),
+                SchemaField("status", .choice(InvoiceView.Status.allCases.map(\.rawValue))),
+                SchemaField(
+                    "amount",
+                    .nullable(
+                        .object([
+                            SchemaField("amount_minor", .integer(Int64.min...Int64.max), "In the currency's minor unit"),
+                            SchemaField("currency", .string(min: 3, max: 3)),
+                        ]))), SchemaField("period_start", .nullable(time)), SchemaField("period_end", .nullable(time)),
+                SchemaField("paid_at", .nullable(time)), SchemaField("next_attempt_at", .nullable(time)), SchemaField("issued_at", time),
+            ])))
 }

@@ -101,41 +101,15 @@ struct SubscriptionsWire: Encodable {
     }
 }
 
-struct InvoiceWire: Encodable {
-    let view: InvoiceView
-    enum CodingKeys: String, CodingKey {
-        case id, provider, number, status, amount
-        case periodStart = "period_start"
-        case periodEnd = "period_end"
-        case paidAt = "paid_at"
-        case nextAttemptAt = "next_attempt_at"
-        case issuedAt = "issued_at"
-    }
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(view.id, forKey: .id)
-        try container.encode(view.provider, forKey: .provider)
-        try container.encode(view.number, forKey: .number)
-        try container.encode(view.status.rawValue, forKey: .status)
-        try container.encode(view.amount, forKey: .amount)
-        try container.encode(view.periodStart, forKey: .periodStart)
-        try container.encode(view.periodEnd, forKey: .periodEnd)
-        try container.encode(view.paidAt, forKey: .paidAt)
-        try container.encode(view.nextAttemptAt, forKey: .nextAttemptAt)
-        try container.encode(view.issuedAt, forKey: .issuedAt)
-    }
-}
-
-struct InvoicesWire: Encodable {
-    let invoices: [InvoiceWire]
-    let nextCursor: String?
-    enum CodingKeys: String, CodingKey {
-        case invoices
-        case nextCursor = "next_cursor"
-    }
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(invoices, forKey: .invoices)
-        try container.encode(nextCursor, forKey: .nextCursor)
+extension InvoiceView {
+    var json: JSONValue {
+        func time(_ moment: Timestamp?) -> JSONValue { moment.map { .string($0.iso8601) } ?? .null }
+        return [
+            "id": .string(id.description), "provider": .string(provider), "number": .string(number), "status": .string(status.rawValue),
+            "amount": amount.map { ["amount_minor": .int($0.amountMinor), "currency": .string($0.currency.code)] } ?? .null,
+            "period_start": time(periodStart), "period_end": time(periodEnd), "paid_at": time(paidAt),
+            "next_attempt_at": time(nextAttemptAt),
+            "issued_at": time(issuedAt),
+        ]
     }
 }

@@ -62,7 +62,9 @@ struct CheckoutTests {
     func refused() async throws {
         let house = try await House.make()
         house.provider.script(.refuse("price_inactive"))
-        await #expect(throws: BillingProblems.providerRefused.with(["provider_code": "price_inactive"])) { try await house.checkout(key: "k") }
+        await #expect(throws: BillingProblems.providerRefused.with(["provider_code": "price_inactive"])) {
+            try await house.checkout(key: "k")
+        }
         try await house.checkout(key: "k")
         let keys = house.provider.requests.map(\.idempotencyKey)
         #expect(keys.count == 2 && keys[0] != keys[1])
@@ -103,7 +105,8 @@ struct CheckoutTests {
         let problem: Problem
         var testDescription: String { "\(order.tier ?? order.priceID ?? "-") \(problem.code)" }
         init(
-            _ tier: String?, _ interval: BillingInterval?, _ quantity: Int = 1, price: String? = nil, provider: String? = nil, is problem: Problem
+            _ tier: String?, _ interval: BillingInterval?, _ quantity: Int = 1, price: String? = nil, provider: String? = nil,
+            is problem: Problem
         ) {
             order = CheckoutOrder(tier: tier, interval: interval, priceID: price, quantity: quantity, provider: provider)
             self.problem = problem
@@ -124,7 +127,8 @@ struct CheckoutTests {
         Wrong("team", .month, provider: "broken", is: BillingProblems.providerUnavailable.retry(afterSeconds: 60)),
         Wrong("4242 4242 4242 4242", .month, is: BillingProblems.cardNumberRefused.with(["fields": [["field": "tier"]]])),
         Wrong(nil, nil, price: "4000-0566-5566-5556", is: BillingProblems.cardNumberRefused.with(["fields": [["field": "price_id"]]])),
-        Wrong("team", .month, provider: "x378282246310005x", is: BillingProblems.cardNumberRefused.with(["fields": [["field": "provider"]]])),
+        Wrong(
+            "team", .month, provider: "x378282246310005x", is: BillingProblems.cardNumberRefused.with(["fields": [["field": "provider"]]])),
     ]
 
     @Test("an order that cannot be is refused with its reason, and nothing is written", arguments: wrong)
@@ -167,9 +171,11 @@ struct CheckoutTests {
     @Test(
         "what looks like a card number is found, in whatever dress",
         arguments: [
-            ("4242424242424242", true), ("4242 4242 4242 4242", true), ("4242-4242-4242-4242", true), ("pay with 378282246310005 please", true),
+            ("4242424242424242", true), ("4242 4242 4242 4242", true), ("4242-4242-4242-4242", true),
+            ("pay with 378282246310005 please", true),
             ("6304000000000000000", true), ("4242424242424241", false), ("4242  4242 4242 4242", false), ("424242424242", false),
-            ("42424242424242424242", false), ("0000000000000000", false), ("018f2345-6789-7abc-8def-0123456789ab", false), ("price_1MoBy5", false),
+            ("42424242424242424242", false), ("0000000000000000", false), ("018f2345-6789-7abc-8def-0123456789ab", false),
+            ("price_1MoBy5", false),
             ("4222222222222", true), ("x5555555555554444y", true), ("", false),
         ])
     func cards(text: String, isCard: Bool) {

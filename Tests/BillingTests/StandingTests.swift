@@ -49,7 +49,8 @@ struct StandingTests {
         let base = room(Say.checkout(), Say.plan(.active), Say.invoice("in_1"))
         var more = base
         for (number, fact) in [
-            Say.invoice("in_7", paid: false, failed: true, at: day(2), subscription: nil), Say.invoice("in_8", to: day(500), subscription: nil),
+            Say.invoice("in_7", paid: false, failed: true, at: day(2), subscription: nil),
+            Say.invoice("in_8", to: day(500), subscription: nil),
             Say.invoice("in_9", paid: false, failed: true, at: day(2), subscription: "sub_other"),
         ].enumerated() { more.mirror.join(PureRoom.delta(Told("u\(number)", fact))) }
         #expect(more.standing(day(3)) == base.standing(day(3)))
@@ -165,11 +166,14 @@ struct StandingTests {
     @Test("higher tier now, lower tier at the period's end, by the order of the catalog")
     func tiers() {
         let up = room(
-            Say.checkout(), Say.plan(.active, tier: "pilot_starter"), Say.invoice("in_1"), Say.plan(.active, at: day(3), price: "price_pro", tier: nil))
+            Say.checkout(), Say.plan(.active, tier: "pilot_starter"), Say.invoice("in_1"),
+            Say.plan(.active, at: day(3), price: "price_pro", tier: nil))
         #expect(up.standing(day(4)).tier == "pro" && up.standing(day(4)).change == nil)
         let down = room(
-            Say.checkout(), Say.plan(.active, price: "price_pro"), Say.invoice("in_1"), Say.plan(.active, at: day(3), tier: "pilot_starter"))
-        #expect(down.standing(day(4)).tier == "pro" && down.standing(day(4)).change == .init(tier: "pilot_starter", quantity: 1, at: day(30)))
+            Say.checkout(), Say.plan(.active, price: "price_pro"), Say.invoice("in_1"), Say.plan(.active, at: day(3), tier: "pilot_starter")
+        )
+        #expect(
+            down.standing(day(4)).tier == "pro" && down.standing(day(4)).change == .init(tier: "pilot_starter", quantity: 1, at: day(30)))
         #expect(down.standing(day(30)).tier == "pilot_starter")
     }
 
