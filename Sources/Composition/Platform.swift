@@ -72,7 +72,7 @@ package final class Platform: Sendable {
         let served = try rooms.routes() + console.routes() + PluginPageRoutes(host: plugins).routes()
         routes = KernelRoutes(
             title: "\(options.settings[PlatformSettings.brand]) platform API", version: Release.version, checks: readiness.checks,
-            isDraining: { readiness.isDraining }, metrics: { metrics.render() }, metricsOpen: options.settings[HTTPEdgeSettings.metricsOpen]
+            isDraining: { readiness.draining.isDraining }, metrics: { metrics.render() }, metricsOpen: options.settings[HTTPEdgeSettings.metricsOpen]
         ).joined(to: served + Self.keyRoutes(ground.keys))
         edge = try Edge(
             routes: routes,
@@ -81,7 +81,7 @@ package final class Platform: Sendable {
                 problemPage: { console.problemPage($0, requestID: $1) }),
             clock: options.clock, entropy: options.entropy, settings: options.settings,
             secret: ground.sealer.digest(Array("edge".utf8), purpose: "http.edge_secret"),
-            observer: RequestLedger(metrics: metrics, logger: logger))
+            observer: HTTPTelemetry(metrics: metrics, logger: logger))
     }
 
     /// Brings only the database up to date; gives the names of what was applied.
@@ -117,23 +117,27 @@ package final class Platform: Sendable {
         try await rooms.start(act)
         let checkpoint = try Self.checkpointJob(at: act.now)
         try await ground.store.kernel(KernelReason("journal.schedule")) { db in try db.enqueue(checkpoint, act) }
+        let isSecure = !options.settings[HTTPEdgeSettings.tlsCertificate].isEmpty
         let report = await plugins.load()
         for refused in report.refused {
             ground.logger.error("plugin refused", metadata: ["plugin": .string(refused.id ?? refused.folder), "reason": .string(refused.reason)])
         }
-        let service = try HTTPService(edge: edge, settings: options.settings, host: host, port: port)
+        let service = HTTPService(
+            edge: edge, settings: options.settings, draining: readiness.draining, clock: options.clock, logger: ground.logger)
         let background: [Task<Void, Never>] = [
             Task { [runner] in await runner.run() },
             Task { [policies] in try? await policies.engine.run() },
             Task { [rooms] in await rooms.ledgerClock.run() },
+            Task {
+                await stop()
+                service.stop()
+            },
         ]
         defer { for task in background { task.cancel() } }
-        try await service.run(until: { [readiness] in
-            await stop()
-            readiness.drain()
-        }) { [house] address in
+        try await service.run(host: host, port: port) { [house] port in
+            let address = "http\(isSecure ? "s" : "")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
             house.listens(at: address)
-            await onListening(address)
+            Task { await onListening(address) }
         }
         for task in background { task.cancel() }
         _ = await background[0].value

@@ -156,10 +156,14 @@ class Kernel:
         headers = {"Idempotency-Key": key} if key else None
         return self.want(200, "POST", "/api/v1/billing/checkout", body, token=token, headers=headers).json
 
-    def pay(self, url, button="Pay"):
+    def pay(self, url):
+        """Presses the first button of the sandbox provider's page: pay, or start the trial."""
         browser = Browser()
         browser.open(url)
-        browser.press(button)
+        buttons = [button.label for form in browser.page.forms for button in form.buttons]
+        if not buttons:
+            return browser  # paid already
+        browser.press(buttons[0])
         return browser
 
     def licenses(self, token):

@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+import urllib.parse
 
 from kernel import Kernel
 
@@ -46,11 +47,8 @@ def life(step, delay):
 
         def pay():
             if not paid or step == 4:
-                try:
-                    kernel.pay(session["url"])
-                except AssertionError as error:  # the page says that it is paid already
-                    if "no button" not in str(error):
-                        raise
+                # The address names the port of the server that made it; the page is the same after a restart.
+                kernel.pay(kernel.base + urllib.parse.urlsplit(session["url"]).path)
                 paid.append(True)
 
         crash_at(4, pay)

@@ -1,6 +1,7 @@
 """Debian's python3-cryptography, as clients in the field use it, verifies what acquire signs: RSA-4096 PSS, maximum salt."""
 
 import json
+import os
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -12,7 +13,9 @@ def main():
     with Kernel() as kernel:
         token = kernel.member()
         license = kernel.paid_license(token, "team", quantity=2)
-        with open(f"{kernel.data}/keys/license-public.pem", "rb") as file:
+        path = f"{kernel.data}/keys/license-public.pem"
+        kernel.until("the RSA key, made at the first start", lambda: os.path.exists(path))
+        with open(path, "rb") as file:
             public = serialization.load_pem_public_key(file.read())
         assert public.key_size == 4096, public.key_size
         body = {"hardware_id": "hw-ünïcode-1", "hostname": "engine", "os": "linux", "version": "1.0", "license_id": license["id"]}
