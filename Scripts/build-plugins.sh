@@ -4,7 +4,7 @@
 #   Scripts/build-plugins.sh [debug|release] OUTDIR [PACKAGE_FOLDER …]
 #
 # Without package folders: every folder in plugins/ that has a plugin.json. All packages share one scratch path, so that the kit
-# is compiled once. A library that did not change is left alone, hence a running server sees nothing to reload.
+# is compiled once; the build plan is made anew for each, because a kept one would be that of the package before. A library that did not change is left alone, hence a running server sees nothing to reload.
 set -eu
 
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
@@ -55,7 +55,7 @@ for package in "$@"; do
     printf '[%d/%d] plugin %s (%s, %s)\n' "$count" "$total" "$id" "$(basename "$package")" "$configuration"
     log=$scratch/$product.log
     mkdir -p "$scratch" "$out/$id"
-    if ! swift build --package-path "$package" --scratch-path "$scratch" -c "$configuration" --product "$product" >"$log" 2>&1; then
+    if ! swift build --disable-build-manifest-caching --package-path "$package" --scratch-path "$scratch" -c "$configuration" --product "$product" >"$log" 2>&1; then
         cat "$log" >&2
         echo "build-plugins: $id does not build" >&2
         exit 1

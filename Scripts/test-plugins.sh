@@ -3,7 +3,7 @@
 #
 #   Scripts/test-plugins.sh [PACKAGE_FOLDER …]
 #
-# All packages share one scratch path, so that the kit is compiled once.
+# All packages share one scratch path, so that the kit is compiled once; the build plan is made anew for each.
 set -eu
 
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
@@ -19,5 +19,5 @@ count=0
 for package in "$@"; do
     count=$((count + 1))
     printf '[%d/%d] tests of %s\n' "$count" "$total" "$(basename "$package")"
-    swift test --package-path "$package" --scratch-path "$scratch/$(basename "$package")" --disable-xctest
+    swift test --disable-build-manifest-caching --package-path "$package" --scratch-path "$scratch" --disable-xctest
 done

@@ -87,8 +87,9 @@ private final class Race<Value: Sendable>: Sendable {
             return (state.continuation, state.after)
         }
         guard let first else { return false }
-        first.resume(with: result)
+        // The timer goes first: whoever waits on must not find it still running.
         after?()
+        first.resume(with: result)
         return true
     }
 }

@@ -11,17 +11,18 @@ enum BuiltFixture {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let out = FileManager.default.temporaryDirectory.appendingPathComponent(
             "coditect-plugins-\(ProcessInfo.processInfo.processIdentifier)")
-        let build = Process()
-        build.executableURL = URL(fileURLWithPath: "/bin/sh")
-        build.arguments = [
-            root.appendingPathComponent("Scripts/build-plugins.sh").path, "debug", out.path,
-            root.appendingPathComponent("Tests/Fixtures/misbehaving-plugin").path,
-        ]
-        build.environment = ProcessInfo.processInfo.environment.merging(["CODITECT_ROOMS": ""]) { _, new in new }
-        do { try build.run() } catch { return out }
-        build.waitUntilExit()
+        _ = build(["debug", out.path, root.appendingPathComponent("Tests/Fixtures/misbehaving-plugin").path], root: root)
         return out.appendingPathComponent("misbehaving")
     }()
+
+    static func build(_ arguments: [String], root: URL) -> Bool {
+        let build = Process()
+        build.executableURL = URL(fileURLWithPath: "/bin/sh")
+        build.arguments = [root.appendingPathComponent("Scripts/build-plugins.sh").path] + arguments
+        do { try build.run() } catch { return false }
+        build.waitUntilExit()
+        return build.terminationStatus == 0
+    }
 }
 
 /// One directory of plugins and the services that a host over it gets.

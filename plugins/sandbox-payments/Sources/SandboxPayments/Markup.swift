@@ -122,7 +122,7 @@ enum CheckoutPage {
             <summary>How its webhooks arrive: <span>\(Markup.escape(choice.manner.label.lowercased()))</span></summary>
             \(Markup.choices("Webhooks arrive", name: "webhooks", manners, chosen: choice.manner.rawValue))
             </details>
-            <p class="actions"><button type="submit">\(isTrial ? "Start the trial" : "Pay \(Markup.escape(Markup.money(total)))")</button>
+            <p class="actions"><button type="submit">Pay \(Markup.escape(Markup.money(isTrial ? Money(amountMinor: 0, currency: total.currency) : total)))\(isTrial ? " and start the trial" : "")</button>
             <a href="\(Markup.escape(session.cancelURL))">Cancel and go back</a></p>
             </form>
             """)

@@ -1,0 +1,63 @@
+import Foundation
+import PluginHost
+import PluginKit
+import Testing
+
+/// The plugins of this repository, built by the script that builds them for a release, in a host.
+@Suite struct ShippedPluginsTests {
+    static let directory: URL = {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let out = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "coditect-shipped-\(ProcessInfo.processInfo.processIdentifier)")
+        return BuiltFixture.build(["debug", out.path], root: root) ? out : URL(fileURLWithPath: "/nonexistent")
+    }()
+
+    private func host(_ bench: Bench) throws -> PluginHost {
+        #expect(FileManager.default.fileExists(atPath: Self.directory.path), "the plugins do not build")
+        return PluginHost(directory: Self.directory, copies: bench.copies, services: bench)
+    }
+
+    @Test("with its secrets every shipped plugin is at work, and each speaks the kit's types")
+    func allLoad() async throws {
+        let bench = try Bench()
+        bench.state.withLock {
+            $0.environment = ["STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "whsec_1", "SANDBOX_WEBHOOK_SECRET": "whsec_1"]
+            $0.settings["sandbox"] = ["allow_public": true]
+        }
+        let host = try host(bench)
+        let report = await host.load()
+        #expect(report.refused == [] && host.paymentProviders == ["sandbox", "stripe"])
+        for (id, header) in [("sandbox", "sandbox-signature"), ("stripe", "stripe-signature")] {
+            let provider = try #require(host.paymentProvider(id))
+            let body = Data(
+                #"{"id":"evt_1","type":"tomorrow","created":\#(id == "stripe" ? "1800000000" : "\"2027-01-15T08:00:00Z\"")}"#.utf8)
+            let signed = try WebhookSignature(secrets: ["whsec_1"]).header(body: body, at: bench.clock.now())
+            let event = try provider.verify(WebhookDelivery(headers: [header: signed], body: body, receivedAt: bench.clock.now()))
+            #expect(event.id == "evt_1" && event.createdAt == bench.clock.now())
+            #expect(try provider.interpret(event) == [])
+            #expect(throws: PaymentProviderError.self) {
+                _ = try provider.verify(WebhookDelivery(headers: [header: signed + "0"], body: body, receivedAt: bench.clock.now()))
+            }
+        }
+        let session = try await #require(host.paymentProvider("sandbox")).startCheckout(checkout("pro"))
+        let path = session.url.replacing("https://platform.test/plugins/sandbox/", with: "")
+        let pages = try #require(host.pages("sandbox"))
+        #expect(
+            String(decoding: try await pages.respond(to: PageRequest(method: "GET", path: path)).body, as: UTF8.self).contains("USD 99.00"))
+        #expect(try await pages.respond(to: PageRequest(method: "GET", path: "style.css")).contentType == "text/css; charset=utf-8")
+        #expect(host.pages("stripe") == nil)
+        await host.stop()
+    }
+
+    @Test("without its secrets Stripe is refused, and the sandbox goes on")
+    func secretMissing() async throws {
+        let bench = try Bench()
+        bench.state.withLock { $0.environment = ["STRIPE_SECRET_KEY": "sk_test_1"] }
+        let host = try host(bench)
+        let report = await host.load()
+        #expect(report.loaded.map(\.id) == ["sandbox"])
+        #expect(report.refused.map(\.code) == [.secretMissing] && report.refused.first?.reason == "STRIPE_WEBHOOK_SECRET is not set.")
+        #expect(host.paymentProvider("stripe") == nil)
+        await host.stop()
+    }
+}
