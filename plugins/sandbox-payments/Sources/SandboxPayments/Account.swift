@@ -23,6 +23,7 @@ struct Account: Codable, Sendable, Hashable {
         var id: String
         var reference: String
         var tier: String
+        var productName: String
         var interval: BillingInterval
         var quantity: Int
         var unitPrice: Money
@@ -41,6 +42,7 @@ struct Account: Codable, Sendable, Hashable {
         var id: String
         var reference: String
         var tier: String
+        var productName: String
         var providerPrice: String?
         var interval: BillingInterval
         var quantity: Int

@@ -40,7 +40,8 @@ extension Account {
         let trialEnd = session.trialDays > 0 ? now + .days(Int64(session.trialDays)) : nil
         let periodEnd = trialEnd ?? now.adding(session.interval)
         let subscription = Subscription(
-            id: "sub_" + number(), reference: session.reference, tier: session.tier, providerPrice: session.providerPrice,
+            id: "sub_" + number(), reference: session.reference, tier: session.tier, productName: session.productName,
+            providerPrice: session.providerPrice,
             interval: session.interval, quantity: session.quantity, unitPrice: session.unitPrice,
             status: isPaid ? (trialEnd == nil ? .active : .trialing) : .incomplete, periodStart: now, periodEnd: periodEnd,
             trialEnd: trialEnd)

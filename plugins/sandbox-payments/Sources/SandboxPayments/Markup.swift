@@ -16,7 +16,7 @@ enum Markup {
         <link rel="stylesheet" href="/plugins/sandbox/style.css">
         </head>
         <body>
-        <p class="banner"><strong>Sandbox.</strong> Pretend money: nothing is charged, and no card number is ever asked for.</p>
+        <p class="banner"><strong>Sandbox.</strong> Pretend money: nothing is charged.</p>
         <main>
         <h1>\(escape(title))</h1>
         \(content)
@@ -107,7 +107,7 @@ enum CheckoutPage {
             <section aria-labelledby="order">
             <h2 id="order">What you buy</h2>
             <dl>
-            \(Markup.row("Plan", Markup.escape(session.tier)))
+            \(Markup.row("Plan", Markup.escape(session.productName)))
             \(Markup.row("Quantity", "\(session.quantity)"))
             \(Markup.row("Price", "\(Markup.escape(Markup.money(session.unitPrice))) each, \(every)"))
             \(isTrial ? Markup.row("Trial", "\(session.trialDays) days free") : "")

@@ -59,7 +59,7 @@ struct PortalPage {
         }
         return """
             <section aria-labelledby="\(it.id)">
-            <h2 id="\(it.id)">\(Markup.escape(it.tier))</h2>
+            <h2 id="\(it.id)">\(Markup.escape(it.productName))</h2>
             <dl>
             \(rows.joined(separator: "\n"))
             </dl>
@@ -76,7 +76,7 @@ struct PortalPage {
         <form method="post" action="\(address)">
         \(Markup.hidden(token))
         \(Markup.hidden(["step": name, "subscription": it.id]))
-        <button type="submit"\(name == "end" ? " class=\"danger\"" : " class=\"plain\"")>\(Markup.escape(label))<span class="hidden"> for \(Markup.escape(it.tier))</span></button>
+        <button type="submit"\(name == "end" ? " class=\"danger\"" : " class=\"plain\"")>\(Markup.escape(label))<span class="hidden"> for \(Markup.escape(it.productName))</span></button>
         </form>
         """
     }

@@ -27,7 +27,8 @@ struct Shop: Sendable {
             throw PaymentProviderError.refused(code: "amount_invalid", message: "Quantity or price is outside what the sandbox takes.")
         }
         let session = Account.Session(
-            id: id, reference: request.reference, tier: request.tier, interval: request.interval, quantity: request.quantity,
+            id: id, reference: request.reference, tier: request.tier,
+            productName: String((request.productName ?? request.tier).prefix(200)), interval: request.interval, quantity: request.quantity,
             unitPrice: request.unitPrice, providerPrice: request.providerPrice, trialDays: min(max(0, request.trialDays), 730),
             successURL: request.successURL, cancelURL: request.cancelURL, expiresAt: now + .days(1))
         try await ledger.space.set("session/\(id)", Data(customer.utf8))

@@ -130,7 +130,8 @@ struct SandboxSubject: PaymentProviderSubject {
 
 func session(_ id: String, trialDays: Int = 0) -> Account.Session {
     Account.Session(
-        id: id, reference: "ref_1", tier: "team", interval: .month, quantity: 5, unitPrice: Money(amountMinor: 2_900, currency: usd),
+        id: id, reference: "ref_1", tier: "team", productName: "Team", interval: .month, quantity: 5,
+        unitPrice: Money(amountMinor: 2_900, currency: usd),
         providerPrice: nil, trialDays: trialDays, successURL: "http://127.0.0.1/done", cancelURL: "http://127.0.0.1/back",
         expiresAt: moment + .days(1))
 }

@@ -24,6 +24,8 @@ public struct CheckoutRequest: Sendable, Hashable, Codable {
     public var reference: String
     public var tenant: String
     public var tier: String
+    /// What the customer reads on the provider's page; the tier's id where there is none.
+    public var productName: String?
     public var interval: BillingInterval
     public var quantity: Int
     public var unitPrice: Money
@@ -39,8 +41,10 @@ public struct CheckoutRequest: Sendable, Hashable, Codable {
 
     public init(
         reference: String, tenant: String, tier: String, interval: BillingInterval, quantity: Int, unitPrice: Money, providerPrice: String?,
-        customer: String?, customerEmail: String?, trialDays: Int, successURL: String, cancelURL: String, idempotencyKey: String
+        customer: String?, customerEmail: String?, trialDays: Int, successURL: String, cancelURL: String, idempotencyKey: String,
+        productName: String? = nil
     ) {
+        self.productName = productName
         self.reference = reference
         self.tenant = tenant
         self.tier = tier

@@ -54,7 +54,7 @@ struct StripeProvider: PaymentProvider {
             form.add("line_items[0][price_data][currency]", request.unitPrice.currency.code.lowercased())
             form.add("line_items[0][price_data][unit_amount]", amount)
             form.add("line_items[0][price_data][recurring][interval]", request.interval.rawValue)
-            form.add("line_items[0][price_data][product_data][name]", request.tier)
+            form.add("line_items[0][price_data][product_data][name]", String((request.productName ?? request.tier).prefix(250)))
         }
         form.add("line_items[0][quantity]", Int64(request.quantity))
         let metadata = [
