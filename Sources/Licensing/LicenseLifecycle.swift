@@ -67,10 +67,9 @@ package struct LicenseTransition: Sendable, Hashable {
 
     static let issue = Self("issue", from: [], to: Set(LicenseStatus.allCases), action: "license.issued", mail: "license_issued")
     static let enterGrace = Self("enter grace", from: [.active, .expired], to: [.grace], action: "license.grace_started", mail: nil)
-    static let suspend = Self(
-        "suspend", from: [.active, .grace, .expired], to: [.suspended], action: "license.suspended", mail: "license_suspended")
-    static let reinstate = Self(
-        "reinstate", from: [.suspended], to: [.active, .grace], action: "license.reinstated", mail: "license_reinstated")
+    // The mails of a missed payment and of its end are billing's.
+    static let suspend = Self("suspend", from: [.active, .grace, .expired], to: [.suspended], action: "license.suspended", mail: nil)
+    static let reinstate = Self("reinstate", from: [.suspended], to: [.active, .grace], action: "license.reinstated", mail: nil)
     static let renew = Self("renew", from: [.active, .grace, .expired], to: [.active], action: "license.renewed", mail: nil)
     static let expire = Self("expire", from: [.active, .grace, .suspended], to: [.expired], action: "license.expired", mail: nil)
     static let revoke = Self(

@@ -16,14 +16,18 @@ struct LicenseFileTests {
         let bytes: [UInt8]
     }
 
-    static func make(signatures: [String] = ["ed25519"], days: Int64 = 30) async throws -> Setting {
+    /// Made once: RSA takes a while, and its folder is needed until then.
+    static let keyRing = Result {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("keys-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let ring = try KeyRing.open(
+        return try KeyRing.open(
             directory: folder,
             masterKey: try MasterKey.load(
                 environment: String(repeating: "07", count: 32), file: folder.appendingPathComponent("master.key"), keys: folder,
                 entropy: SystemEntropy()), clock: ManualClock(), entropy: SystemEntropy(), settings: Settings())
+    }
+
+    static func make(signatures: [String] = ["ed25519"], days: Int64 = 30) async throws -> Setting {
+        let ring = try keyRing.get()
         if signatures.contains("rsa") { try await ring.ready() }
         let house = try await LicenseHouse.make(
             signer: ring, settings: Settings().setting(LicenseSettings.fileSignatures, to: signatures))

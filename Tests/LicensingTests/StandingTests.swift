@@ -80,7 +80,7 @@ struct StandingTests {
         #expect(try await house.heard().isEmpty)
     }
 
-    @Test("a failed payment starts the grace, a missed one suspends with a mail, a paid one lifts it")
+    @Test("a failed payment starts the grace, a missed one suspends, a paid one lifts it; the mails of it are billing's")
     func dunning() async throws {
         let house = try await LicenseHouse.make()
         let subscription = house.newSubscription()
@@ -93,10 +93,10 @@ struct StandingTests {
         house.test.clock.advance(by: .days(38))
         #expect(try await license().status(at: house.now) == .suspended)
         try await house.licenses.apply(house.standing(subscription, version: 3, .suspended), house.act())
-        #expect(try await house.mails() == ["license_suspended"])
+        #expect(try await license().status(at: house.now) == .suspended)
         try await house.licenses.apply(house.standing(subscription, version: 4, .active, days: 90), house.act())
         #expect(try await license().status(at: house.now) == .active)
-        #expect(try await house.mails() == ["license_reinstated"])
+        #expect(try await house.mails().isEmpty)
         #expect(
             try await house.journal() == ["license.issued", "license.grace_started", "license.suspended", "license.reinstated"])
     }
