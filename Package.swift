@@ -120,7 +120,7 @@ let entries: [Entry] = [
     tests("SigningTests", on: ["Signing"]),
     tests("KeyValueTests", on: ["KeyValue"]),
     tests("HTTPEdgeTests", on: ["HTTPEdge", "KeyValue", "Signing", "Vocabulary"]),
-    tests("HTTPServerTests", on: ["HTTPServer", "HTTPEdge", "KeyValue", "Telemetry", "Vocabulary"]),
+    tests("HTTPServerTests", on: ["HTTPServer", "HTTPEdge", "KeyValue", "Telemetry", "Vocabulary"], products: [logging]),
     tests("TelemetryTests", on: ["Telemetry", "Vocabulary"], products: [logging]),
     tests("HookEngineTests", on: ["HookEngine"]),
     tests("PolicyTests", on: ["PolicyHost", "HookEngine", "LuaShim"], resources: [.copy("Attacks")]),
@@ -132,7 +132,7 @@ let entries: [Entry] = [
     tests("LicensingTests", on: ["Licensing", "LicenseFormat", "Catalog", "RoomTesting"]),
     tests("SeatsTests", on: ["Seats", "Licensing", "LicenseFormat", "Catalog", "RoomTesting"]),
     tests("CommandLineTests", on: ["coditect", "LicenseFormat", "Signing", "Vocabulary"]),
-    tests("NotificationsTests", on: ["Notifications", "RoomTesting"]),
+    tests("NotificationsTests", on: ["Notifications", "Store", "Vocabulary", "RoomTesting"]),
     tests("ArchitectureTests", on: []),
     tests("ContractTests", on: ["PlatformTesting", "Composition", "HTTPEdge", "Vocabulary"]),
 ]
