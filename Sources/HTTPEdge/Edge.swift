@@ -26,6 +26,11 @@ package struct EdgeGuards: Sendable {
     }
 }
 
+/// A header of a reply whose name is not lower case, or whose value holds a control character.
+struct ReplyFault: Error {
+    let header: String
+}
+
 /// Runs one request from its raw parts to its reply: identify, read the clock once, place, match, limit, authenticate, permit,
 /// decode strictly, handle, map problems, guard the answer. Knows no socket, so that transcripts run without one.
 package final class Edge: Sendable {
@@ -108,7 +113,10 @@ package final class Edge: Sendable {
         var exchange = Exchange(requestID: identify(raw), now: clock.now(), method: raw.method)
         exchange.started = clock.monotonic()
         var reply: Reply
-        do { reply = try await answer(raw, &exchange) } catch let problem as Problem {
+        do {
+            reply = try await answer(raw, &exchange)
+            try Self.check(reply)
+        } catch let problem as Problem {
             reply = render(problem, &exchange)
         } catch is CancellationError {
             reply = render(HTTPProblems.timedOut, &exchange)
@@ -233,6 +241,15 @@ package final class Edge: Sendable {
     }
 
     // MARK: Answering
+
+    /// A header that would end its line early is a mistake of the handler, told before it reaches a wire.
+    private static func check(_ reply: Reply) throws(ReplyFault) {
+        for (name, value) in reply.headers {
+            guard !name.isEmpty, name.utf8.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == UInt8(ascii: "-") }),
+                value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x09 })
+            else { throw ReplyFault(header: name) }
+        }
+    }
 
     func finish(_ reply: inout Reply, _ exchange: inout Exchange) {
         let isSecure = exchange.provenance?.isSecure ?? false

@@ -15,6 +15,21 @@ package struct AnsweredRequest: Sendable {
     package let duration: Duration
     package let caller: Principal?
     package let address: String
+
+    package init(
+        requestID: String, method: String, route: String?, status: Int, problem: String?, isDocumented: Bool, duration: Duration,
+        caller: Principal?, address: String
+    ) {
+        self.requestID = requestID
+        self.method = method
+        self.route = route
+        self.status = status
+        self.problem = problem
+        self.isDocumented = isDocumented
+        self.duration = duration
+        self.caller = caller
+        self.address = address
+    }
 }
 
 /// Hears of every request: metrics, access log, the fault log. Called on the request's own task: it must not wait.

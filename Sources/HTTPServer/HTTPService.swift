@@ -1,0 +1,125 @@
+import Foundation
+import HTTPEdge
+import HummingbirdCore
+import HummingbirdTLS
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+import Vocabulary
+
+/// Why the service cannot start.
+package enum HTTPServiceFault: Error, Sendable, CustomStringConvertible {
+    case certificate(String)
+    package var description: String {
+        switch self {
+        case .certificate(let why): "TLS: \(why)"
+        }
+    }
+}
+
+/// Serves an edge over HTTP/1.1, with TLS 1.3 where a certificate is configured.
+///
+/// `run` binds, tells the port, and serves until `stop` or until its task is cancelled. Then: readiness falls (`draining`), after the
+/// notice the port closes, requests in flight finish within `http.drain_seconds`, what is left is cut.
+package final class HTTPService: Sendable {
+    private let edge: Edge
+    private let settings: Settings
+    private let draining: DrainSwitch
+    private let clock: any Vocabulary.Clock
+    private let logger: Logger
+    private let stopping = AsyncStream<Void>.makeStream()
+    private let openCount = Mutex<@Sendable () -> Int>({ 0 })
+
+    package init(edge: Edge, settings: Settings, draining: DrainSwitch, clock: any Vocabulary.Clock, logger: Logger) {
+        self.edge = edge
+        self.settings = settings
+        self.draining = draining
+        self.clock = clock
+        var logger = logger
+        logger.logLevel = max(logger.logLevel, .notice)
+        self.logger = logger
+    }
+
+    /// Connections open now.
+    package var openConnections: Int { openCount.withLock { $0 }() }
+
+    /// Ends `run`, gracefully. May be called at any time, also more than once.
+    package func stop() { stopping.continuation.finish() }
+
+    /// Port 0 takes a free one; `onBound` hears which.
+    package func run(host: String, port: Int, onBound: @escaping @Sendable (Int) -> Void) async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        do {
+            let tls = try tlsConfiguration()
+            let rules = ConnectionRules(
+                edge: edge, draining: draining, settings: settings, clock: clock, isTLS: tls != nil, group: group)
+            openCount.withLock { $0 = { rules.registry.count } }
+            let configuration = ServerConfiguration(
+                address: .hostname(host, port: port), serverName: nil, backlog: 1_024,
+                availableConnectionsDelegate: MaximumAvailableConnections(settings[HTTPEdgeSettings.maxConnections], logger: logger))
+            let bound: @Sendable (any Channel) async -> Void = { onBound($0.localAddress?.port ?? port) }
+            let child = EdgeChannel(rules: rules)
+            if let tls {
+                let server = Server(
+                    childChannelSetup: try TLSChannel(child, tlsConfiguration: tls), configuration: configuration, onServerRunning: bound,
+                    eventLoopGroup: group, logger: logger)
+                try await serve(rules, run: { try await server.run() }, shutDown: { try await server.shutdownGracefully() })
+            } else {
+                let server = Server(
+                    childChannelSetup: child, configuration: configuration, onServerRunning: bound, eventLoopGroup: group, logger: logger)
+                try await serve(rules, run: { try await server.run() }, shutDown: { try await server.shutdownGracefully() })
+            }
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
+    private func serve(
+        _ rules: ConnectionRules, run: @escaping @Sendable () async throws -> Void, shutDown: @escaping @Sendable () async throws -> Void
+    ) async throws {
+        // The server's own task is not a child: a cancelled `run` still drains.
+        let server = Task.detached {
+            defer { self.stop() }
+            try await run()
+        }
+        await withTaskCancellationHandler {
+            for await _ in stopping.stream {}
+        } onCancel: {
+            stop()
+        }
+        let notice = settings[HTTPEdgeSettings.drainNotice]
+        let limit = settings[HTTPEdgeSettings.drain]
+        draining.begin()
+        let drain = Task.detached {
+            if notice > 0 { try? await Task.sleep(for: .seconds(notice)) }
+            let cut = Task.detached {
+                try await Task.sleep(for: .seconds(limit))
+                rules.registry.closeAll()
+            }
+            try? await shutDown()
+            cut.cancel()
+        }
+        await drain.value
+        try await server.value
+    }
+
+    private func tlsConfiguration() throws -> TLSConfiguration? {
+        let (certificate, key) = (settings[HTTPEdgeSettings.tlsCertificate], settings[HTTPEdgeSettings.tlsKey])
+        if certificate.isEmpty, key.isEmpty { return nil }
+        guard !certificate.isEmpty, !key.isEmpty else {
+            throw HTTPServiceFault.certificate("tls_certificate and tls_key must be set together")
+        }
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(certificate)
+            let privateKey = try NIOSSLPrivateKey(file: key, format: .pem)
+            var configuration = TLSConfiguration.makeServerConfiguration(
+                certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(privateKey))
+            configuration.minimumTLSVersion = .tlsv13
+            configuration.applicationProtocols = ["http/1.1"]
+            return configuration
+        } catch { throw HTTPServiceFault.certificate("\(certificate) or \(key) cannot be read: \(error)") }
+    }
+}

@@ -1,0 +1,69 @@
+import HTTPEdge
+import Logging
+import Synchronization
+import Telemetry
+import Vocabulary
+
+/// Turns what the edge tells into metrics and log lines: every request at debug, faults at error, answers that their route does not
+/// describe at warning.
+package final class HTTPTelemetry: EdgeObserver {
+    private struct Series: Sendable {
+        let count: Counter
+        let seconds: Histogram
+    }
+    private struct Key: Hashable {
+        let method: String
+        let route: String
+        let status: Int
+    }
+    private let requests: MetricFamily<Counter>
+    private let durations: MetricFamily<Histogram>
+    private let faults: MetricFamily<Counter>
+    private let series = Mutex<[Key: Series]>([:])
+    private let logger: Logger
+
+    package init(metrics: Metrics, logger: Logger) {
+        requests = metrics.counter("http_requests_total", "Requests answered.", labels: ["method", "route", "status"])
+        durations = metrics.histogram("http_request_duration_seconds", "Time from a whole request to its answer.", labels: ["route"])
+        faults = metrics.counter(
+            "http_faults_total", "Requests that ended in an error that is no problem of the caller's.", labels: ["route"])
+        self.logger = logger
+    }
+
+    package func answered(_ request: AnsweredRequest) {
+        let key = Key(method: request.method, route: request.route ?? "none", status: request.status)
+        let series = series.withLock { known in
+            if let series = known[key] { return series }
+            let series = Series(
+                count: requests.with(key.method, key.route, String(key.status)), seconds: durations.with(key.route))
+            // Routes and statuses are few; the bound is for a handler that invents statuses.
+            if known.count < Metrics.maxSeries { known[key] = series }
+            return series
+        }
+        series.count.increment()
+        series.seconds.observe(Double(request.duration.microseconds) / 1_000_000)
+        if !request.isDocumented { logger.warning("an answer that its route does not describe", metadata: metadata(request)) }
+        if logger.logLevel <= .debug { logger.debug("answered", metadata: metadata(request)) }
+    }
+
+    package func faulted(_ error: any Error, requestID: String, route: String?) {
+        faults.with(route ?? "none").increment()
+        logger.error(
+            "a request ended in a fault",
+            metadata: ["request_id": .string(requestID), "route": .string(route ?? "none"), "fault": .string(String(describing: error))])
+    }
+
+    private func metadata(_ request: AnsweredRequest) -> Logger.Metadata {
+        var fields: Logger.Metadata = [
+            "request_id": .string(request.requestID), "method": .string(request.method), "route": .string(request.route ?? "none"),
+            "status": .stringConvertible(request.status), "microseconds": .stringConvertible(request.duration.microseconds),
+            "address": .string(request.address),
+        ]
+        if let problem = request.problem { fields["problem"] = .string(problem) }
+        if let caller = request.caller {
+            fields["user"] = .string(caller.user.description)
+            fields["tenant"] = .string(caller.tenant.description)
+        }
+        return fields
+    }
+}
