@@ -12,6 +12,8 @@ static inline int coditect_sqlite_bind_text(sqlite3_stmt *statement, int index, 
 static inline int coditect_sqlite_bind_blob(sqlite3_stmt *statement, int index, const void *bytes, sqlite3_uint64 count) {
     return count ? sqlite3_bind_blob64(statement, index, bytes, count, SQLITE_TRANSIENT) : sqlite3_bind_zeroblob(statement, index, 0);
 }
+// Before the first connection: no count of memory in use, whose lock every allocation of every thread would take.
+static inline void coditect_sqlite_begin(void) { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
 static inline void coditect_sqlite_result_blob(sqlite3_context *context, const void *bytes, int count) {
     sqlite3_result_blob(context, bytes, count, SQLITE_TRANSIENT);
 }

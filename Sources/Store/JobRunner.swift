@@ -122,7 +122,7 @@ package final class JobRunner: Sendable {
         do {
             guard let handler = handlers[delivery.kind] else { return }
             do {
-                try await handler(delivery, act)
+                try await withLease { try await handler(delivery, act) }
             } catch {
                 return try await fail(delivery, error)
             }
@@ -135,6 +135,20 @@ package final class JobRunner: Sendable {
             log("jobs: \(delivery.kind) \(delivery.key), attempt \(delivery.attempt), could not be settled: \(error)")
         }
     }
+
+    /// Cancels the attempt when its lease is over by the real clock: it could settle nothing any more and would hold its place.
+    private func withLease(_ attempt: @escaping @Sendable () async throws -> Void) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await attempt() }
+            group.addTask { [rules] in
+                try await Task.sleep(for: rules.lease)
+                throw PastLease()
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+    private struct PastLease: Error {}
 
     private func fail(_ delivery: Delivery, _ error: any Error) async throws {
         let now = clock.now()

@@ -82,30 +82,26 @@ package struct JobBacklog: Sendable, Hashable {
     }
 }
 
-/// Tells a waiting runner that a job became due. A signal raised while nobody waits is kept until somebody does.
+/// Tells waiting runners that a job became due. A signal raised while nobody waits is kept until somebody does.
 package final class JobSignal: Sendable {
     private struct State {
         var isRaised = false
-        var waiter: CheckedContinuation<Void, Never>?
-        /// Grows with every wait, so that a late timer ends only its own.
+        var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
         var turn = 0
     }
     private let state = Mutex(State())
     package init() {}
 
     package func raise() {
-        let waiter = state.withLock { state in
-            guard let waiter = state.waiter else {
-                state.isRaised = true
-                return nil as CheckedContinuation<Void, Never>?
-            }
-            state.waiter = nil
-            return waiter
+        let waiters = state.withLock { state in
+            if state.waiters.isEmpty { state.isRaised = true }
+            defer { state.waiters.removeAll() }
+            return state.waiters.values.map { $0 }
         }
-        waiter?.resume()
+        for waiter in waiters { waiter.resume() }
     }
 
-    /// Returns at the next signal, after `limit` of real time, or at once when the task is cancelled. One waiter at a time.
+    /// Returns at the next signal, after `limit` of real time, or at once when the task is cancelled.
     package func wait(atMost limit: Duration) async {
         let turn = state.withLock { state in
             state.turn += 1
@@ -122,7 +118,7 @@ package final class JobSignal: Sendable {
                         state.isRaised = false
                         return true
                     }
-                    state.waiter = continuation
+                    state.waiters[turn] = continuation
                     return false
                 }
                 if goOn { continuation.resume() }
@@ -133,14 +129,7 @@ package final class JobSignal: Sendable {
         timer.cancel()
     }
 
-    private func release(_ turn: Int) {
-        let waiter = state.withLock { state in
-            guard state.turn == turn, let waiter = state.waiter else { return nil as CheckedContinuation<Void, Never>? }
-            state.waiter = nil
-            return waiter
-        }
-        waiter?.resume()
-    }
+    private func release(_ turn: Int) { state.withLock { $0.waiters.removeValue(forKey: turn) }?.resume() }
 }
 
 /// When a failed attempt is tried again.

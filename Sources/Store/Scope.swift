@@ -64,6 +64,7 @@ package enum Durability: Sendable { case written, flushed }
 
 package protocol Store: Sendable {
     /// One write transaction in the tenant's scope. Throwing rolls back. The closure runs on the writer's thread: no waiting in it.
+    /// Its only effect is on the database: it runs again when something else undid the transaction that it shared.
     func tenant<Value: Sendable>(
         _ id: TenantID, _ durability: Durability, _ body: @escaping @Sendable (any TenantScope) throws -> Value
     ) async throws -> Value

@@ -33,6 +33,7 @@ final class Connection {
     private var caches: [[SQL: Statement]] = Array(repeating: [:], count: Mode.allCases.count)
 
     init(file: URL, isWriter: Bool, limits: SQLiteLimits) throws {
+        _ = Connection.processIsReady
         var raw: OpaquePointer?
         let access = isWriter ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY
         let code = sqlite3_open_v2(file.path, &raw, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW, nil)
@@ -49,6 +50,8 @@ final class Connection {
             throw error
         }
     }
+
+    private static let processIsReady: Void = coditect_sqlite_begin()
 
     private func prepareForWork(isWriter: Bool) throws {
         for (option, on) in [
@@ -112,11 +115,15 @@ final class Connection {
         defer { sqlite3_reset(statement.handle) }
         try statement.bind(arguments, name: sql.name)
         var rows: [Row] = []
+        var bytes = 0
         while true {
             let code = sqlite3_step(statement.handle)
             if code == SQLITE_ROW {
                 guard rows.count < limits.rows else { throw StoreFault.budgetExceeded(name: sql.name) }
-                rows.append(try statement.row(name: sql.name))
+                let row = try statement.row(name: sql.name)
+                bytes += row.byteCount
+                guard bytes <= limits.answerBytes else { throw StoreFault.budgetExceeded(name: sql.name) }
+                rows.append(row)
                 continue
             }
             guard code == SQLITE_DONE else { throw fault(code, name: sql.name) }

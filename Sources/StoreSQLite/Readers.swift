@@ -12,8 +12,9 @@ final class Readers: Sendable {
     init(file: URL, limits: SQLiteLimits, schema: SchemaInForce) throws {
         queue = WorkQueue(name: "read", limit: limits.queue)
         count = max(1, limits.readers)
-        for number in 1...count {
-            let reader = Reader(try Connection(file: file, isWriter: false, limits: limits), schema: schema, queue: queue)
+        let connections = try (0..<count).map { _ in try Connection(file: file, isWriter: false, limits: limits) }
+        for (number, connection) in connections.enumerated() {
+            let reader = Reader(connection, schema: schema, queue: queue)
             let thread = Thread { [finished] in
                 reader.work()
                 finished.signal()
@@ -24,15 +25,18 @@ final class Readers: Sendable {
         }
     }
 
-    func submit<Value: Sendable>(_ body: @escaping @Sendable (Connection) throws -> Value) async throws -> Value {
+    func submit<Value: Sendable>(kilosteps: Int, _ body: @escaping @Sendable (Connection) throws -> Value) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
-            let work = WorkOf(durability: .written, isExclusive: false, continuation: continuation, body: body)
+            let work = WorkOf(
+                durability: .written, isExclusive: false, kilosteps: kilosteps, continuation: continuation, body: body)
             do { try queue.push(work) } catch { continuation.resume(throwing: error) }
         }
     }
 
+    func stop() { queue.close() }
+
     func close() async {
-        queue.close()
+        stop()
         await withCheckedContinuation { continuation in
             Thread.detachNewThread { [finished, count] in
                 for _ in 0..<count { finished.wait() }
@@ -57,7 +61,6 @@ private final class Reader: @unchecked Sendable {  // made by the opener, then u
     func work() {
         while let work = queue.take(1)?.first {
             connection.adopt(schema.catalogue)
-            connection.sentry.fuel = connection.limits.kilosteps
             do { _ = try connection.rows(Transaction.beginRead, [], as: .trusted) } catch {
                 work.finish((error as? StoreFault) ?? .corrupt("\(error)"))
                 continue

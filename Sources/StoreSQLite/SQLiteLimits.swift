@@ -8,10 +8,14 @@ package struct SQLiteLimits: Sendable {
     package var queue = 4_096
     /// Write closures in one commit.
     package var batch = 128
-    /// Engine steps of one transaction, in thousands: 50,000 are some seconds of work.
-    package var kilosteps = 50_000
+    /// Engine steps of one transaction in a tenant's scope, in thousands: a good second of work at most.
+    package var tenantKilosteps = 10_000
+    /// The same in the kernel's scope.
+    package var kernelKilosteps = 100_000
     /// Rows of one answer.
     package var rows = 100_000
+    /// Bytes of one answer.
+    package var answerBytes = 67_108_864
     /// Bytes of one value or row.
     package var valueBytes = 16_777_216
     /// Prepared statements kept for each connection and mode.
@@ -32,4 +36,6 @@ package struct StoreStatistics: Sendable, Hashable {
     package var repeats = 0
     /// Closures in the queue now.
     package var waiting = 0
+    /// How often unscoped code ran, by its reason.
+    package var reasons: [String: Int] = [:]
 }

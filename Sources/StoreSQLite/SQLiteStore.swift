@@ -1,5 +1,6 @@
 import Foundation
 import Store
+import Synchronization
 import Vocabulary
 
 /// The embedded store: one file, one writer, many readers. Make it, `migrate`, use it, `close` it.
@@ -8,6 +9,8 @@ package final class SQLiteStore: Store {
     private let readers: Readers
     private let schema = SchemaInForce()
     private let context: LedgerContext
+    private let limits: SQLiteLimits
+    private let reasons = Mutex<[String: Int]>([:])
     package let jobSignal = JobSignal()
 
     /// Opens or creates `file`, readable by its owner alone. `topics`: event topic → rooms that listen to it.
@@ -15,6 +18,9 @@ package final class SQLiteStore: Store {
         file: URL, clock: any Clock, entropy: any Entropy, sealer: any Sealer, topics: [String: [String]],
         limits: SQLiteLimits = SQLiteLimits()
     ) throws {
+        // A folder may be a link; the file itself may not.
+        let file = file.deletingLastPathComponent().resolvingSymlinksInPath().appendingPathComponent(file.lastPathComponent)
+        self.limits = limits
         if !FileManager.default.fileExists(atPath: file.path) {
             _ = FileManager.default.createFile(atPath: file.path, contents: nil, attributes: [.posixPermissions: 0o600])
         }
@@ -38,7 +44,17 @@ package final class SQLiteStore: Store {
         }
     }
 
-    package var statistics: StoreStatistics { writer.statistics }
+    package var statistics: StoreStatistics {
+        var statistics = writer.statistics
+        statistics.reasons = reasons.withLock { $0 }
+        return statistics
+    }
+    private func count(_ reason: KernelReason) { reasons.withLock { $0[reason.name, default: 0] += 1 } }
+
+    deinit {
+        readers.stop()
+        writer.stop()
+    }
 
     /// Finishes what is queued and closes the file; later calls throw `StoreFault.closed`.
     package func close() async {
@@ -49,7 +65,7 @@ package final class SQLiteStore: Store {
     package func tenant<Value: Sendable>(
         _ id: TenantID, _ durability: Durability, _ body: @escaping @Sendable (any TenantScope) throws -> Value
     ) async throws -> Value {
-        try await writer.submit(durability) { [context] connection in
+        try await writer.submit(durability, kilosteps: limits.tenantKilosteps) { [context] connection in
             let scope = SQLiteTenantScope(connection, context, tenant: id)
             defer { scope.end() }
             return try body(scope)
@@ -59,7 +75,7 @@ package final class SQLiteStore: Store {
     package func tenantRead<Value: Sendable>(
         _ id: TenantID, _ body: @escaping @Sendable (any TenantScope) throws -> Value
     ) async throws -> Value {
-        try await readers.submit { [context] connection in
+        try await readers.submit(kilosteps: limits.tenantKilosteps) { [context] connection in
             let scope = SQLiteTenantScope(connection, context, tenant: id)
             defer { scope.end() }
             return try body(scope)
@@ -69,7 +85,8 @@ package final class SQLiteStore: Store {
     package func kernel<Value: Sendable>(
         _ reason: KernelReason, _ durability: Durability, _ body: @escaping @Sendable (any KernelScope) throws -> Value
     ) async throws -> Value {
-        try await writer.submit(durability) { [context] connection in
+        count(reason)
+        return try await writer.submit(durability, kilosteps: limits.kernelKilosteps) { [context] connection in
             let scope = SQLiteKernelScope(connection, context, reason: reason)
             defer { scope.end() }
             return try body(scope)
@@ -79,7 +96,8 @@ package final class SQLiteStore: Store {
     package func kernelRead<Value: Sendable>(
         _ reason: KernelReason, _ body: @escaping @Sendable (any KernelScope) throws -> Value
     ) async throws -> Value {
-        try await readers.submit { [context] connection in
+        count(reason)
+        return try await readers.submit(kilosteps: limits.kernelKilosteps) { [context] connection in
             let scope = SQLiteKernelScope(connection, context, reason: reason)
             defer { scope.end() }
             return try body(scope)

@@ -73,3 +73,16 @@ final class Statement {
         return Row(values)
     }
 }
+
+extension Row {
+    /// What the answer takes in memory, roughly.
+    var byteCount: Int {
+        values.reduce(16) { sum, value in
+            switch value {
+            case .text(let text): sum + 16 + text.utf8.count
+            case .blob(let bytes): sum + 32 + bytes.count
+            case .null, .integer: sum + 16
+            }
+        }
+    }
+}

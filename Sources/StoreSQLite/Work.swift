@@ -6,9 +6,13 @@ class Work: @unchecked Sendable {  // passed from the caller to one thread, and 
     /// Runs outside any transaction, with nothing beside it.
     let isExclusive: Bool
 
-    init(durability: Durability, isExclusive: Bool) {
+    /// Engine steps that it may take, in thousands.
+    let kilosteps: Int
+
+    init(durability: Durability, isExclusive: Bool, kilosteps: Int) {
         self.durability = durability
         self.isExclusive = isExclusive
+        self.kilosteps = kilosteps
     }
     /// False if the closure threw. May run again, when a neighbour's failure undid the whole batch.
     func perform(_ connection: Connection) -> Bool { false }
@@ -22,14 +26,17 @@ final class WorkOf<Value: Sendable>: Work, @unchecked Sendable {  // as above
     private var result: Result<Value, any Error>?
 
     init(
-        durability: Durability, isExclusive: Bool, continuation: CheckedContinuation<Value, any Error>,
+        durability: Durability, isExclusive: Bool, kilosteps: Int, continuation: CheckedContinuation<Value, any Error>,
         body: @escaping (Connection) throws -> Value
     ) {
         self.body = body
         self.continuation = continuation
-        super.init(durability: durability, isExclusive: isExclusive)
+        super.init(durability: durability, isExclusive: isExclusive, kilosteps: kilosteps)
     }
     override func perform(_ connection: Connection) -> Bool {
+        connection.sentry.fuel = kilosteps
+        // What ends the transaction is not the closure's to pay for.
+        defer { connection.sentry.fuel = .max }
         let result = Result { try body(connection) }
         self.result = result
         if case .success = result { return true }

@@ -33,17 +33,21 @@ final class Writer: @unchecked Sendable {  // `connection` and `ledger` are touc
     }
 
     func submit<Value: Sendable>(
-        _ durability: Durability, isExclusive: Bool = false, _ body: @escaping @Sendable (Connection) throws -> Value
+        _ durability: Durability, isExclusive: Bool = false, kilosteps: Int = .max, _ body: @escaping @Sendable (Connection) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
-            let work = WorkOf(durability: durability, isExclusive: isExclusive, continuation: continuation, body: body)
+            let work = WorkOf(
+                durability: durability, isExclusive: isExclusive, kilosteps: kilosteps, continuation: continuation, body: body)
             do { try queue.push(work) } catch { continuation.resume(throwing: error) }
         }
     }
 
-    /// Does what is queued, then closes the connection.
+    /// Takes no more; what is queued is done, then the connection is closed.
+    func stop() { queue.close() }
+
+    /// Returns when that has happened.
     func close() async {
-        queue.close()
+        stop()
         await withCheckedContinuation { continuation in
             Thread.detachNewThread { [finished] in
                 finished.wait()
@@ -83,7 +87,6 @@ final class Writer: @unchecked Sendable {  // `connection` and `ledger` are touc
             return
         }
         for (index, work) in batch.enumerated() {
-            connection.sentry.fuel = connection.limits.kilosteps
             do {
                 _ = try connection.rows(Transaction.save, [], as: .trusted)
                 let mark = connection.heads.mark

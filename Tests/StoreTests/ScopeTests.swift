@@ -181,7 +181,7 @@ import Vocabulary
         ]) func budget(_ text: String) async throws
     {
         var limits = SQLiteLimits()
-        limits.kilosteps = 500
+        limits.tenantKilosteps = 500
         limits.rows = 1_000
         let bench = try await Bench(limits: limits)
         let a = bench.tenant(1)
@@ -208,6 +208,12 @@ import Vocabulary
         let bench = try await Bench(limits: limits)
         let long = String(repeating: "x", count: 100_001)
         await #expect(throws: StoreFault.self) { try await bench.addNote(bench.tenant(1), 1, long) }
+        limits.answerBytes = 50_000
+        let small = try await Bench(limits: limits)
+        try await small.addNote(small.tenant(1), 1, String(repeating: "x", count: 30_000))
+        try await small.addNote(small.tenant(1), 2, String(repeating: "x", count: 30_000))
+        await #expect(throws: StoreFault.self) { try await small.store.tenantRead(small.tenant(1)) { _ = try $0.rows(NoteTable.all) } }
+        await small.close()
         let doubling =
             "replace(replace(replace(replace(replace('aaaaaaaaaa', 'a', 'bbbbbbbbbb'), 'b', 'cccccccccc'), 'c', 'dddddddddd'), 'd', 'eeeeeeeeee'), 'e', 'ffffffffff')"
         await #expect(throws: StoreFault.self) {

@@ -75,7 +75,7 @@ import Vocabulary
         async throws
     {
         var limits = SQLiteLimits()
-        limits.kilosteps = 200
+        limits.tenantKilosteps = 200
         let bench = try await Bench(limits: limits)
         let a = bench.tenant(1)
         try await bench.store.tenant(a) { db in
