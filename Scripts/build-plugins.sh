@@ -3,7 +3,7 @@
 #
 #   Scripts/build-plugins.sh [debug|release] OUTDIR [PACKAGE_FOLDER …]
 #
-# Without package folders: every folder in plugins/ that has a plugin.json. All packages share one scratch path, so that the kit
+# Without package folders: every folder in plugins/ that has a plugin.json, but for the template. All packages share one scratch path, so that the kit
 # is compiled once; the build plan is made anew for each, because a kept one would be that of the package before. A library that did not change is left alone, hence a running server sees nothing to reload.
 set -eu
 
@@ -24,6 +24,7 @@ out=$(CDPATH= cd -- "$1" && pwd)
 shift
 if [ $# -eq 0 ]; then
     for manifest in "$root"/plugins/*/plugin.json; do
+        [ "$manifest" = "$root/plugins/template/plugin.json" ] && continue
         [ -e "$manifest" ] && set -- "$@" "$(dirname -- "$manifest")"
     done
 fi

@@ -213,11 +213,14 @@ public struct InvoiceFact: Sendable, Hashable, Codable {
     public var periodStart: Timestamp?
     public var periodEnd: Timestamp?
     public var nextAttemptAt: Timestamp?
+    /// The payment by which it was or is to be paid, where the provider says so: a dispute may name nothing else.
+    public var payment: String?
     public var asOf: Timestamp
     public init(
         invoice: String, subscription: String?, customer: String?, isPaid: Bool, hasFailed: Bool, amount: Money?, periodStart: Timestamp?,
-        periodEnd: Timestamp?, nextAttemptAt: Timestamp? = nil, asOf: Timestamp
+        periodEnd: Timestamp?, nextAttemptAt: Timestamp? = nil, asOf: Timestamp, payment: String? = nil
     ) {
+        self.payment = payment
         self.invoice = invoice
         self.subscription = subscription
         self.customer = customer
