@@ -128,7 +128,7 @@ let entries: [Entry] = [
     tests("IdentityTests", on: ["Identity", "Tenancy", "RoomTesting", "Vocabulary", "Store", "HookEngine", "HTTPEdge", "Signing", "KeyValue", "CArgon2"]),
     tests("AccessTests", on: ["Access", "Identity", "Tenancy", "RoomTesting", "Vocabulary", "Store", "HookEngine", "HTTPEdge"]),
     tests("CatalogTests", on: ["Catalog", "HTTPEdge"]),
-    tests("BillingTests", on: ["Billing", "Catalog", "RoomTesting", "HookEngine", "HTTPEdge", "KeyValue", "Store"]),
+    tests("BillingTests", on: ["Billing", "Catalog", "RoomTesting", "HookEngine", "HTTPEdge", "KeyValue", "Store", "CSQLite"]),
     tests("LicensingTests", on: ["Licensing", "LicenseFormat", "Catalog", "RoomTesting"]),
     tests("SeatsTests", on: ["Seats", "Licensing", "LicenseFormat", "Catalog", "RoomTesting"]),
     tests("CommandLineTests", on: ["coditect", "LicenseFormat", "Signing", "Vocabulary"]),
