@@ -48,27 +48,53 @@ package struct Notifications: Sendable {
     func deliver(_ request: MailRequested, _ act: Act) async throws {
         var values = request.values
         for (name, box) in request.sealed {
-            guard let bytes = Data(base64Encoded: box) else { throw PermanentFailure("the sealed value \(name) is not base64") }
-            values[name] = String(decoding: try sealer.open([UInt8](bytes), context: request.context(of: name)), as: UTF8.self)
+            // What does not open now never will: staff is told, instead of trying for ever.
+            guard let bytes = Data(base64Encoded: box), let plain = try? sealer.open([UInt8](bytes), context: request.context(of: name))
+            else {
+                throw PermanentFailure("the sealed value \(name) of \(request.template) does not open")
+            }
+            values[name] = String(decoding: plain, as: UTF8.self)
         }
         let writer = MailWriter(brand: brand, origin: origin())
         for user in try await recipients(request.recipient) {
-            let isSent = try await store.kernelRead(KernelReason("notifications.look")) { db in
-                try db.row(NotificationTable.wasSent, request.key, user) != nil
-            }
-            guard !isSent, let address = try await addresses.address(of: user), MailText.isAddress(address.email) else { continue }
+            guard let address = try await addresses.address(of: user), MailText.isAddress(address.email) else { continue }
+            guard try await claim(request, user, act) else { continue }
             let words = writer.write(request.template, values: values, recipient: address.name, isForStaff: request.recipient == .staff)
             let stamp = Hex.encode(sealer.digest(Array("\(request.key)/\(user)".utf8), purpose: "notifications.message_id").prefix(16))
-            let domain = settings[NotificationSettings.from].split(separator: "@").last.map(String.init) ?? "localhost"
-            try await transport.send(
-                Mail(
-                    from: settings[NotificationSettings.from], sender: brand, to: address, subject: words.subject, text: words.text,
-                    html: words.html, messageID: "\(stamp)@\(domain)", at: act.now))
+            let from = settings[NotificationSettings.from]
+            let domain = from.split(separator: "@").last.map(String.init) ?? "localhost"
+            do {
+                try await transport.send(
+                    Mail(
+                        from: from, sender: brand, to: address, subject: words.subject, text: words.text, html: words.html,
+                        messageID: "\(stamp)@\(domain)", at: act.now))
+            } catch {
+                try await store.kernel(KernelReason("notifications.give_back")) { db in
+                    try db.run(NotificationTable.giveBack, request.key, user)
+                }
+                throw error
+            }
             try await store.kernel(KernelReason("notifications.record")) { db in
-                try db.run(NotificationTable.insertSent, request.key, user, request.template, act.now)
+                try db.run(NotificationTable.giveBack, request.key, user)
+                guard try db.row(NotificationTable.insertSent, request.key, user, request.template, act.now) != nil else { return }
                 try db.journal(
                     JournalEntry("mail.sent", subject: "user:\(user)", details: ["template": .string(request.template)]), act)
             }
+        }
+    }
+
+    /// Another delivery of the same occasion is sending; its end is waited for, as it may fail.
+    struct AlreadySending: Error {}
+    /// Longer than any transport may take; after a crash the mail waits this long.
+    private static let claimLength = Duration.minutes(5)
+
+    /// False if the mail went out before. Throws `AlreadySending`.
+    private func claim(_ request: MailRequested, _ user: UserID, _ act: Act) async throws -> Bool {
+        try await store.kernel(KernelReason("notifications.claim")) { db in
+            if try db.row(NotificationTable.wasSent, request.key, user) != nil { return false }
+            let until = act.now + Self.claimLength
+            guard try db.row(NotificationTable.claim, request.key, user, until, act.now) != nil else { throw AlreadySending() }
+            return true
         }
     }
 
@@ -88,7 +114,9 @@ package struct Notifications: Sendable {
         let before = act.now - .days(Int64(settings[NotificationSettings.retentionDays]))
         var removed = 0
         repeat {
-            removed = try await store.kernel(KernelReason("notifications.purge")) { db in try db.rows(NotificationTable.purge, before, 500).count }
+            removed = try await store.kernel(KernelReason("notifications.purge")) { db in
+                try db.rows(NotificationTable.purge, before, 500).count
+            }
         } while removed == 500
         let next = try purgeJob(at: act.now + .days(1))
         try await store.kernel(KernelReason("notifications.purge_again")) { db in

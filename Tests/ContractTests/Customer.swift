@@ -49,10 +49,8 @@ extension TestPlatform {
             let text = try String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)
             guard text.contains("<\(address)>") else { continue }
             for part in text.components(separatedBy: "\r\n\r\n") {
-                let encoded = part.components(separatedBy: "\r\n--")[0]
-                guard let bytes = Data(base64Encoded: encoded, options: .ignoreUnknownCharacters) else { continue }
-                let words = String(decoding: bytes, as: UTF8.self)
-                if let range = words.range(of: "token=") { return String(words[range.upperBound...].prefix { !$0.isWhitespace }) }
+                let body = part.components(separatedBy: "\r\n--")[0]
+                if let range = body.range(of: "token=") { return String(body[range.upperBound...].prefix { !$0.isWhitespace }) }
             }
         }
         throw NoMail(address: address)
