@@ -32,7 +32,7 @@ extension Identity {
         let applicant = try Applicant(
             SignUpForm(email: email, password: password, firstName: firstName, lastName: lastName, organization: nil, tier: nil))
         try strength.check(password, person: applicant.person)
-        let candidate = try candidate(applicant, try await passwords.hash(password), nil, act)
+        let candidate = try candidate(applicant, try await passwords.hash(password), act)
         try await store.kernel(KernelReason("identity.redeem_first_administrator")) { db in
             guard try db.row(UserTable.useLink, digest, LinkPurpose.firstAdministrator.rawValue, act.now) != nil,
                 try db.row(UserTable.anyAdministrator) == nil

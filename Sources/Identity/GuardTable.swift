@@ -25,6 +25,8 @@ enum GuardTable {
         """)
     static let knows = SQL(
         "identity.known_network", "SELECT 1 FROM known_network WHERE user_id = $1 AND network_digest = $2 AND proved_at > $3")
+    static let networksOf = SQL(
+        "identity.networks_of_user", "SELECT network_digest FROM known_network WHERE user_id = $1 ORDER BY proved_at DESC LIMIT 200")
     static let learn = SQL(
         "identity.learn_network",
         """

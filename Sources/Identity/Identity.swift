@@ -69,16 +69,14 @@ package struct Identity: Sendable {
         try db.journal(JournalEntry(action, subject: subject, outcome: outcome, details: details, decision: decision), act, tenant: tenant)
     }
 
-    /// Asks for a mail; `secret` travels sealed as `token`. Two with one key are one mail.
+    /// Asks for a mail; what stands in `sealed` travels sealed. Two with one key are one mail.
     func mail(
-        _ template: String, to user: UserID, key: String, values: [String: String] = [:], secret: String? = nil, in db: any KernelScope,
-        _ act: Act
+        _ template: String, to user: UserID, key: String, values: [String: String] = [:], sealed secrets: [String: String] = [:],
+        in db: any KernelScope, _ act: Act
     ) throws {
-        var sealed: [String: String] = [:]
-        if let secret {
-            let box = try vault.sealer.seal(
-                Array(secret.utf8), context: MailRequested.context(template: template, name: "token", key: key))
-            sealed["token"] = Data(box).base64EncodedString()
+        let sealed = try secrets.reduce(into: [String: String]()) { sealed, secret in
+            let context = MailRequested.context(template: template, name: secret.key, key: key)
+            sealed[secret.key] = Data(try vault.sealer.seal(Array(secret.value.utf8), context: context)).base64EncodedString()
         }
         try db.emit(MailRequested(recipient: .user(user), template: template, values: values, sealed: sealed, key: key), act)
     }
@@ -90,7 +88,7 @@ package struct Identity: Sendable {
         try db.run(UserTable.insertLink, link.digest, purpose.rawValue, user, act.now, act.now + life)
         try mail(
             purpose.rawValue, to: user, key: "\(purpose.rawValue):\(Hex.encode(link.digest.prefix(16)))",
-            values: ["hours": String(life.wholeSeconds / 3_600)], secret: link.text, in: db, act)
+            values: ["hours": String(life.wholeSeconds / 3_600)], sealed: ["token": link.text], in: db, act)
     }
 
     /// Ends sessions that `sql` names and gives their ids, to be forgotten after the commit.

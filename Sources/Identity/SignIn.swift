@@ -79,6 +79,7 @@ extension Identity {
         let expiresAt: Timestamp
         let kind: AuthSession.Kind
         let provenance: Provenance
+        let deviceLabel: String?
         let deviceBox: [UInt8]?
         let addressBox: [UInt8]?
         let rehashed: String?
@@ -116,7 +117,8 @@ extension Identity {
         }
         return Opening(
             session: session, secret: secret, secretDigest: digest, expiresAt: act.now + life, kind: kind, provenance: provenance,
-            deviceBox: try box(device.label, "device"), addressBox: try box(act.address, "address"), rehashed: rehashed)
+            deviceLabel: device.label, deviceBox: try box(device.label, "device"), addressBox: try box(act.address, "address"),
+            rehashed: rehashed)
     }
 
     private enum Opened: Sendable {
@@ -156,9 +158,19 @@ extension Identity {
                 try journal("password.rehashed", "user:\(account.id)", tenant: account.homeTenant, in: db, act)
             }
             try insert(opening, user: account.id, place, in: db, act)
-            try db.run(GuardTable.learn, account.id, attempt.guessing.network, act.now)
+            try meet(attempt.guessing.network, of: account.id, opening, in: db, act)
             return .opened(account, place)
         }
+    }
+
+    /// Remembers the network; tells the person when it is new and not the first.
+    private func meet(_ network: [UInt8], of user: UserID, _ opening: Opening, in db: any KernelScope, _ act: Act) throws {
+        let known = try db.rows(GuardTable.networksOf, user).map { try $0.blob(0) }
+        try db.run(GuardTable.learn, user, network, act.now)
+        guard !known.isEmpty, !known.contains(network) else { return }
+        try mail(
+            "new_sign_in", to: user, key: "new_sign_in:\(opening.session)", sealed: ["device": opening.deviceLabel ?? "not named"], in: db,
+            act)
     }
 
     func insert(_ opening: Opening, user: UserID, _ place: MemberStanding, in db: any KernelScope, _ act: Act) throws {

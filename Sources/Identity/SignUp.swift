@@ -38,6 +38,7 @@ extension Identity {
         let applicant = try Applicant(form)
         try strength.check(form.password, person: applicant.person)
 
+        var candidate: Candidate?
         // The policy sees how many pilots there are; if that number moved before the transaction, it is asked again.
         for _ in 0..<8 {
             let used = try await pilotsUsed(act.now)
@@ -52,11 +53,18 @@ extension Identity {
                 try await refuseSignUp(reason, verdict.decision, act)
                 throw CommonProblems.denied(reason, retryAfterSeconds: seconds)
             }
-            let encoded = try await passwords.hash(form.password)
-            let candidate = try candidate(applicant, encoded, verdict.decision, act)
+            var ready: Candidate
+            if let candidate {
+                ready = candidate
+            } else {
+                ready = try self.candidate(applicant, try await passwords.hash(form.password), act)
+            }
+            ready.decision = verdict.decision
+            candidate = ready
+            let entry = ready
             let result = try await change(KernelReason("identity.sign_up")) { db -> Changed<SignedUp?> in
                 if applicant.isPilot, try countPilots(act.now, in: db) != used { return Changed(nil) }
-                return Changed(try db.once(act) { try enter(candidate, in: db, act) })
+                return Changed(try db.once(act) { try enter(entry, in: db, act) })
             }
             if let result { return result }
         }
@@ -79,10 +87,10 @@ extension Identity {
     }
 
     /// Everything of a new account that costs time, made before the transaction.
-    func candidate(_ applicant: Applicant, _ encoded: String, _ decision: DecisionID?, _ act: Act) throws -> Candidate {
+    func candidate(_ applicant: Applicant, _ encoded: String, _ act: Act) throws -> Candidate {
         let id: UserID = vault.entropy.id(act.now)
         return Candidate(
-            id: id, applicant: applicant, encoded: encoded, decision: decision, mailDigest: fields.digest(applicant.mail),
+            id: id, applicant: applicant, encoded: encoded, decision: nil, mailDigest: fields.digest(applicant.mail),
             mailBox: try fields.seal(applicant.mail.display, id, "mail"),
             firstNameBox: try fields.seal(applicant.firstName, id, "first_name"),
             lastNameBox: try fields.seal(applicant.lastName, id, "last_name"))
@@ -184,7 +192,7 @@ struct Candidate: Sendable {
     let id: UserID
     let applicant: Applicant
     let encoded: String
-    let decision: DecisionID?
+    var decision: DecisionID?
     let mailDigest: [UInt8]
     let mailBox: [UInt8]
     let firstNameBox: [UInt8]

@@ -179,6 +179,21 @@ struct SignInTests {
         #expect(try await house.actions().filter { $0 == "password.rehashed" }.count == 1)
     }
 
+    @Test("a sign-in from a new network is told to the person, the first one and one from a known network are not")
+    func newNetwork() async throws {
+        let house = try await IdentityHouse()
+        let account = try await house.member()
+        _ = try await house.login(from: "192.0.2.1")
+        _ = try await house.login(from: "192.0.2.1")
+        #expect(try await house.mails("new_sign_in").isEmpty)
+        _ = try await house.login(from: "198.51.100.1")
+        let mails = try await house.mails("new_sign_in")
+        #expect(mails.map(\.recipient) == [.user(account.id)])
+        #expect(mails.allSatisfy { $0.values.isEmpty && !"\($0)".contains("198.51") }, "what the device is called travels sealed")
+        _ = try await house.login(from: "198.51.100.1")
+        #expect(try await house.mails("new_sign_in").count == 1)
+    }
+
     @Test("who is in no tenant any more cannot sign in")
     func noMembership() async throws {
         let house = try await IdentityHouse()
