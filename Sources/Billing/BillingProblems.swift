@@ -45,19 +45,20 @@ package enum BillingProblems {
     ]
 
     /// What a caller is told of a provider's failure at a checkout or portal.
-    static func of(_ error: PaymentProviderError) -> Problem {
-        switch error {
-        case .refused(let code, _): providerRefused.with(["provider_code": .string(String(code.prefix(100)))])
+    static func of(_ error: any Error) -> Problem {
+        switch error as? PaymentProviderError {
+        case .refused(let code, _)?: providerRefused.with(["provider_code": .string(String(code.prefix(100)))])
         default: providerUnreachable.retry(afterSeconds: 5)
         }
     }
     /// What a provider is told of a webhook that it, or somebody else, sent.
-    static func ofWebhook(_ error: PaymentProviderError) -> Problem {
-        switch error {
-        case .forged: webhookForged
-        case .stale: webhookStale
-        case .unreachable: providerUnavailable.retry(afterSeconds: 30)
-        default: webhookMalformed
+    static func ofWebhook(_ error: any Error) -> Problem {
+        switch error as? PaymentProviderError {
+        case .forged?: webhookForged
+        case .stale?: webhookStale
+        case .malformed?, .refused?: webhookMalformed
+        // The plugin itself is in trouble: the provider should deliver again later.
+        default: providerUnavailable.retry(afterSeconds: 30)
         }
     }
 }

@@ -51,8 +51,8 @@ struct CheckoutDesk {
         let session: CheckoutSession
         do {
             session = try await provider.startCheckout(request)
-        } catch let error as PaymentProviderError {
-            if case .refused = error { try await refused(intent, tenant, act) }
+        } catch {
+            if case .refused? = error as? PaymentProviderError { try await refused(intent, tenant, act) }
             throw BillingProblems.of(error)
         }
         return try await record(intent, session, tenant, act)
@@ -155,12 +155,15 @@ struct CheckoutDesk {
             trialDays: intent.trialDays,
             successURL: BillingSettings.target(parts.settings[BillingSettings.successURL], origin: origin),
             cancelURL: BillingSettings.target(parts.settings[BillingSettings.cancelURL], origin: origin),
-            idempotencyKey: intent.idempotencyKey)
+            idempotencyKey: intent.idempotencyKey,
+            productName: parts.catalog[intent.tier]?.name)
     }
 
     private func record(_ intent: CheckoutIntent, _ session: CheckoutSession, _ tenant: TenantID, _ act: Act) async throws -> CheckoutAnswer
     {
-        guard PaymentInbox.isName(session.id), session.url.utf8.count <= 4_096 else { throw BillingProblems.of(.malformed("session")) }
+        guard PaymentInbox.isName(session.id), session.url.utf8.count <= 4_096 else {
+            throw BillingProblems.of(PaymentProviderError.malformed("session"))
+        }
         let box = try parts.floor.sealer.seal(Array(session.url.utf8), context: CheckoutIntent.context(intent.id))
         return try await store.kernel(CheckoutDesk.opening, .flushed) { db in
             try db.once(act) {
@@ -197,7 +200,7 @@ struct CheckoutDesk {
         let url: String
         do {
             url = try await provider.openPortal(PortalRequest(customer: customer, returnURL: back)).url
-        } catch let error as PaymentProviderError {
+        } catch {
             throw BillingProblems.of(error)
         }
         try await store.tenant(tenant) { db in

@@ -29,7 +29,7 @@ struct PaymentInbox {
         let event: VerifiedEvent
         do {
             event = try provider.verify(delivery)
-        } catch let error as PaymentProviderError {
+        } catch {
             throw BillingProblems.ofWebhook(error)
         }
         guard PaymentInbox.isName(event.id), PaymentInbox.isName(event.type) else { throw BillingProblems.webhookMalformed }

@@ -73,6 +73,7 @@ struct FactReading {
     var reference: String?
     var subscription: String?
     var customer: String?
+    var payment: String?
     var amount: Money?
     var asOf: Timestamp
     /// What a mail about it is about; nil: the event alone.
@@ -86,17 +87,20 @@ struct FactReading {
         switch fact {
         case .dispute(let fact):
             (type, subscription, customer, amount, asOf) = (.disputeOpened, fact.subscription, fact.customer, fact.amount, fact.asOf)
+            payment = fact.payment
             (subject, weight) = ("dispute:\(fact.dispute)", 0)
         case .refund(let fact):
             (type, subscription, customer, amount, asOf) = (.refundCreated, fact.subscription, fact.customer, fact.amount, fact.asOf)
+            payment = fact.payment
             (subject, weight) = ("refund:\(fact.refund)", 1)
         case .checkout(let fact):
             (session, reference, subscription) = (fact.session, fact.reference, fact.subscription)
             (customer, asOf, subject, weight) = (fact.customer, fact.asOf, "checkout:\(fact.session)", 2)
-            // Failed without a subscription: the session ran out unused, nobody tried to pay.
-            type = fact.isPaid ? .checkoutCompleted : fact.hasFailed && fact.subscription != nil ? .paymentFailed : nil
+            // One that failed asks nothing: its invoice tells of the failed payment, and a session that ran out is no failure.
+            type = fact.isPaid ? .checkoutCompleted : nil
         case .invoice(let fact):
             (subscription, customer, amount, asOf) = (fact.subscription, fact.customer, fact.amount, fact.asOf)
+            payment = fact.payment
             (subject, weight) = ("invoice:\(fact.invoice)", 3)
             // An invoice of no subscription changes nothing.
             if fact.subscription != nil { type = fact.isPaid ? .paymentSucceeded : fact.hasFailed ? .paymentFailed : nil }

@@ -110,6 +110,7 @@ struct PaymentPosting {
                     != nil
             else { return try db.settle(delivery) }
             for anchor in anchors { try db.run(InboxTable.wait, news.provider, anchor.kind.rawValue, anchor.object, event.id) }
+            if news.type == .disputeOpened || news.type == .refundCreated { try BillingMails.notifyStaff("event_parked", event, db, act) }
             try db.enqueue(
                 NewJob(PaymentInbox.parkedKind, key: event.id.description, tenant: nil, payload: Job(event: event.id), runAt: notice), act)
             try db.settle(delivery)

@@ -2,7 +2,7 @@ import Vocabulary
 
 /// A provider's object by which an event finds its tenant.
 package struct RouteAnchor: Hashable, Sendable, Codable, Comparable {
-    package enum Kind: String, Hashable, Sendable, Codable { case reference, session, customer, subscription }
+    package enum Kind: String, Hashable, Sendable, Codable { case reference, session, customer, subscription, payment }
     package let kind: Kind
     package let object: String
     package init(_ kind: Kind, _ object: String) {
@@ -45,7 +45,7 @@ enum PaymentRouting: Hashable {
 
 extension PaymentNews {
     /// What becomes known to be the tenant's once the event is: later events of the same objects find their way by it.
-    var links: [RouteAnchor] { Set(readings.flatMap(\.links)).filter { $0.kind == .customer || $0.kind == .subscription }.sorted() }
+    var links: [RouteAnchor] { Set(readings.flatMap(\.links)).filter { $0.kind != .reference }.sorted() }
 }
 
 extension FactReading {
@@ -55,14 +55,14 @@ extension FactReading {
         if let session { return [RouteAnchor(.session, session)] }
         return [
             subscription.map { RouteAnchor(.subscription, $0) }, reference.map { RouteAnchor(.reference, $0) },
-            customer.map { RouteAnchor(.customer, $0) },
+            customer.map { RouteAnchor(.customer, $0) }, payment.map { RouteAnchor(.payment, $0) },
         ].compactMap { $0 }
     }
     /// What must not contradict.
     var links: [RouteAnchor] {
         [
             subscription.map { RouteAnchor(.subscription, $0) }, customer.map { RouteAnchor(.customer, $0) },
-            reference.map { RouteAnchor(.reference, $0) },
+            reference.map { RouteAnchor(.reference, $0) }, payment.map { RouteAnchor(.payment, $0) },
         ].compactMap { $0 }
     }
 }

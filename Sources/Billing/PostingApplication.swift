@@ -95,11 +95,8 @@ extension PaymentNews {
     func isStale(in mirror: Mirror) -> Bool {
         guard type == .paymentFailed else { return false }
         return facts.allSatisfy { fact in
-            switch fact {
-            case .invoice(let fact): fact.isPaid || mirror.invoices[fact.invoice]?.isPaid ?? false
-            case .checkout(let fact): fact.isPaid || mirror.checkouts[fact.session]?.isPaid ?? false
-            default: true
-            }
+            guard case .invoice(let fact) = fact else { return true }
+            return fact.isPaid || mirror.invoices[fact.invoice]?.isPaid ?? false
         }
     }
 
@@ -113,7 +110,7 @@ extension PaymentNews {
             case .subscription(let fact):
                 names = [fact.subscription, fact.reference, fact.customer, fact.providerPrice]
                 quantity = fact.quantity
-            case .invoice(let fact): names = [fact.invoice, fact.subscription, fact.customer]
+            case .invoice(let fact): names = [fact.invoice, fact.subscription, fact.customer, fact.payment]
             case .refund(let fact): names = [fact.refund, fact.subscription, fact.customer, fact.payment]
             case .dispute(let fact): names = [fact.dispute, fact.subscription, fact.customer, fact.payment]
             @unknown default: names = []

@@ -87,14 +87,14 @@ package struct StandingTerms: Sendable {
     }
 
     /// What a provider's price stands for: the configured name first, then the tier in the provider's own notes, then what was offered.
-    func offer(price: String?, tier: String?, intended: Offer?, period: Duration?) -> Offer? {
+    func offer(price: String?, tier: String?, interval: BillingInterval?, intended: Offer?, period: Duration?) -> Offer? {
         if let price, let offer = prices.offer(provider: provider, price: price) {
             return Offer(tier: offer.tier.name, interval: offer.interval)
         }
         guard let tier = tier ?? intended?.tier else { return nil }
         // Half a year tells a yearly period from a monthly one, whatever the month.
-        let interval = period.map { $0 > .days(180) ? BillingInterval.year : .month }
-        return Offer(tier: tier, interval: interval ?? intended?.interval ?? .month)
+        let length = period.map { $0 > .days(180) ? BillingInterval.year : .month }
+        return Offer(tier: tier, interval: interval ?? length ?? intended?.interval ?? .month)
     }
 
     /// Whether `left` is less than `right`: the lower tier, or fewer units of the same.
@@ -155,7 +155,8 @@ private struct StandingReading {
 
     private func offer(_ price: String?, _ tier: String?, _ fact: SubscriptionFact) -> Offer? {
         let period = fact.periodStart.flatMap { start in fact.periodEnd.map { $0 - start } }
-        return terms.offer(price: price, tier: tier, intended: intended, period: fact.status == .trialing ? nil : period)
+        return terms.offer(
+            price: price, tier: tier, interval: fact.interval, intended: intended, period: fact.status == .trialing ? nil : period)
     }
 
     /// Why nothing is granted yet; nil once the first payment or a trial stands.

@@ -50,6 +50,7 @@ package struct SubscriptionState: Joinable, Codable {
         order.by(left.quantity, right.quantity)
         order.by(left.providerPrice, right.providerPrice)
         order.by(left.tier, right.tier)
+        order.by(left.interval?.rawValue, right.interval?.rawValue)
         order.by(left.periodStart, right.periodStart)
         order.by(left.reference, right.reference)
         order.by(left.customer, right.customer)

@@ -14,7 +14,9 @@ struct CheckoutTests {
         #expect(answer == CheckoutAnswer(sessionID: "cs_1", url: "https://pay.example/1"))
         let request = try #require(house.provider.requests.first)
         #expect(request.tier == "pro" && request.interval == .year && request.quantity == 3 && request.trialDays == 14)
-        #expect(request.unitPrice == Money(amountMinor: 99000, currency: Say.usd) && request.providerPrice == "price_pro_year")
+        #expect(
+            request.unitPrice == Money(amountMinor: 99000, currency: Say.usd) && request.providerPrice == "price_pro_year"
+                && request.productName == "Pro")
         #expect(request.tenant == house.tenant.description && request.customer == nil && request.customerEmail == "buyer@example.com")
         #expect(request.successURL == "https://app.example/billing/success" && request.cancelURL == "https://app.example/billing/cancelled")
         let intents = try await house.rows("SELECT lower(hex(id)) FROM billing_checkout_all")

@@ -120,11 +120,30 @@ struct RoutingTests {
         #expect(house.mails() == ["staff:event_parked"])
     }
 
+    @Test("a dispute that names only a payment finds its tenant by whatever told of that payment, before or after")
+    func byPayment() async throws {
+        for invoiceFirst in [true, false] {
+            let house = try await House.make()
+            try await house.checkout()
+            for told in Lives.bought.prefix(2) { try await house.deliverAndRun(told.of("a", session: "cs_1", reference: house.reference)) }
+            let invoice = InvoiceFact(
+                invoice: "in_1", subscription: "sub_1_a", customer: nil, isPaid: true, hasFailed: false, amount: nil, periodStart: day(0),
+                periodEnd: day(30), asOf: day(0), payment: "pi_1")
+            let dispute = DisputeFact(
+                dispute: "dp_1", payment: "pi_1", customer: nil, subscription: nil, amount: nil, status: "open", reason: nil, asOf: day(0))
+            let events = [Told("i", .invoice(invoice)), Told("d", .dispute(dispute))]
+            for told in invoiceFirst ? events : events.reversed() { try await house.deliverAndRun(told) }
+            #expect(try await house.event("d").status == .applied && house.mails(house.tenant).contains("staff:dispute_opened"))
+            #expect(house.mails().contains("staff:event_parked") == !invoiceFirst, "nobody waits a day to hear of a dispute")
+            #expect(try await house.rows("SELECT kind, object FROM billing_reversal_all") == [[.text("dispute"), .text("dp_1")]])
+        }
+    }
+
     @Test("an event that names nothing to route by is refused, not lost")
     func unroutable() async throws {
         let house = try await House.make()
         let dispute = DisputeFact(
-            dispute: "dp_1", payment: "pay_1", customer: nil, subscription: nil, amount: nil, status: "open", reason: nil, asOf: day(0))
+            dispute: "dp_1", payment: nil, customer: nil, subscription: nil, amount: nil, status: "open", reason: nil, asOf: day(0))
         try await house.deliverAndRun(Told("e1", .dispute(dispute)))
         #expect(try await house.event("e1").status == .refused)
         #expect(house.mails() == ["staff:event_refused"])

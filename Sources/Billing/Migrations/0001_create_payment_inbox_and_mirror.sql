@@ -30,7 +30,7 @@ CREATE INDEX payment_event_by_status ON payment_event (status, received_at, id);
 -- Whose is a provider's object: a link once known never moves.
 CREATE TABLE payment_route (
     provider TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('reference', 'session', 'customer', 'subscription')),
+    kind TEXT NOT NULL CHECK (kind IN ('reference', 'session', 'customer', 'subscription', 'payment')),
     object TEXT NOT NULL CHECK (length(object) BETWEEN 1 AND 255),
     tenant_id BLOB NOT NULL CHECK (length(tenant_id) = 16),
     since_at INTEGER NOT NULL,
