@@ -36,7 +36,7 @@ struct EdgeKeys: Sendable {
 }
 
 /// Which page of a list a caller wants.
-package struct PageRequest: Sendable, Hashable {
+package struct ListRequest: Sendable, Hashable {
     /// 1 … 100, 20 where not said.
     package let limit: Int
     /// Where the page before ended: what the handler gave to `Page.next`. Nil: the first page.
@@ -65,14 +65,14 @@ package struct Page<Item: Sendable>: Sendable {
 
 extension Call {
     /// The wanted page; a route that pages declares `query: QueryField.paging`. A cursor of another route, tenant or caller is 422.
-    package func page() throws(Problem) -> PageRequest {
+    package func page() throws(Problem) -> ListRequest {
         let limit = query["limit"].flatMap { Int($0) } ?? 20
         guard (1...100).contains(limit) else { throw CommonProblems.invalid("limit", "must be a whole number from 1 to 100") }
-        guard let cursor = query["cursor"] else { return PageRequest(limit: limit, after: nil) }
+        guard let cursor = query["cursor"] else { return ListRequest(limit: limit, after: nil) }
         guard let after = keys.open(cursor, scope: cursorScope) else {
             throw CommonProblems.invalid("cursor", "must be the next_cursor of an earlier answer of this list")
         }
-        return PageRequest(limit: limit, after: after)
+        return ListRequest(limit: limit, after: after)
     }
     /// The answer to `page()`: `{named: […], "next_cursor": …}`.
     package func reply<Item>(_ page: Page<Item>, named: String = "items", _ json: (Item) throws -> JSONValue) rethrows -> Reply {

@@ -20,12 +20,8 @@ extension Leases {
                     LicenseProblems.expired, LicenseProblems.revoked, CommonProblems.notFound, CommonProblems.unavailable,
                 ], creates: true
             ) { call in
-                let body = try call.decode(Wire.AcquireBody.self)
-                let answer = try await acquire(
-                    Request(
-                        hardwareID: body.hardwareID, hostname: body.hostname, os: body.os, version: body.version, license: body.licenseID),
-                    try call.caller(), call.act)
-                return Wire.reply([
+                let answer = try await acquire(try Wire.request(call), try call.caller(), call.act)
+                return .json(value: [
                     "license_id": .string(answer.grant.license.description), "session_id": .string(answer.grant.session.description),
                     "seats_used": .int(Int64(answer.grant.seatsUsed)), "seats_total": .int(Int64(answer.grant.seatsTotal)),
                     "expires_at": .string(answer.grant.expiresAt.iso8601), "signature": .string(answer.signature),
@@ -37,8 +33,7 @@ extension Leases {
                 summary: "Renews a lease. Only its holder may; asks no policy.", access: .lease, request: Wire.beatRequest,
                 answers: [RouteAnswer(200, "The lease lives on", Wire.beaten)], problems: Wire.leaseProblems + [SeatProblems.busy]
             ) { call in
-                let body = try call.decode(Wire.BeatBody.self)
-                let beat = try await heartbeat(body.sessionID, epoch: body.epoch, try call.caller(), call.act)
+                let beat = try await heartbeat(try Wire.session(call), epoch: call.json?["epoch"]?.int, try call.caller(), call.act)
                 // Written by hand: this is the most frequent answer of all.
                 let resurrected = beat.isResurrected ? ",\"resurrected\":true" : ""
                 let text = "{\"epoch\":\(beat.epoch),\"expires_in\":\(beat.ttlSeconds)\(resurrected),\"status\":\"ok\"}"
@@ -49,14 +44,13 @@ extension Leases {
                 access: .lease, request: Wire.releaseRequest, answers: [RouteAnswer(200, "The seat is free", Wire.released)],
                 problems: [CommonProblems.notFound, SeatProblems.notHolder]
             ) { call in
-                let body = try call.decode(Wire.BeatBody.self)
-                try await release(body.sessionID, try call.caller(), call.act)
-                return Wire.reply(["status": "released"])
+                try await release(try Wire.session(call), try call.caller(), call.act)
+                return .json(value: ["status": "released"])
             },
             Route(
                 .get, "/api/v1/sessions/own", name: "sessions.own", summary: "The caller's own live leases.",
-                access: .permission(SeatPermissions.acquire), query: Wire.pageQuery,
-                answers: [RouteAnswer(200, "One page", Wire.leasesAnswer)]
+                access: .permission(SeatPermissions.acquire), query: QueryField.paging,
+                answers: [RouteAnswer(200, "One page", .page("sessions", of: Wire.lease))]
             ) { call in try await leases(call, user: try call.caller().user) },
         ]
     }
@@ -66,19 +60,17 @@ extension Leases {
         [
             Route(
                 .get, "/api/v1/sessions", name: "sessions.list", summary: "Who holds the tenant's seats.",
-                access: .permission(SeatPermissions.read), query: Wire.pageQuery + [Wire.licenseFilter],
-                answers: [RouteAnswer(200, "One page", Wire.leasesAnswer)]
+                access: .permission(SeatPermissions.read), query: QueryField.paging + [Wire.licenseFilter],
+                answers: [RouteAnswer(200, "One page", .page("sessions", of: Wire.lease))]
             ) { call in try await leases(call, user: nil) },
             Route(
                 .get, "/api/v1/sessions/history", name: "sessions.history", summary: "Leases that are over, for 90 days.",
-                access: .permission(SeatPermissions.read), query: Wire.pageQuery + [Wire.licenseFilter],
-                answers: [RouteAnswer(200, "One page", Wire.historyAnswer)]
+                access: .permission(SeatPermissions.read), query: QueryField.paging + [Wire.licenseFilter],
+                answers: [RouteAnswer(200, "One page", .page("sessions", of: Wire.endedLease))]
             ) { call in
-                var query = Wire.query(call, try call.caller().tenant, user: nil)
-                let limit = query.limit
-                query.limit += 1
-                let found = try await history(query)
-                return Wire.page("sessions", found.prefix(limit).map(Wire.json), next: found.count > limit ? found[limit - 1].id : nil)
+                let page = try call.page()
+                let found = try await history(Wire.query(call, page, try call.caller().tenant, user: nil))
+                return call.reply(Page(reading: found, limit: page.limit) { $0.id.description }, named: "sessions", Wire.json)
             },
             Route(
                 .post, "/api/v1/sessions/{id}/release", name: "sessions.release",
@@ -86,56 +78,40 @@ extension Leases {
                 access: .permission(SeatPermissions.release), request: Wire.forceRequest,
                 answers: [RouteAnswer(200, "The seat is free", Wire.released)], problems: [CommonProblems.notFound]
             ) { call in
-                let body = try call.decode(Wire.ForceBody.self)
-                try await forceRelease(try call.id("id"), tenant: try call.caller().tenant, reason: body.reason, call.act)
-                return Wire.reply(["status": "released"])
+                let reason = call.json?["reason"]?.string ?? ""
+                try await forceRelease(try call.id("id"), tenant: try call.caller().tenant, reason: reason, call.act)
+                return .json(value: ["status": "released"])
             },
         ]
     }
 
     private func leases(_ call: Call, user: UserID?) async throws -> Reply {
-        var query = Wire.query(call, try call.caller().tenant, user: user)
-        let limit = query.limit
-        query.limit += 1
-        let found = try await list(query, now: call.act.now)
-        return Wire.page("sessions", found.prefix(limit).map(Wire.json), next: found.count > limit ? found[limit - 1].lease.id : nil)
+        let page = try call.page()
+        let found = try await list(Wire.query(call, page, try call.caller().tenant, user: user), now: call.act.now)
+        return call.reply(Page(reading: found, limit: page.limit) { $0.lease.id.description }, named: "sessions", Wire.json)
     }
 }
 
 /// How the room's nouns look on the wire.
 private enum Wire {
-    struct AcquireBody: Decodable {
-        let hardwareID: String
-        let hostname: String?
-        let os: String?
-        let version: String?
-        let licenseID: LicenseID?
-        enum CodingKeys: String, CodingKey {
-            case hostname, os, version
-            case hardwareID = "hardware_id"
-            case licenseID = "license_id"
-        }
+    // Bodies were read and checked by the edge.
+    static func request(_ call: Call) throws(Problem) -> Leases.Request {
+        guard let json = call.json, let hardwareID = json["hardware_id"]?.string else { throw CommonProblems.malformed }
+        return Leases.Request(
+            hardwareID: hardwareID, hostname: json["hostname"]?.string, os: json["os"]?.string, version: json["version"]?.string,
+            license: json["license_id"]?.string.flatMap(LicenseID.init))
     }
-    struct BeatBody: Decodable {
-        let sessionID: Lease.ID
-        let epoch: Int64?
-        enum CodingKeys: String, CodingKey {
-            case epoch
-            case sessionID = "session_id"
-        }
+    static func session(_ call: Call) throws(Problem) -> Lease.ID {
+        guard let id = call.json?["session_id"]?.string.flatMap(Lease.ID.init) else { throw CommonProblems.malformed }
+        return id
     }
-    struct ForceBody: Decodable { let reason: String }
 
     static let headers = [("content-type", "application/json")]
-    static func reply(_ json: JSONValue) -> Reply { Reply(status: 200, headers: headers, body: JSONWriter.data(json)) }
-    static func page(_ name: String, _ items: [JSONValue], next: Lease.ID?) -> Reply {
-        reply(.object([name: .array(items), "next_cursor": next.map { .string($0.description) } ?? .null]))
-    }
-    static func query(_ call: Call, _ tenant: TenantID, user: UserID?) -> LeaseQuery {
+    /// One more than the page holds, so that it is seen whether there is another.
+    static func query(_ call: Call, _ page: ListRequest, _ tenant: TenantID, user: UserID?) -> LeaseQuery {
         LeaseQuery(
-            tenant: tenant, user: user, license: call.query["license_id"].flatMap(LicenseID.init),
-            after: call.query["cursor"].flatMap(Lease.ID.init),
-            limit: call.query["limit"].flatMap(Int.init).map { min(max($0, 1), 200) } ?? 100)
+            tenant: tenant, user: user, license: call.query["license_id"].flatMap(LicenseID.init), after: page.after.flatMap(Lease.ID.init),
+            limit: page.limit + 1)
     }
 
     static func json(_ view: LeaseView) -> JSONValue {
@@ -193,36 +169,21 @@ private enum Wire {
     static let released = Schema.object([SchemaField("status", .choice(["released"]))])
     static let forceRequest = Schema.object([SchemaField("reason", .string(min: 1, max: 200), "Told to the holder")])
 
-    static let pageQuery = [
-        QueryField("cursor", .string(max: 64, format: .uuid), "`next_cursor` of the page before"),
-        QueryField("limit", .integer(1...200), "At most so many; 100 unless told"),
-    ]
-    static let licenseFilter = QueryField("license_id", .string(max: 64, format: .uuid), "Only of this licence")
-    static let leasesAnswer = Schema.object([
-        SchemaField(
-            "sessions",
-            .array(
-                .named(
-                    "Lease",
-                    .object([
-                        SchemaField("session_id", uuid), SchemaField("license_id", uuid), SchemaField("user_id", uuid),
-                        SchemaField("hostname", .nullable(.string(max: 255))), SchemaField("os", .nullable(.string(max: 64))),
-                        SchemaField("version", .nullable(.string(max: 64))), SchemaField("seat", figure), SchemaField("epoch", epoch),
-                        SchemaField("resurrected", .boolean), SchemaField("acquired_at", moment), SchemaField("last_heartbeat_at", moment),
-                        SchemaField("expires_at", moment),
-                    ])), max: 200)), SchemaField("next_cursor", .nullable(uuid)),
-    ])
-    static let historyAnswer = Schema.object([
-        SchemaField(
-            "sessions",
-            .array(
-                .named(
-                    "EndedLease",
-                    .object([
-                        SchemaField("session_id", uuid), SchemaField("license_id", uuid), SchemaField("user_id", uuid),
-                        SchemaField("epoch", epoch), SchemaField("acquired_at", moment), SchemaField("ended_at", moment),
-                        SchemaField("end_reason", .choice(LeaseEnd.allCases.map(\.rawValue))),
-                        SchemaField("note", .nullable(.string(max: 200))),
-                    ])), max: 200)), SchemaField("next_cursor", .nullable(uuid)),
-    ])
+    static let licenseFilter = QueryField("license_id", .string(min: 36, max: 36, format: .uuid), "Only of this licence")
+    static let lease = Schema.named(
+        "Lease",
+        .object([
+            SchemaField("session_id", uuid), SchemaField("license_id", uuid), SchemaField("user_id", uuid),
+            SchemaField("hostname", .nullable(.string(max: 255))), SchemaField("os", .nullable(.string(max: 64))),
+            SchemaField("version", .nullable(.string(max: 64))), SchemaField("seat", figure), SchemaField("epoch", epoch),
+            SchemaField("resurrected", .boolean), SchemaField("acquired_at", moment), SchemaField("last_heartbeat_at", moment),
+            SchemaField("expires_at", moment),
+        ]))
+    static let endedLease = Schema.named(
+        "EndedLease",
+        .object([
+            SchemaField("session_id", uuid), SchemaField("license_id", uuid), SchemaField("user_id", uuid), SchemaField("epoch", epoch),
+            SchemaField("acquired_at", moment), SchemaField("ended_at", moment),
+            SchemaField("end_reason", .choice(LeaseEnd.allCases.map(\.rawValue))), SchemaField("note", .nullable(.string(max: 200))),
+        ]))
 }
