@@ -15,9 +15,8 @@ extension Licenses {
                 summary: "Whether a key is good on a device. Always 200: `code` tells the first of its reasons that holds.", access: .proof,
                 limit: .validate, request: Wire.validateRequest, answers: [RouteAnswer(200, "What the key is worth", Wire.validation)]
             ) { call in
-                let body = try call.decode(Wire.ValidateBody.self)
-                let validation = try await validate(key: body.licenseKey, hardwareID: body.hardwareID, now: call.act.now)
-                return Wire.reply(Wire.json(validation))
+                let body = try Wire.KeyBody(call)
+                return .json(value: Wire.json(try await validate(key: body.key, hardwareID: body.hardwareID, now: call.act.now)))
             },
             Route(
                 .post, "/api/v1/licenses/activate", name: "licenses.activate",
@@ -28,10 +27,10 @@ extension Licenses {
                     LicenseProblems.notActivated,
                 ], creates: true
             ) { call in
-                let body = try call.decode(Wire.ActivateBody.self)
+                let body = try Wire.KeyBody(call)
                 let change = try await activate(
-                    key: body.licenseKey, hardwareID: body.hardwareID, machineName: body.machineName, call.act)
-                return Wire.reply(Wire.json(change))
+                    key: body.key, hardwareID: body.hardwareID, machineName: body.machineName, call.act)
+                return .json(value: Wire.json(change))
             },
             Route(
                 .post, "/api/v1/licenses/deactivate", name: "licenses.deactivate",
@@ -39,8 +38,8 @@ extension Licenses {
                 request: Wire.activateRequest, answers: [RouteAnswer(200, "No longer active on the device", Wire.activationChange)],
                 problems: Wire.keyProblems + [LicenseProblems.notActivated], creates: true
             ) { call in
-                let body = try call.decode(Wire.ActivateBody.self)
-                return Wire.reply(Wire.json(try await deactivate(key: body.licenseKey, hardwareID: body.hardwareID, call.act)))
+                let body = try Wire.KeyBody(call)
+                return .json(value: Wire.json(try await deactivate(key: body.key, hardwareID: body.hardwareID, call.act)))
             },
         ]
     }
@@ -53,31 +52,44 @@ extension Licenses {
                 answers: [RouteAnswer(200, "Features and limits", Wire.featuresAnswer)]
             ) { call in
                 let granted = try await features(try call.caller().tenant, now: call.act.now)
-                return Wire.reply(["features": .object(granted.features), "limits": .object(granted.limits)])
+                return .json(value: ["features": .object(granted.features), "limits": .object(granted.limits)])
             },
             Route(
                 .get, "/api/v1/licenses", name: "licenses.list", summary: "The tenant's licences, the oldest first; without their keys.",
-                access: .permission(LicensePermissions.read), query: Wire.pageQuery,
-                answers: [RouteAnswer(200, "One page", Wire.listAnswer)]
+                access: .permission(LicensePermissions.read), query: QueryField.paging,
+                answers: [RouteAnswer(200, "One page", .page("licenses", of: Wire.license))]
             ) { call in
-                let page = try await list(
-                    try call.caller().tenant, after: call.query["cursor"].flatMap(LicenseID.init), limit: Wire.limit(call))
-                return Wire.reply([
-                    "licenses": .array(page.licenses.map { Wire.json($0, now: call.act.now) }),
-                    "next_cursor": page.next.map { .string($0.description) } ?? .null,
-                ])
+                let (page, caller) = (try call.page(), try call.caller())
+                let found = try await list(caller.tenant, after: page.after.flatMap(LicenseID.init), limit: page.limit)
+                return call.reply(Page(found.licenses, next: found.next?.description), named: "licenses") {
+                    Wire.json($0, now: call.act.now)
+                }
             },
             Route(
                 .get, "/api/v1/licenses/{id}", name: "licenses.get",
-                summary: "One licence with its key and its devices; that it was shown is journalled.",
-                access: .permission(LicensePermissions.read), answers: [RouteAnswer(200, "The licence", Wire.detailAnswer)],
+                summary: "One licence with its key and its first hundred devices; that the key was shown is journalled.",
+                access: .permission(LicensePermissions.reveal), answers: [RouteAnswer(200, "The licence", Wire.detailAnswer)],
                 problems: [CommonProblems.notFound]
             ) { call in
                 let detail = try await reveal(try call.id("id"), tenant: try call.caller().tenant, call.act)
                 var members = Wire.json(detail.license, now: call.act.now).object ?? [:]
                 members["key"] = .string(detail.key)
                 members["activations"] = .array(detail.activations.map { Wire.json($0, deactivatedAt: nil) })
-                return Wire.reply(["license": .object(members)])
+                return .json(value: ["license": .object(members)])
+            },
+            Route(
+                .get, "/api/v1/licenses/{id}/activations", name: "licenses.activations",
+                summary: "The devices that a licence is active on, the oldest first.", access: .permission(LicensePermissions.read),
+                query: QueryField.paging, answers: [RouteAnswer(200, "One page", .page("activations", of: Wire.activation))],
+                problems: [CommonProblems.notFound]
+            ) { call in
+                let (page, caller) = (try call.page(), try call.caller())
+                let found = try await activations(
+                    of: try call.id("id"), tenant: caller.tenant, after: page.after.flatMap(Activation.ID.init), limit: page.limit + 1)
+                guard let found else { throw CommonProblems.notFound }
+                return call.reply(Page(reading: found, limit: page.limit) { $0.id.description }, named: "activations") {
+                    Wire.json($0, deactivatedAt: nil)
+                }
             },
         ]
     }
@@ -88,7 +100,7 @@ extension Licenses {
             summary: "The public keys that verify licence files and seat answers without the network.", access: .open,
             answers: [RouteAnswer(200, "Keys as JWK and PEM, with purpose and scheme", .map(.any))]
         ) { _ in
-            var reply = Wire.reply(publicKeys())
+            var reply = Reply.json(value: publicKeys())
             reply.headers.append(("cache-control", "public, max-age=300"))
             return reply
         }
@@ -97,31 +109,23 @@ extension Licenses {
 
 /// How the room's nouns look on the wire.
 private enum Wire {
-    struct ValidateBody: Decodable {
-        let licenseKey: String
-        let hardwareID: String
-        enum CodingKeys: String, CodingKey {
-            case licenseKey = "license_key"
-            case hardwareID = "hardware_id"
-        }
-    }
-    struct ActivateBody: Decodable {
-        let licenseKey: String
+    /// What proves the holder of a key, as the edge has read and checked it.
+    struct KeyBody {
+        let key: String
         let hardwareID: String
         let machineName: String?
-        enum CodingKeys: String, CodingKey {
-            case licenseKey = "license_key"
-            case hardwareID = "hardware_id"
-            case machineName = "machine_name"
+        init(_ call: Call) throws(Problem) {
+            guard let key = call.json?["license_key"]?.string, let hardwareID = call.json?["hardware_id"]?.string else {
+                throw CommonProblems.malformed
+            }
+            self.key = key
+            self.hardwareID = hardwareID
+            machineName = call.json?["machine_name"]?.string
         }
     }
 
     static let keyProblems = [LicenseProblems.keyMalformed, LicenseProblems.keyUnknown]
 
-    static func reply(_ json: JSONValue) -> Reply {
-        Reply(status: 200, headers: [("content-type", "application/json")], body: JSONWriter.data(json))
-    }
-    static func limit(_ call: Call) -> Int { call.query["limit"].flatMap(Int.init).map { min(max($0, 1), 200) } ?? 100 }
     private static func time(_ moment: Timestamp?) -> JSONValue { moment.map { .string($0.iso8601) } ?? .null }
     private static func count(_ number: Int?) -> JSONValue { number.map { .int(Int64($0)) } ?? .null }
 
@@ -174,10 +178,6 @@ private enum Wire {
     static let activateRequest = Schema.object([
         key, hardware, SchemaField("machine_name", .string(max: 128), "What the owner calls the device", optional: true),
     ])
-    static let pageQuery = [
-        QueryField("cursor", .string(max: 64, format: .uuid), "`next_cursor` of the page before"),
-        QueryField("limit", .integer(1...200), "At most so many; 100 unless told"),
-    ]
     private static let moment = Schema.string(max: 40, format: .dateTime)
     private static let figure = Schema.integer(0...10_000_000)
     private static let status = Schema.choice(LicenseStatus.allCases.map(\.rawValue))
@@ -204,7 +204,7 @@ private enum Wire {
             SchemaField("features", features), SchemaField("max_activations", .nullable(figure), "null: without limit"),
             SchemaField("activations", figure), SchemaField("offline_until", moment, "Until when a device may go without asking"),
         ]))
-    private static let activation = Schema.named(
+    static let activation = Schema.named(
         "Activation",
         .object([
             SchemaField("id", .string(max: 36, format: .uuid)), SchemaField("license_id", .string(max: 36, format: .uuid)),
@@ -230,10 +230,7 @@ private enum Wire {
         SchemaField("limits", limits), SchemaField("seats", figure), SchemaField("max_activations", .nullable(figure)),
         SchemaField("issued_at", moment),
     ]
-    static let listAnswer = Schema.object([
-        SchemaField("licenses", .array(.named("License", .object(listed)), max: 200)),
-        SchemaField("next_cursor", .nullable(.string(max: 36, format: .uuid))),
-    ])
+    static let license = Schema.named("License", .object(listed))
     static let detailAnswer = Schema.object([
         SchemaField(
             "license",
@@ -242,7 +239,7 @@ private enum Wire {
                 .object(
                     listed + [
                         SchemaField("key", .string(max: 128), "The licence key"),
-                        SchemaField("activations", .array(activation, max: 1_000)),
+                        SchemaField("activations", .array(activation, max: 100)),
                     ])))
     ])
 }

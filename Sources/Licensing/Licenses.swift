@@ -46,17 +46,11 @@ package struct Licenses: Sendable {
 
     // MARK: By itself
 
-    package struct Page: Sendable {
-        package let licenses: [License]
-        /// Where the next page begins; nil: this was the last.
-        package let next: License.ID?
-    }
-
     /// Licences in the order in which they came to be.
-    package func list(_ tenant: TenantID, after: License.ID? = nil, limit: Int = 100) async throws -> Page {
+    package func list(_ tenant: TenantID, after: License.ID? = nil, limit: Int = 100) async throws -> LicensePage {
         try await store.tenantRead(tenant) { db in
             let found = try db.rows(LicenseTable.page, after?.uuid.bytes ?? [], limit + 1).map { try license($0, tenant: tenant) }
-            return Page(licenses: Array(found.prefix(limit)), next: found.count > limit ? found[limit - 1].id : nil)
+            return LicensePage(licenses: Array(found.prefix(limit)), next: found.count > limit ? found[limit - 1].id : nil)
         }
     }
 
@@ -66,7 +60,7 @@ package struct Licenses: Sendable {
         package let activations: [Activation]
     }
 
-    /// The licence with its key and devices, for those who may see them; that the key was shown is journalled.
+    /// The licence with its key and its first hundred devices, for those who may see the key; that it was shown is journalled.
     package func reveal(_ id: License.ID, tenant: TenantID, _ act: Act) async throws -> Detail {
         try await store.tenant(tenant) { db in
             guard let license = try license(id, in: db), let box = try db.row(LicenseTable.keyBox, id)?.blob(0) else {
@@ -75,13 +69,21 @@ package struct Licenses: Sendable {
             try db.journal(JournalEntry("license.key_shown", subject: "license:\(id)"), act)
             return Detail(
                 license: license, key: String(decoding: try sealer.open(box, context: Self.keyContext(id)), as: UTF8.self),
-                activations: try activations(of: id, in: db))
+                activations: try activations(of: id, after: nil, limit: 100, in: db))
         }
     }
 
-    /// The first thousand devices of a licence, the oldest first.
-    package func activations(of id: License.ID, in db: any TenantScope) throws -> [Activation] {
-        try db.rows(LicenseTable.activations, id, [UInt8](), 1_000).map { try activation($0, license: id) }
+    /// The devices of a licence, the oldest first; nil for a licence that the tenant has not.
+    package func activations(
+        of id: License.ID, tenant: TenantID, after: Activation.ID? = nil, limit: Int = 100
+    ) async throws -> [Activation]? {
+        try await store.tenantRead(tenant) { db in
+            guard try license(id, in: db) != nil else { return nil }
+            return try activations(of: id, after: after, limit: limit, in: db)
+        }
+    }
+    private func activations(of id: License.ID, after: Activation.ID?, limit: Int, in db: any TenantScope) throws -> [Activation] {
+        try db.rows(LicenseTable.activations, id, after?.uuid.bytes ?? [], limit).map { try activation($0, license: id) }
     }
 
     /// What the tenant may do at all: each feature that any usable licence grants, each limit at its widest.
@@ -138,4 +140,10 @@ package struct Licenses: Sendable {
     static func keyContext(_ id: License.ID) -> String { "license.key:\(id)" }
     static func nameContext(_ id: Activation.ID) -> String { "activation.machine_name:\(id)" }
     static let keyPurpose = "licensing.key"
+}
+
+package struct LicensePage: Sendable {
+    package let licenses: [License]
+    /// Where the next page begins; nil: this was the last.
+    package let next: License.ID?
 }

@@ -148,7 +148,7 @@ struct RandomScheduleTests {
             }
         }
         #expect(witness.most <= ceiling)
-        #expect(grants > 20)
+        #expect(grants > 8)
         #expect(refusals > 5)
     }
 
