@@ -99,3 +99,34 @@ package enum StoreFault: Error, Sendable {
     case closed
     case corrupt(String)
 }
+
+extension StoreFault: CustomStringConvertible {
+    /// For logs: names and rules, never a value of a row.
+    package var description: String {
+        switch self {
+        case .column(let column, let expected, let value): "column \(column) is \(value.typeName), not \(expected)"
+        case .sql(let name, let code, let message): "\(name) failed (\(code)): \(message)"
+        case .conflict(let name, let constraint): "\(name) conflicts with another row: \(constraint)"
+        case .refused(let name, let constraint): "\(name) is refused by the schema: \(constraint)"
+        case .outOfScope(let name, let message): "\(name) leaves its scope: \(message)"
+        case .budgetExceeded(let name): "\(name) works or answers more than one transaction may"
+        case .overloaded(let queue): "too much waits for a \(queue) connection"
+        case .leaseLost(let kind, let key): "the lease of \(kind) \(key) is lost"
+        case .migration(let message): message
+        case .scopeEnded: "a scope was used after its closure"
+        case .closed: "the store is closed"
+        case .corrupt(let message): message
+        }
+    }
+}
+
+extension SQLValue {
+    fileprivate var typeName: String {
+        switch self {
+        case .null: "null"
+        case .integer: "integer"
+        case .text: "text"
+        case .blob: "blob"
+        }
+    }
+}

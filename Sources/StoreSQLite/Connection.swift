@@ -150,6 +150,15 @@ final class Connection {
         return made
     }
 
+    /// On a read connection an INSERT, UPDATE or DELETE is planned as well, and never runs.
+    func plan(_ sql: SQL, as scope: Scope) throws -> [String] {
+        sentry.mode = scope.mode
+        sentry.tenant = scope.tenant
+        sentry.isPlanning = true
+        defer { sentry.isPlanning = false }
+        return try plan(sql)
+    }
+
     private func plan(_ sql: SQL) throws -> [String] {
         sentry.forgetStatement()
         var raw: OpaquePointer?

@@ -62,6 +62,14 @@ package final class SQLiteStore: Store {
         await writer.close()
     }
 
+    /// How the engine would come to the rows, a line for each step: for tests that no hot statement walks a whole table. `tenant` nil means
+    /// the kernel's scope.
+    package func plan(_ sql: SQL, in tenant: TenantID?) async throws -> [String] {
+        try await readers.submit(kilosteps: limits.kernelKilosteps) { connection in
+            try connection.plan(sql, as: tenant.map { .tenant($0.uuid.bytes) } ?? .kernel)
+        }
+    }
+
     package func tenant<Value: Sendable>(
         _ id: TenantID, _ durability: Durability, _ body: @escaping @Sendable (any TenantScope) throws -> Value
     ) async throws -> Value {

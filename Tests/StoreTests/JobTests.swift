@@ -152,7 +152,7 @@ import Vocabulary
         #expect(try await runner.runDue() == 1)
         bench.clock.advance(by: .minutes(1))
         #expect(try await runner.runDue() == 1)
-        #expect(faults.all == ["leaseLost(kind: \"test.work\", key: \"a\")"])
+        #expect(faults.all == ["the lease of test.work a is lost"])
         let notes = try await bench.store.tenantRead(a) { try $0.rows(NoteTable.all).map { try $0.text(0) } }
         #expect(notes == ["attempt 2"])
         #expect(try await JobTests.states(bench) == ["a done 2"])

@@ -18,10 +18,14 @@ import Vocabulary
                 #expect(seen == Array(repeating: "of \(number)", count: Int(number)))
             }
         }
-        let connection = try Connection(file: bench.file, isWriter: false, limits: SQLiteLimits())
-        let plan = try connection.rows(SQL("plan", "EXPLAIN QUERY PLAN SELECT text FROM note WHERE id = $1"), [bench.uuid(1)], as: .trusted)
-        #expect(try plan.map { try $0.text(3) } == ["SEARCH note_all USING PRIMARY KEY (tenant_id=? AND id=?)"])
-        connection.close()
+        let byKey = SQL("by_key", "SELECT text FROM note WHERE id = $1")
+        #expect(try await bench.store.plan(byKey, in: bench.tenant(1)) == ["SEARCH note_all USING PRIMARY KEY (tenant_id=? AND id=?)"])
+        let change = SQL("change", "UPDATE note SET text = $2 WHERE id = $1")
+        #expect(try await bench.store.plan(change, in: bench.tenant(1)).allSatisfy { !$0.hasPrefix("SCAN note_all") })
+        #expect(try await bench.store.plan(SQL("all", "DELETE FROM note_all WHERE text = $1"), in: nil) == ["SCAN note_all"])
+        await #expect(throws: StoreFault.self) {
+            try await bench.store.tenantRead(bench.tenant(1)) { try $0.run(change, bench.uuid(1), "x") }
+        }
         await bench.close()
     }
     static var oneReader: SQLiteLimits {
