@@ -205,7 +205,7 @@ class Tour:
             found = re.search(expected.replace("…", r"[0-9A-Z-]+"), self.browser.page.text)
             if not found:
                 raise Lost(f"'{expected}' is not on {self.browser.page.url}: {self.browser.page.text[:800]}")
-            self.remembered[name] = found.group(0)
+            self.remembered[name] = found.group(0).split()[-1]
         elif text.lower() not in self.browser.page.text.lower():
             raise Lost(f"'{text}' is not on {self.browser.page.url} ({self.browser.page.status}): {self.browser.page.text[:800]}")
 
