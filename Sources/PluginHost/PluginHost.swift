@@ -89,8 +89,10 @@ package final class PluginHost: Sendable {
             } catch {
                 let refusal = error as? Refusal ?? Refusal(.loadFailed, "\(error)")
                 refused.append(RefusedPlugin(folder: folder.lastPathComponent, id: id, code: refusal.code, reason: refusal.reason))
+                // A provider that nobody set up is no fault: a fresh server has no secrets.
                 services.log(
-                    .error, "A plugin was refused: \(refusal.reason)", ["folder": folder.lastPathComponent, "code": refusal.code.rawValue],
+                    refusal.code == .secretMissing ? .warning : .error, "A plugin was refused: \(refusal.reason)",
+                    ["folder": folder.lastPathComponent, "code": refusal.code.rawValue],
                     plugin: id ?? folder.lastPathComponent)
             }
         }

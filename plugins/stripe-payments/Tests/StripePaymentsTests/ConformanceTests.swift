@@ -1,3 +1,4 @@
+import Foundation
 import PluginKit
 import PluginKitTesting
 import Testing
@@ -34,5 +35,13 @@ import Testing
             await reason([:], proper.merging(["STRIPE_SECRET_KEY": ["pk_test_1"]]) { _, new in new }).contains(
                 "is not a secret or restricted key"))
         #expect(bench.http.requests == [])
+    }
+
+    @Test("a body larger than any event is refused before anything is computed over it")
+    func size() async throws {
+        let provider = try await provider(PluginBench(manifest: manifestFile, at: moment))
+        let huge = WebhookDelivery(
+            headers: ["stripe-signature": "t=1,v1=00"], body: Data(count: StripeProvider.maxBodyBytes + 1), receivedAt: moment)
+        #expect(throws: PaymentProviderError.malformed("The body is larger than any event.")) { _ = try provider.verify(huge) }
     }
 }
