@@ -40,6 +40,8 @@ package struct License: Sendable, Hashable {
     package let issuedAt: Timestamp
 
     package func status(at now: Timestamp) -> LicenseStatus { terms.status(at: now) }
+    /// The effective end that answers, files and pages show; nil: without end.
+    package func expiresAt(at now: Timestamp) -> Timestamp? { terms.effectiveEnd(at: now) }
     package var expiresAt: Timestamp? { terms.effectiveEnd }
 }
 

@@ -42,6 +42,17 @@ package struct LicenseTerms: Sendable, Hashable {
         }
     }
 
+    /// How long a subscription that renews is believed at its period's end, until billing has said whether it was paid: within
+    /// seconds it says so, or calls it grace. Nobody loses a seat in between.
+    package static let renewalLeeway: Duration = .hours(1)
+
+    /// The effective end as it holds at `now`: an hour later while news of a renewal is awaited.
+    package func effectiveEnd(at now: Timestamp) -> Timestamp? {
+        guard let end = effectiveEnd, isRenewing, now >= end else { return effectiveEnd }
+        return end + Self.renewalLeeway
+    }
+    private var isRenewing: Bool { standing == .active && cancelsAt == nil && revokedAt == nil }
+
     package func status(at now: Timestamp) -> LicenseStatus {
         if revokedAt != nil { return .revoked }
         let isOver = effectiveEnd.map { now >= $0 } ?? false
@@ -49,6 +60,7 @@ package struct LicenseTerms: Sendable, Hashable {
         case .suspended: return .suspended
         // Grace that ran out is suspension, whether or not anybody has said so yet.
         case .grace: return isOver ? .suspended : .grace
+        case .active where isOver && isRenewing: return effectiveEnd(at: now).map { now >= $0 } == true ? .expired : .grace
         case .active, .cancelled: return isOver ? .expired : .active
         }
     }

@@ -43,6 +43,7 @@ package struct ProvenLicense: Sendable {
     package let license: License
     package let status: LicenseStatus
     package let activations: Int
+    package let expiresAt: Timestamp?
     package let offlineUntil: Timestamp
 }
 
@@ -183,14 +184,15 @@ extension Licenses {
 
     private func proven(_ license: License, activations: Int, now: Timestamp) -> ProvenLicense {
         ProvenLicense(
-            license: license, status: license.status(at: now), activations: activations, offlineUntil: offlineUntil(license, now: now))
+            license: license, status: license.status(at: now), activations: activations, expiresAt: license.expiresAt(at: now),
+            offlineUntil: offlineUntil(license, now: now))
     }
 
     /// How long the licence may go without asking: the offline grace, but not past its own end.
     private func offlineUntil(_ license: License, now: Timestamp) -> Timestamp {
         guard license.status(at: now).isUsable else { return now }
         let grace = Timestamp(seconds: now.seconds) + .seconds(Int64(settings[LicenseSettings.offlineGraceSeconds]))
-        return license.expiresAt.map { min($0, grace) } ?? grace
+        return license.expiresAt(at: now).map { min($0, grace) } ?? grace
     }
 
     /// Signs off the store's threads, after the transaction.
@@ -198,7 +200,7 @@ extension Licenses {
         let file = LicenseFile(
             license: license.id, activation: activation.id.description, hardwareHash: LicenseFile.hash(hardwareID: hardwareID),
             tier: license.tier, tierName: license.grant.tierName, status: license.status(at: now).rawValue,
-            issuedAt: Timestamp(seconds: now.seconds), expiresAt: license.expiresAt, offlineUntil: offlineUntil(license, now: now),
+            issuedAt: Timestamp(seconds: now.seconds), expiresAt: license.expiresAt(at: now), offlineUntil: offlineUntil(license, now: now),
             seats: license.grant.seats, maxActivations: license.grant.devices, features: license.grant.features,
             limits: license.grant.limits)
         let message = try file.message()

@@ -140,7 +140,7 @@ private enum Wire {
     static func json(_ proven: ProvenLicense) -> JSONValue {
         [
             "id": .string(proven.license.id.description), "tier": .string(proven.license.tier), "status": .string(proven.status.rawValue),
-            "expires_at": time(proven.license.expiresAt), "features": .object(proven.license.grant.features),
+            "expires_at": time(proven.expiresAt), "features": .object(proven.license.grant.features),
             "max_activations": count(proven.license.grant.devices), "activations": count(proven.activations),
             "offline_until": time(proven.offlineUntil),
         ]
@@ -161,7 +161,7 @@ private enum Wire {
     static func json(_ license: License, now: Timestamp) -> JSONValue {
         [
             "id": .string(license.id.description), "tier": .string(license.tier), "tier_name": .string(license.grant.tierName),
-            "status": .string(license.status(at: now).rawValue), "expires_at": time(license.expiresAt),
+            "status": .string(license.status(at: now).rawValue), "expires_at": time(license.expiresAt(at: now)),
             "features": .object(license.grant.features), "limits": .object(license.grant.limits), "seats": count(license.grant.seats),
             "max_activations": count(license.grant.devices), "issued_at": time(license.issuedAt),
         ]

@@ -32,7 +32,7 @@ struct Report: Sendable {
             switch code {
             case "expired": "The licence expired on \(end). Renew it or choose a tier: \(server)/plans"
             case "suspended": "A payment is outstanding. Settle it and everything is back at once: \(server)/plans"
-            case "in_grace": "A payment failed. Everything works until \(end); please settle it: \(server)/plans"
+            case "in_grace": "A payment is outstanding. Everything works until \(end); please settle it: \(server)/plans"
             case "revoked": "The licence was revoked; ask support."
             case "not_activated": "The licence is good, but not active on this device: run `coditect activate KEY`."
             case "activation_limit_reached": "The licence is active on as many other devices as its tier allows."

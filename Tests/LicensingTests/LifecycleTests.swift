@@ -16,8 +16,12 @@ struct LifecycleTests {
     }
     static let readings: [Reading] = [
         Reading(
-            name: "active until the period ends", terms: LicenseTerms(standing: .active, periodEnd: day(30)),
-            expected: [0: .active, 29: .active, 30: .expired, 99: .expired], end: day(30)),
+            name: "active until the period ends; at the very end news of the renewal is awaited, but not for a day",
+            terms: LicenseTerms(standing: .active, periodEnd: day(30)),
+            expected: [0: .active, 29: .active, 30: .grace, 31: .expired, 99: .expired], end: day(30)),
+        Reading(
+            name: "what does not renew ends at the very moment", terms: LicenseTerms(standing: .active, periodEnd: day(30), cancelsAt: day(30)),
+            expected: [29: .active, 30: .expired], end: day(30)),
         Reading(
             name: "free has no end", terms: LicenseTerms(standing: .active, periodEnd: nil), expected: [0: .active, 9_999: .active],
             end: nil),
@@ -47,6 +51,15 @@ struct LifecycleTests {
     func status(_ reading: Reading) {
         for (day, status) in reading.expected { #expect(reading.terms.status(at: Self.day(day)) == status, "day \(day)") }
         #expect(reading.terms.effectiveEnd == reading.end)
+    }
+
+    @Test("news of a renewal is awaited for an hour, and the end that is shown moves with it")
+    func leeway() {
+        let terms = LicenseTerms(standing: .active, periodEnd: Self.day(30))
+        #expect(terms.effectiveEnd(at: Self.day(30) - .seconds(1)) == Self.day(30))
+        #expect(terms.effectiveEnd(at: Self.day(30)) == Self.day(30) + .hours(1))
+        #expect(terms.status(at: Self.day(30) + .hours(1) - .seconds(1)) == .grace)
+        #expect(terms.status(at: Self.day(30) + .hours(1)) == .expired)
     }
 
     struct Step: CustomTestStringConvertible, Sendable {
