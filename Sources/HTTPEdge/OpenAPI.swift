@@ -31,6 +31,7 @@ package enum OpenAPI {
             "responses": .object(responses(route, &components)),
         ]
         if needsToken(route) { out["security"] = [["bearer": []]] }
+        if route.access == .operatorOnly { out["security"] = [[:], ["bearer": []]] }
         let parameters = parameters(route, &components)
         if !parameters.isEmpty { out["parameters"] = .array(parameters) }
         if let request = route.request {

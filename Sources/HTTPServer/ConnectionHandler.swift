@@ -37,6 +37,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var bodyLimit = 0
     private var isOverLimit = false
     private var isRequestComplete = true
+    /// The client will send nothing more, though it may still read.
+    private var isInputClosed = false
     private var request: RawRequest?
     private var task: Task<Void, Never>?
     /// Tells a reply that comes too late from the one awaited.
@@ -72,8 +74,9 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case ChannelEvent.inputClosed? = event as? ChannelEvent, phase == .idle || phase == .head || phase == .closing {
-            context.close(promise: nil)
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent {
+            isInputClosed = true
+            if phase == .idle || phase == .head || phase == .closing { context.close(promise: nil) }
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -176,7 +179,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         guard phase == .handling, turn == self.turn, let head else { return }
         task = nil
         request = nil
-        write(reply, isLast: !head.isKeepAlive || !isRequestComplete || head.method == .CONNECT || rules.draining.isDraining)
+        write(
+            reply, isLast: !head.isKeepAlive || !isRequestComplete || isInputClosed || head.method == .CONNECT || rules.draining.isDraining)
     }
 
     private func refuse(_ problem: Problem) {

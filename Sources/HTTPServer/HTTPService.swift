@@ -49,32 +49,26 @@ package final class HTTPService: Sendable {
 
     /// Port 0 takes a free one; `onBound` hears which.
     package func run(host: String, port: Int, onBound: @escaping @Sendable (Int) -> Void) async throws {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
-        do {
-            let tls = try tlsConfiguration()
-            let rules = ConnectionRules(
-                edge: edge, draining: draining, settings: settings, clock: clock, isTLS: tls != nil, group: group)
-            openCount.withLock { $0 = { rules.registry.count } }
-            let configuration = ServerConfiguration(
-                address: .hostname(host, port: port), serverName: nil, backlog: 1_024,
-                availableConnectionsDelegate: MaximumAvailableConnections(settings[HTTPEdgeSettings.maxConnections], logger: logger))
-            let bound: @Sendable (any Channel) async -> Void = { onBound($0.localAddress?.port ?? port) }
-            let child = EdgeChannel(rules: rules)
-            if let tls {
-                let server = Server(
-                    childChannelSetup: try TLSChannel(child, tlsConfiguration: tls), configuration: configuration, onServerRunning: bound,
-                    eventLoopGroup: group, logger: logger)
-                try await serve(rules, run: { try await server.run() }, shutDown: { try await server.shutdownGracefully() })
-            } else {
-                let server = Server(
-                    childChannelSetup: child, configuration: configuration, onServerRunning: bound, eventLoopGroup: group, logger: logger)
-                try await serve(rules, run: { try await server.run() }, shutDown: { try await server.shutdownGracefully() })
-            }
-        } catch {
-            try? await group.shutdownGracefully()
-            throw error
+        // The process' own loops: they outlive the service, so a handler that comes back after the end still finds its thread.
+        let group = MultiThreadedEventLoopGroup.singleton
+        let tls = try tlsConfiguration()
+        let rules = ConnectionRules(edge: edge, draining: draining, settings: settings, clock: clock, isTLS: tls != nil, group: group)
+        openCount.withLock { $0 = { rules.registry.count } }
+        let configuration = ServerConfiguration(
+            address: .hostname(host, port: port), serverName: nil, backlog: 1_024,
+            availableConnectionsDelegate: MaximumAvailableConnections(settings[HTTPEdgeSettings.maxConnections], logger: logger))
+        let bound: @Sendable (any Channel) async -> Void = { onBound($0.localAddress?.port ?? port) }
+        let child = EdgeChannel(rules: rules)
+        if let tls {
+            let server = Server(
+                childChannelSetup: try TLSChannel(child, tlsConfiguration: tls), configuration: configuration, onServerRunning: bound,
+                eventLoopGroup: group, logger: logger)
+            try await serve(rules, run: { try await server.run() }, shutDown: { try await server.shutdownGracefully() })
+        } else {
+            let server = Server(
+                childChannelSetup: child, configuration: configuration, onServerRunning: bound, eventLoopGroup: group, logger: logger)
+            try await serve(rules, run: { try await server.run() }, shutDown: { try await server.shutdownGracefully() })
         }
-        try await group.shutdownGracefully()
     }
 
     private func serve(

@@ -255,7 +255,9 @@ struct AnsweringTests {
         #expect(house.recorder.faults.count == 1 && house.recorder.faults[0].hasPrefix(id) && house.recorder.faults[0].contains("s3cret"))
     }
 
-    @Test("a header that would end its line early is a fault, not a second header", arguments: ["/\r\nset-cookie: a=b", "/\nx", "/\u{0}", "/\u{7f}"])
+    @Test(
+        "a header that would end its line early is a fault, not a second header",
+        arguments: ["/\r\nset-cookie: a=b", "/\nx", "/\u{0}", "/\u{7f}"])
     func splitting(location: String) async throws {
         let house = try House(more: [
             Route(.get, "/split", name: "x.split", summary: "", access: .open, answers: []) { _ in .redirect(to: location) }
