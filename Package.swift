@@ -125,7 +125,7 @@ let entries: [Entry] = [
     tests("HookEngineTests", on: ["HookEngine"]),
     tests("PolicyTests", on: ["PolicyHost", "HookEngine", "LuaShim"], resources: [.copy("Attacks")]),
     tests("PluginTests", on: ["PluginHost"], products: [kit, .product(name: "PluginKitTesting", package: "sdk-testing")]),
-    tests("IdentityTests", on: ["Identity", "Tenancy", "RoomTesting", "Vocabulary", "Store", "HookEngine", "HTTPEdge", "Signing", "KeyValue", "CArgon2"]),
+    tests("IdentityTests", on: ["Identity", "Tenancy", "RoomTesting", "Vocabulary", "Store", "HookEngine", "HTTPEdge", "Signing", "KeyValue", "CArgon2", "CSQLite"]),
     tests("AccessTests", on: ["Access", "Identity", "Tenancy", "RoomTesting", "Vocabulary", "Store", "HookEngine", "HTTPEdge"]),
     tests("CatalogTests", on: ["Catalog", "HTTPEdge"]),
     tests("BillingTests", on: ["Billing", "Catalog", "RoomTesting", "HookEngine", "HTTPEdge", "KeyValue", "Store", "CSQLite"]),
