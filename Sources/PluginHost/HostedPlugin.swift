@@ -1,6 +1,5 @@
 import Foundation
 import PluginKit
-import PluginNote
 
 /// A plugin that was taken.
 package struct LoadedPlugin: Sendable, Hashable {
