@@ -104,7 +104,8 @@ let entries: [Entry] = [
             "Vocabulary", "Telemetry", "HookEngine", "Store", "StoreSQLite", "KeyValue", "Signing", "HTTPEdge", "HTTPServer", "PolicyHost",
             "PluginHost", "Tenancy", "Identity", "Access", "Catalog", "Billing", "Licensing", "Seats", "Notifications", "Console",
         ],
-        products: [kit, logging, .product(name: "Yams", package: "Yams"), .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        products: [
+            kit, logging, .product(name: "Yams", package: "Yams"), .product(name: "AsyncHTTPClient", package: "async-http-client"),
             .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         ],
         resources: [.copy("Migrations")]),
@@ -125,7 +126,12 @@ let entries: [Entry] = [
     tests("HookEngineTests", on: ["HookEngine"]),
     tests("PolicyTests", on: ["PolicyHost", "HookEngine", "LuaShim"], resources: [.copy("Attacks")]),
     tests("PluginTests", on: ["PluginHost"], products: [kit, .product(name: "PluginKitTesting", package: "sdk-testing")]),
-    tests("IdentityTests", on: ["Identity", "Tenancy", "RoomTesting", "Vocabulary", "Store", "HookEngine", "HTTPEdge", "Signing", "KeyValue", "CArgon2", "CSQLite"]),
+    tests(
+        "IdentityTests",
+        on: [
+            "Identity", "Tenancy", "RoomTesting", "Vocabulary", "Store", "HookEngine", "HTTPEdge", "Signing", "KeyValue", "CArgon2",
+            "CSQLite",
+        ]),
     tests("AccessTests", on: ["Access", "Identity", "Tenancy", "RoomTesting", "Vocabulary", "Store", "HookEngine", "HTTPEdge"]),
     tests("CatalogTests", on: ["Catalog", "HTTPEdge"]),
     tests("BillingTests", on: ["Billing", "Catalog", "RoomTesting", "HookEngine", "HTTPEdge", "KeyValue", "Store", "CSQLite"]),

@@ -45,7 +45,8 @@ package struct DoctorRounds: Sendable {
             let master = try Ground.masterKey(data, options)
             let ring = try Ground.keys(data, options)
             var findings: [Finding] = [.fine("master key", "from \(master.source)")]
-            if case .environment = master.source {} else {
+            if case .environment = master.source {
+            } else {
                 findings.append(.note("master key", "keep a copy apart from the backups: without it nothing sealed can be read"))
             }
             for purpose in KeyPurpose.allCases {
@@ -104,7 +105,9 @@ package struct DoctorRounds: Sendable {
         if settings[HTTPEdgeSettings.tlsCertificate].isEmpty {
             findings.append(.note("tls", "not in this process: listen on loopback, or behind a proxy named in http.trusted_proxies"))
         }
-        if !settings[HTTPEdgeSettings.limitsEnabled] { findings.append(.bad("http.limits_enabled", "is off: anybody may guess without pause")) }
+        if !settings[HTTPEdgeSettings.limitsEnabled] {
+            findings.append(.bad("http.limits_enabled", "is off: anybody may guess without pause"))
+        }
         return findings
     }
 }

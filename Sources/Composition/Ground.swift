@@ -56,7 +56,9 @@ struct Ground: Sendable {
         try FileSealer(masterKey: try masterKey(data, options), directory: data.people, entropy: options.entropy)
     }
 
-    static func store(_ data: DataDirectory, _ options: PlatformOptions, sealer: any Sealer, topics: [String: [String]]) throws -> SQLiteStore {
+    static func store(_ data: DataDirectory, _ options: PlatformOptions, sealer: any Sealer, topics: [String: [String]]) throws
+        -> SQLiteStore
+    {
         try SQLiteStore(file: data.database, clock: options.clock, entropy: options.entropy, sealer: sealer, topics: topics)
     }
 

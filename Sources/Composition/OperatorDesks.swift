@@ -30,7 +30,8 @@ package struct KeyDesk: Sendable {
                 ("since", (key.activatedAt ?? key.createdAt).iso8601),
             ]
             if json {
-                let object = JSONValue.object(Dictionary(members.map { ($0.0, JSONValue.string($0.1)) }, uniquingKeysWith: { first, _ in first }))
+                let object = JSONValue.object(
+                    Dictionary(members.map { ($0.0, JSONValue.string($0.1)) }, uniquingKeysWith: { first, _ in first }))
                 return String(decoding: try JSONCoding.encode(object), as: UTF8.self)
             }
             return members.map(\.1).joined(separator: "  ")
@@ -113,7 +114,9 @@ package enum PluginDesk {
         let house = ground.pluginHouse(options)
         let host = PluginHost(directory: options.plugins, copies: data.pluginCopies, services: house)
         let report = await host.load()
-        let lines = report.loaded.map { "\($0.id)  loaded  \($0.manifest.version)" } + report.refused.map { "\($0.id ?? $0.folder)  refused  \($0.reason)" }
+        let lines =
+            report.loaded.map { "\($0.id)  loaded  \($0.manifest.version)" }
+            + report.refused.map { "\($0.id ?? $0.folder)  refused  \($0.reason)" }
         await host.stop()
         await ground.close()
         return (lines.isEmpty ? ["no plugins in \(options.plugins.path)"] : lines, report.refused.isEmpty)

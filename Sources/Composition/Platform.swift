@@ -49,7 +49,8 @@ package final class Platform: Sendable {
         self.house = house
         plugins = PluginHost(directory: options.plugins, copies: ground.data.pluginCopies, services: house)
         rooms = try Rooms(
-            ground: ground, options: options, hooks: policies.engine, catalog: policies.catalog, plugins: plugins, origin: { house.origin() })
+            ground: ground, options: options, hooks: policies.engine, catalog: policies.catalog, plugins: plugins,
+            origin: { house.origin() })
         let listening = Dictionary(grouping: rooms.subscribers, by: \.topic).mapValues { Set($0.map(\.subscriber)) }
         guard listening == PlatformRegister.topics.mapValues({ Set($0) }) else {
             throw OperatorProblem("the rooms listen to \(listening), the register says \(PlatformRegister.topics)")
@@ -68,11 +69,12 @@ package final class Platform: Sendable {
             services: ConsoleServices(
                 identity: rooms.identity, catalog: rooms.catalog, billing: rooms.billing, licenses: rooms.licenses, leases: rooms.leases,
                 mailbox: rooms.mailbox),
-            brand: options.settings[PlatformSettings.brand], authorizer: authorizer, entropy: options.entropy)
+            brand: options.settings[PlatformSettings.brand], settings: options.settings, authorizer: authorizer, entropy: options.entropy)
         let served = try rooms.routes() + console.routes() + PluginPageRoutes(host: plugins).routes()
         routes = KernelRoutes(
             title: "\(options.settings[PlatformSettings.brand]) platform API", version: Release.version, checks: readiness.checks,
-            isDraining: { readiness.draining.isDraining }, metrics: { metrics.render() }, metricsOpen: options.settings[HTTPEdgeSettings.metricsOpen]
+            isDraining: { readiness.draining.isDraining }, metrics: { metrics.render() },
+            metricsOpen: options.settings[HTTPEdgeSettings.metricsOpen]
         ).joined(to: served + Self.keyRoutes(ground.keys))
         edge = try Edge(
             routes: routes,
@@ -101,7 +103,8 @@ package final class Platform: Sendable {
         defer { try? FileManager.default.removeItem(at: scratch.data) }
         let platform = try await open(scratch)
         let register = Register(
-            settings: PlatformRegister.settings, problems: PlatformRegister.problems, permissions: PlatformRegister.permissions(platform.routes),
+            settings: PlatformRegister.settings, problems: PlatformRegister.problems,
+            permissions: PlatformRegister.permissions(platform.routes),
             hooks: PlatformRegister.hooks, routes: platform.routes)
         await platform.close()
         return register
@@ -120,7 +123,8 @@ package final class Platform: Sendable {
         let isSecure = !options.settings[HTTPEdgeSettings.tlsCertificate].isEmpty
         let report = await plugins.load()
         for refused in report.refused {
-            ground.logger.error("plugin refused", metadata: ["plugin": .string(refused.id ?? refused.folder), "reason": .string(refused.reason)])
+            ground.logger.error(
+                "plugin refused", metadata: ["plugin": .string(refused.id ?? refused.folder), "reason": .string(refused.reason)])
         }
         let service = HTTPService(
             edge: edge, settings: options.settings, draining: readiness.draining, clock: options.clock, logger: ground.logger)
@@ -151,9 +155,12 @@ package final class Platform: Sendable {
         if let token = try? await rooms.identity.firstAdministratorLink(act) {
             lines.append("  administrator  \(address)/first-administrator?token=\(token)  (works once)")
         }
-        if let hash = policies.engine.hash { lines.append("  policies       \(options.policies.path), version \(hash.short), read again when a file changes") }
+        if let hash = policies.engine.hash {
+            lines.append("  policies       \(options.policies.path), version \(hash.short), read again when a file changes")
+        }
         let providers = plugins.paymentProviders
-        lines.append("  payments       \(providers.isEmpty ? "none: build the plugins with 'make plugins'" : providers.joined(separator: ", "))")
+        lines.append(
+            "  payments       \(providers.isEmpty ? "none: build the plugins with 'make plugins'" : providers.joined(separator: ", "))")
         for refused in plugins.report.refused { lines.append("  not loaded     \(refused.id ?? refused.folder): \(refused.reason)") }
         lines.append("  stop           Ctrl-C")
         return lines

@@ -1,6 +1,7 @@
 import Access
 import Billing
 import Catalog
+import Console
 import Foundation
 import HTTPEdge
 import HookEngine
@@ -18,6 +19,7 @@ package enum PlatformRegister {
     package static let settings: [AnySetting] =
         PlatformSettings.all + HTTPEdgeSettings.all + SigningSettings.all + TenancySettings.all + IdentitySettings.all + CatalogSettings.all
         + BillingSettings.all + LicenseSettings.all + SeatSettings.all + NotificationSettings.all
+        + ConsoleSettings.all
 
     package static let problems: [Problem] =
         CommonProblems.all + HTTPProblems.all + TenancyProblems.all + IdentityProblems.all + CatalogProblems.all + BillingProblems.all
@@ -36,7 +38,8 @@ package enum PlatformRegister {
     /// In the order of the rooms; a room's own are in the order of their numbers.
     package static func migrations() throws -> [Migration] {
         try [
-            TenancyRoom.migrations(), IdentityRoom.migrations(), AccessRoom.migrations(), CatalogRoom.migrations(), BillingRoom.migrations(),
+            TenancyRoom.migrations(), IdentityRoom.migrations(), AccessRoom.migrations(), CatalogRoom.migrations(),
+            BillingRoom.migrations(),
             LicensingRoom.migrations(), SeatsRoom.migrations(), NotificationsRoom.migrations(),
             Migration.all(room: "plugins", bundle: .module),
         ].flatMap { $0 }

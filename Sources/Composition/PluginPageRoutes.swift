@@ -14,8 +14,10 @@ struct PluginPageRoutes: Sendable {
     private func route(_ method: HTTPEdge.Method, depth: Int) -> Route {
         let parts = (1...depth).map { "{part\($0)}" }.joined(separator: "/")
         return Route(
-            method, "/plugins/{plugin}/\(parts)", name: "pages.plugin_\(method.rawValue.lowercased())_\(depth)", summary: "A page of a plugin.",
-            access: .page, answers: [RouteAnswer(200, "The page.", contentType: "text/html; charset=utf-8"), RouteAnswer(303, "On to the next page.")],
+            method, "/plugins/{plugin}/\(parts)", name: "pages.plugin_\(method.rawValue.lowercased())_\(depth)",
+            summary: "A page of a plugin.",
+            access: .page,
+            answers: [RouteAnswer(200, "The page.", contentType: "text/html; charset=utf-8"), RouteAnswer(303, "On to the next page.")],
             problems: [CommonProblems.notFound]
         ) { call in
             guard let plugin = call.parameters["plugin"], let pages = host.pages(plugin) else { throw CommonProblems.notFound }

@@ -21,7 +21,8 @@ package struct PolicyDesk: Sendable {
     }
 
     package func test() -> (passed: [String], failed: [String], findings: [String]) {
-        let (results, findings) = PolicyEngine.test(directory: options.policies, definitions: PlatformRegister.hooks, data: PolicyFloor.data)
+        let (results, findings) = PolicyEngine.test(
+            directory: options.policies, definitions: PlatformRegister.hooks, data: PolicyFloor.data)
         let line = { (result: PolicyTestResult) in "\(result.policy): \(result.name)" }
         return (
             results.filter(\.passed).map(line), results.filter { !$0.passed }.map { "\(line($0))  \($0.path):\($0.line): \($0.message)" },
@@ -39,7 +40,8 @@ package struct PolicyDesk: Sendable {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-policy-bench-\(getpid())")
         defer { try? FileManager.default.removeItem(at: folder) }
         let engine = PolicyEngine(
-            definitions: PlatformRegister.hooks, directory: options.policies, sink: try DecisionLog(directory: folder), entropy: options.entropy,
+            definitions: PlatformRegister.hooks, directory: options.policies, sink: try DecisionLog(directory: folder),
+            entropy: options.entropy,
             clock: options.clock, data: PolicyFloor.data)
         try engine.load()
         let tenant: TenantID = options.entropy.id(options.clock.now())

@@ -29,7 +29,8 @@ struct PolicyFloor: Sendable {
     /// Loads the directory or throws every finding; nothing is served by half a set.
     static func open(_ options: PlatformOptions, sink: any DecisionSink, logger: Logger) throws -> PolicyFloor {
         let engine = PolicyEngine(
-            definitions: PlatformRegister.hooks, directory: options.policies, sink: sink, entropy: options.entropy, clock: options.clock, data: data)
+            definitions: PlatformRegister.hooks, directory: options.policies, sink: sink, entropy: options.entropy, clock: options.clock,
+            data: data)
         let catalog = Catalog(.empty)
         engine.onNews { news in
             switch news {

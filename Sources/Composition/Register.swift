@@ -11,7 +11,8 @@ package struct Register: Sendable {
     package var routes: [Route]
 
     package static let events: [(topic: String, summary: String)] = [
-        (UserVerified.topic, UserVerified.summary), (StandingChanged.topic, StandingChanged.summary), (LicenseIssued.topic, LicenseIssued.summary),
+        (UserVerified.topic, UserVerified.summary), (StandingChanged.topic, StandingChanged.summary),
+        (LicenseIssued.topic, LicenseIssued.summary),
         (MailRequested.topic, MailRequested.summary),
     ]
 }

@@ -29,7 +29,10 @@ struct Rooms: Sendable {
     let mailbox: Mailbox
     private let store: any Store
 
-    init(ground: Ground, options: PlatformOptions, hooks: any Hooks, catalog: Catalog, plugins: PluginHost, origin: @escaping @Sendable () -> String) throws {
+    init(
+        ground: Ground, options: PlatformOptions, hooks: any Hooks, catalog: Catalog, plugins: PluginHost,
+        origin: @escaping @Sendable () -> String
+    ) throws {
         let (store, sealer, keys, settings, entropy) = (ground.store, ground.sealer, ground.keys, options.settings, options.entropy)
         self.catalog = catalog
         self.store = store
@@ -38,11 +41,13 @@ struct Rooms: Sendable {
         let hasher = Argon2Hasher(parameters: Argon2Parameters(settings), pool: HashPool(settings), sealer: sealer, entropy: entropy)
         identity = try Identity(
             store: store, tenancy: tenancy, hooks: hooks, vault: Vault(sealer: sealer, entropy: entropy),
-            tokens: AccessTokens(signer: keys, permissions: access, entropy: entropy, settings: settings), passwords: hasher, settings: settings)
+            tokens: AccessTokens(signer: keys, permissions: access, entropy: entropy, settings: settings), passwords: hasher,
+            settings: settings)
         billing = Billing(
             BillingFloor(store: store, hooks: hooks, sealer: sealer, entropy: entropy), catalog: catalog,
             prices: .configured(environment: options.environment, settings: settings),
-            providers: PluggedProviders(host: plugins, chosen: settings[BillingSettings.defaultProvider]), addresses: identity, settings: settings)
+            providers: PluggedProviders(host: plugins, chosen: settings[BillingSettings.defaultProvider]), addresses: identity,
+            settings: settings)
         licenses = Licenses(
             store: store, catalog: catalog, sealer: sealer, signer: keys, entropy: entropy, settings: settings,
             publicKeys: { keys.licenseKeysDocument() })

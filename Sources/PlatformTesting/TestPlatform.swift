@@ -9,7 +9,8 @@ package final class TestPlatform: Sendable {
     package let platform: Platform
     package let clock: ManualClock
     package let data: URL
-    package static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    package static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
     /// Where `Scripts/build-plugins.sh` lays the built plugins.
     package static let plugins = root.appendingPathComponent(".build/debug/plugins")
 
@@ -49,7 +50,8 @@ package final class TestPlatform: Sendable {
     @discardableResult package func runDue() async throws -> Int { try await platform.runner.runDue() }
 
     package func call(
-        _ method: String, _ target: String, _ body: JSONValue? = nil, token: String? = nil, headers: [String: String] = [:], raw: Data? = nil
+        _ method: String, _ target: String, _ body: JSONValue? = nil, token: String? = nil, headers: [String: String] = [:],
+        raw: Data? = nil
     ) async -> Answer {
         var fields = HeaderFields(headers.merging(["host": "127.0.0.1"]) { given, _ in given })
         if body != nil, headers["content-type"] == nil { fields.append("content-type", "application/json") }

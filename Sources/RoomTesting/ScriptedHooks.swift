@@ -35,7 +35,9 @@ package final class ScriptedHooks: Hooks {
         }
     }
 
-    package func decide<Hook: DecideHook>(_ hook: Hook.Type, _ input: Hook.Input, _ subject: HookSubject) async throws -> Verdict<Hook.Terms> {
+    package func decide<Hook: DecideHook>(_ hook: Hook.Type, _ input: Hook.Input, _ subject: HookSubject) async throws -> Verdict<
+        Hook.Terms
+    > {
         let decision: DecisionID = entropy.id(subject.now)
         func verdict(_ outcome: Verdict<Hook.Terms>.Outcome, _ terms: HookValue = .object([])) -> Verdict<Hook.Terms> {
             Verdict(decision: decision, outcome: outcome, terms: Hook.terms(terms), policyHash: "scripted")

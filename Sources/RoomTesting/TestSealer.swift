@@ -60,7 +60,9 @@ package final class TestSigner: Signer, TokenSigner {
     }
     package func verify(_ token: String) -> JSONValue? {
         let parts = token.split(separator: ".").map(String.init)
-        guard parts.count == 2, let body = Hex.decode(parts[0]), Hex.decode(parts[1]) == sealer.digest(body, purpose: "token") else { return nil }
+        guard parts.count == 2, let body = Hex.decode(parts[0]), Hex.decode(parts[1]) == sealer.digest(body, purpose: "token") else {
+            return nil
+        }
         return try? JSONCoding.decode(JSONValue.self, Data(body))
     }
 }

@@ -29,9 +29,15 @@ package protocol Entropy: Sendable {
 
 package struct SystemEntropy: Entropy {
     package init() {}
+    /// One call of the kernel for up to 256 bytes.
     package func bytes(_ count: Int) -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+        [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            while filled < count, let base = buffer.baseAddress {
+                let part = min(256, count - filled)
+                precondition(getentropy(base + filled, part) == 0, "the kernel has no entropy")  // never on a booted machine
+                filled += part
+            }
+        }
     }
 }
 

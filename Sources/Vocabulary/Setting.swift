@@ -27,7 +27,8 @@ package struct Setting<Value: SettingValue>: Sendable {
     }
     package var erased: AnySetting {
         AnySetting(
-            path: path, type: Value.typeName, default: isSecret ? "–" : `default`.text, range: range, reason: reason, environment: environment,
+            path: path, type: Value.typeName, default: isSecret ? "–" : `default`.text, range: range, reason: reason,
+            environment: environment,
             isSecret: isSecret,
             check: { text in
                 guard let value = Value(text: text) else { return "is not \(Value.typeName)" }

@@ -8,7 +8,8 @@ struct Coditectd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "coditectd", abstract: "The CODITECT platform server and its operator's tools.", version: Release.version,
         subcommands: [
-            Serve.self, Migrate.self, PolicyCommand.self, Decisions.self, Audit.self, Keys.self, Plugins.self, Doctor.self, ReferenceCommand.self,
+            Serve.self, Migrate.self, PolicyCommand.self, Decisions.self, Audit.self, Keys.self, Plugins.self, Doctor.self,
+            ReferenceCommand.self,
         ])
 }
 

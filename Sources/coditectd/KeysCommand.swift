@@ -34,7 +34,8 @@ struct Plugins: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "plugin", abstract: "The plugins.", subcommands: [Check.self])
 
     struct Check: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Load every plugin as the server would, say what became of each, and unload.")
+        static let configuration = CommandConfiguration(
+            abstract: "Load every plugin as the server would, say what became of each, and unload.")
         @OptionGroup var places: Places
         func run() async throws {
             let (lines, isFine) = try await PluginDesk.check(try places.options())

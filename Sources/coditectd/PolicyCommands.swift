@@ -8,7 +8,9 @@ struct PolicyCommand: AsyncParsableCommand {
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Compile and check a directory of policies as the server would, without a server. Names file, line and what would be right.")
+            abstract:
+                "Compile and check a directory of policies as the server would, without a server. Names file, line and what would be right."
+        )
         @OptionGroup var places: Places
         func run() async throws {
             let findings = try PolicyDesk(try places.options()).check()

@@ -58,7 +58,8 @@ struct Audit: AsyncParsableCommand {
     }
 
     struct Export: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "One tenant's audit log as JSON Lines, each line as it was hashed or signed.")
+        static let configuration = CommandConfiguration(
+            abstract: "One tenant's audit log as JSON Lines, each line as it was hashed or signed.")
         @OptionGroup var places: Places
         @Argument(help: "The tenant's id, or 'platform'.") var tenant: String
 

@@ -31,7 +31,9 @@ struct BudgetTests {
             if !line.hasPrefix(" "), !line.hasPrefix("}"), !line.isEmpty, !line.hasPrefix("/"), !line.hasPrefix("@") {
                 inReference = line.contains("class ") || line.contains("actor ")
             }
-            guard inReference, line.hasPrefix("    "), line.contains(" init("), !line.contains("///"), !line.contains(".init(") else { continue }
+            guard inReference, line.hasPrefix("    "), line.contains(" init("), !line.contains("///"), !line.contains(".init(") else {
+                continue
+            }
             var head = String(line)
             while !head.contains("{"), let next = lines.popFirst() { head += next }
             var depth = 0
@@ -73,7 +75,9 @@ struct BudgetTests {
 
     @Test("a crash or an escape from the concurrency checker says why on its line")
     func escapesAreExplained() {
-        let marks = ["try!", "fatalError(", "preconditionFailure(", "as! ", "@unchecked Sendable", "nonisolated(unsafe)", "@preconcurrency"]
+        let marks = [
+            "try!", "fatalError(", "preconditionFailure(", "as! ", "@unchecked Sendable", "nonisolated(unsafe)", "@preconcurrency",
+        ]
         for file in Self.sources {
             for (number, line) in file.lines.enumerated() where !line.drop(while: { $0 == " " }).hasPrefix("//") {
                 guard let mark = marks.first(where: { line.contains($0) }), line.contains("// ") == false else { continue }
@@ -90,7 +94,8 @@ struct BudgetTests {
         }
         for room in ["Identity", "Billing", "Licensing", "Seats"] {
             for piece in ["Routes", "Hooks", "Problems", "Settings", "Table"] where !(room == "Licensing" && piece == "Hooks") {
-                let found = (try? House.files("Sources/\(room)", endings: ["swift"]))?.contains { $0.name.hasSuffix("\(piece).swift") } ?? false
+                let found =
+                    (try? House.files("Sources/\(room)", endings: ["swift"]))?.contains { $0.name.hasSuffix("\(piece).swift") } ?? false
                 #expect(found, "Sources/\(room)/…\(piece).swift")
             }
         }

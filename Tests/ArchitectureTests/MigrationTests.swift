@@ -32,7 +32,9 @@ struct MigrationTests {
 
     @Test("a room's migrations are numbered without gaps")
     func migrationsAreNumbered() throws {
-        let byFolder = Dictionary(grouping: try House.files("Sources", endings: ["sql"])) { $0.path.split(separator: "/").dropLast().joined(separator: "/") }
+        let byFolder = Dictionary(grouping: try House.files("Sources", endings: ["sql"])) {
+            $0.path.split(separator: "/").dropLast().joined(separator: "/")
+        }
         for (folder, files) in byFolder {
             for (index, file) in files.sorted(by: { $0.path < $1.path }).enumerated() {
                 let expected = String(repeating: "0", count: 4 - String(index + 1).count) + String(index + 1) + "_"

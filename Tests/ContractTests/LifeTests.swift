@@ -27,7 +27,8 @@ struct LifeTests {
         let again = await ada.call("POST", "/api/v1/licenses/acquire", device("hw-1"))
         #expect(again["session_id"] == first["session_id"])
         let refused = await ada.call("POST", "/api/v1/licenses/acquire", device("hw-2"))
-        #expect(refused.status == 429 && refused["error"] == "no_seats_available" && refused["retry_after"]?.int ?? 0 > 0, "\(refused.text)")
+        #expect(
+            refused.status == 429 && refused["error"] == "no_seats_available" && refused["retry_after"]?.int ?? 0 > 0, "\(refused.text)")
 
         platform.clock.advance(by: .seconds(361))
         let later = await ada.call("POST", "/api/v1/licenses/acquire", device("hw-2"))
@@ -47,7 +48,8 @@ struct LifeTests {
 
         let file = policies.appendingPathComponent("init.lua")
         let before = try String(contentsOf: file, encoding: .utf8)
-        try before.replacingOccurrences(of: "overdraft_seats = 0", with: "overdraft_seats = 1").write(to: file, atomically: true, encoding: .utf8)
+        try before.replacingOccurrences(of: "overdraft_seats = 0", with: "overdraft_seats = 1").write(
+            to: file, atomically: true, encoding: .utf8)
         platform.platform.reloadPolicies()
         let lent = await ada.call("POST", "/api/v1/licenses/acquire", device("hw-2"))
         #expect(lent.status == 200 && lent["seats_used"] == 2, "\(lent.text)")

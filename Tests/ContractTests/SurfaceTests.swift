@@ -12,7 +12,8 @@ struct SurfaceTests {
         let platform = try await TestPlatform.open()
         let register = Register(
             settings: PlatformRegister.settings, problems: PlatformRegister.problems,
-            permissions: PlatformRegister.permissions(platform.platform.routes), hooks: PlatformRegister.hooks, routes: platform.platform.routes)
+            permissions: PlatformRegister.permissions(platform.platform.routes), hooks: PlatformRegister.hooks,
+            routes: platform.platform.routes)
         let reference = Reference(register)
         for (folder, pages) in [("docs/reference", reference.pages()), ("policies/_meta", reference.stubs())] {
             for (name, text) in pages {
@@ -40,7 +41,9 @@ struct SurfaceTests {
         let known = Set(PlatformRegister.problems.map(\.code))
         for route in platform.platform.routes {
             #expect(!route.summary.isEmpty, "\(route.name)")
-            for problem in route.problems { #expect(known.contains(problem.code), "\(route.name) can answer \(problem.code), which no room lists") }
+            for problem in route.problems {
+                #expect(known.contains(problem.code), "\(route.name) can answer \(problem.code), which no room lists")
+            }
         }
         await platform.close()
     }
@@ -61,7 +64,8 @@ struct SurfaceTests {
             #expect(answer["message"]?.string?.isEmpty == false)
             #expect(answer["request_id"]?.string == answer.headers.first { $0.0 == "x-request-id" }?.1)
         }
-        let malformed = await platform.call("POST", "/api/v1/auth/login", headers: ["content-type": "application/json"], raw: Data("{".utf8))
+        let malformed = await platform.call(
+            "POST", "/api/v1/auth/login", headers: ["content-type": "application/json"], raw: Data("{".utf8))
         #expect(malformed.status == 400 && malformed["error"] == "malformed_request")
         let media = await platform.call("POST", "/api/v1/auth/login", headers: ["content-type": "text/plain"], raw: Data("{}".utf8))
         #expect(media.status == 415)
@@ -86,7 +90,8 @@ struct SurfaceTests {
         for path in ["/", "/sign-up", "/sign-in", "/forgot", "/docs/api"] {
             let page = await platform.call("GET", path)
             let policy = page.headers.first { $0.0 == "content-security-policy" }?.1 ?? ""
-            #expect(page.status == 200 && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe-inline"), "\(path): \(policy)")
+            #expect(
+                page.status == 200 && policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe-inline"), "\(path): \(policy)")
             #expect(!page.text.contains("<script") && !page.text.contains("style=\""), "\(path)")
             #expect(page.text.contains("<html lang=") && page.text.contains("<main"), "\(path)")
         }

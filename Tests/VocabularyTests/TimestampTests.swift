@@ -16,13 +16,16 @@ struct TimestampTests {
     @Test("offsets and fractions are understood")
     func offsets() {
         #expect(Timestamp(iso8601: "2026-11-21T10:30:00+01:30") == Timestamp(iso8601: "2026-11-21T09:00:00Z"))
-        #expect(Timestamp(iso8601: "2026-11-21T09:00:00.5Z")?.microseconds == Timestamp(iso8601: "2026-11-21T09:00:00Z").map { $0.microseconds + 500_000 })
+        #expect(
+            Timestamp(iso8601: "2026-11-21T09:00:00.5Z")?.microseconds
+                == Timestamp(iso8601: "2026-11-21T09:00:00Z").map { $0.microseconds + 500_000 })
     }
 
     @Test(
         "what is not a time with a zone is refused",
         arguments: [
-            "", "2026-11-21", "2026-11-21T09:00:00", "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z", "2026-11-21T24:00:00Z", "2026-11-21T09:00:00Zx",
+            "", "2026-11-21", "2026-11-21T09:00:00", "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z", "2026-11-21T24:00:00Z",
+            "2026-11-21T09:00:00Zx",
             "2026-11-21T09:00:00.Z", "2026-11-21 09:00:00Z", "x026-11-21T09:00:00Z", "2026-11-21T09:00:00+0100", "2026-04-31T00:00:00Z",
         ])
     func refused(text: String) { #expect(Timestamp(iso8601: text) == nil) }
@@ -59,7 +62,9 @@ struct IdentifierTests {
         #expect(Set(ids).count == 100)
     }
 
-    @Test("only the 36-character form is an id", arguments: ["", "x", "01234567-89ab-7fff-bfff-fffffffffff", "{01234567-89ab-7fff-bfff-ffffffffffff}"])
+    @Test(
+        "only the 36-character form is an id",
+        arguments: ["", "x", "01234567-89ab-7fff-bfff-fffffffffff", "{01234567-89ab-7fff-bfff-ffffffffffff}"])
     func refused(text: String) { #expect(TenantID(text) == nil) }
 }
 
