@@ -20,7 +20,8 @@ struct LifecycleTests {
             terms: LicenseTerms(standing: .active, periodEnd: day(30)),
             expected: [0: .active, 29: .active, 30: .grace, 31: .expired, 99: .expired], end: day(30)),
         Reading(
-            name: "what does not renew ends at the very moment", terms: LicenseTerms(standing: .active, periodEnd: day(30), cancelsAt: day(30)),
+            name: "what does not renew ends at the very moment",
+            terms: LicenseTerms(standing: .active, periodEnd: day(30), cancelsAt: day(30)),
             expected: [29: .active, 30: .expired], end: day(30)),
         Reading(
             name: "free has no end", terms: LicenseTerms(standing: .active, periodEnd: nil), expected: [0: .active, 9_999: .active],
