@@ -1,10 +1,12 @@
 import Foundation
+import Testing
 
 /// The repository as text, as a stranger would read it.
 struct House: Sendable {
     static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    struct SourceFile: Sendable {
+    struct SourceFile: Sendable, CustomTestStringConvertible {
+        var testDescription: String { path }
         /// Relative to the root: `Sources/Seats/Seats.swift`.
         let path: String
         let text: String

@@ -23,7 +23,7 @@ struct ImportGraphTests {
         "KeyValue": ["Vocabulary"],
         "Signing": ["Vocabulary", "COpenSSL", "Store"],
         "LicenseFormat": ["Vocabulary", "Signing", "COpenSSL"],
-        "HTTPEdge": ["Vocabulary", "KeyValue"],
+        "HTTPEdge": ["Vocabulary", "KeyValue", "Signing"],
         "PolicyHost": ["Vocabulary", "HookEngine", "LuaShim"],
         "PluginHost": ["Vocabulary", "HookEngine", "PluginKit", "PluginNote"],
     ]
