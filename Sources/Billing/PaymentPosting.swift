@@ -50,6 +50,7 @@ struct PaymentPosting {
     }
 
     private struct Refusal: Error { let reason: String }
+    struct ForeignObject: Error { let kind: RouteAnchor.Kind }
 
     /// The kind of an error, for the record: what a plugin says in its errors may be personal.
     private static func label(_ error: any Error) -> String { String(describing: type(of: error)) }
@@ -120,7 +121,12 @@ struct PaymentPosting {
     /// Makes known whose the objects are, and wakes what waited for that.
     static func link(_ anchors: [RouteAnchor], of provider: String, to tenant: TenantID, _ db: any KernelScope, _ act: Act) throws {
         for anchor in anchors {
-            guard try db.row(InboxTable.addRoute, provider, anchor.kind.rawValue, anchor.object, tenant, act.now) != nil else { continue }
+            guard try db.row(InboxTable.addRoute, provider, anchor.kind.rawValue, anchor.object, tenant, act.now) != nil else {
+                let owner: TenantID? = try db.row(InboxTable.route, provider, anchor.kind.rawValue, anchor.object).map { try $0.id(0) }
+                // A provider that gives one tenant the session of another is broken: nothing of it is kept.
+                guard owner == tenant else { throw ForeignObject(kind: anchor.kind) }
+                continue
+            }
             for row in try db.rows(InboxTable.waiting, provider, anchor.kind.rawValue, anchor.object) {
                 let id: PaymentEvent.ID = try row.id(0)
                 try db.run(InboxTable.endWait, id)
@@ -137,7 +143,8 @@ struct PaymentPosting {
         if let plan = event.plan { return plan }
         guard let type = news.type else { return nil }
         let input = try await input(type, news, tenant, act)
-        let subject = HookSubject(tenant: tenant, tier: input.subscription?.tier, requestID: act.requestID, now: act.now)
+        let subject = HookSubject(
+            tenant: tenant, tier: input.subscription.flatMap { $0.tier.isEmpty ? nil : $0.tier }, requestID: act.requestID, now: act.now)
         let answer = try await parts.floor.hooks.plan(OnPayment.self, input, subject)
         let directives = PaymentDirectives.checked(
             answer.actions, of: type, defaultGraceDays: parts.settings[BillingSettings.graceDays])

@@ -104,22 +104,36 @@ extension PaymentNews {
     var fault: String? {
         for fact in facts {
             let names: [String?]
+            let times: [Timestamp?]
             var quantity = 1
             switch fact {
-            case .checkout(let fact): names = [fact.session, fact.reference, fact.customer, fact.subscription]
+            case .checkout(let fact):
+                names = [fact.session, fact.reference, fact.customer, fact.subscription]
+                times = [fact.asOf]
             case .subscription(let fact):
                 names = [fact.subscription, fact.reference, fact.customer, fact.providerPrice]
+                times = [fact.asOf, fact.periodStart, fact.periodEnd, fact.trialEnd, fact.cancelsAt, fact.endedAt]
                 quantity = fact.quantity
-            case .invoice(let fact): names = [fact.invoice, fact.subscription, fact.customer, fact.payment]
-            case .refund(let fact): names = [fact.refund, fact.subscription, fact.customer, fact.payment]
-            case .dispute(let fact): names = [fact.dispute, fact.subscription, fact.customer, fact.payment]
-            @unknown default: names = []
+            case .invoice(let fact):
+                names = [fact.invoice, fact.subscription, fact.customer, fact.payment]
+                times = [fact.asOf, fact.periodStart, fact.periodEnd, fact.nextAttemptAt]
+            case .refund(let fact):
+                names = [fact.refund, fact.subscription, fact.customer, fact.payment]
+                times = [fact.asOf]
+            case .dispute(let fact):
+                names = [fact.dispute, fact.subscription, fact.customer, fact.payment]
+                times = [fact.asOf]
+            @unknown default: continue
             }
             if names.contains(where: { $0.map { !PaymentInbox.isName($0) } ?? false }) {
                 return "a name in it is empty, long or not printable"
             }
+            if times.contains(where: { $0.map { !PaymentNews.times.contains($0) } ?? false }) { return "a time in it is impossible" }
             guard (0...1_000_000).contains(quantity) else { return "its quantity is impossible" }
         }
         return nil
     }
+
+    /// From 2000 to 2200: what lies outside is no time of business, and no sum of it may overflow.
+    static let times = Timestamp(seconds: 946_684_800)...Timestamp(seconds: 7_258_118_400)
 }

@@ -73,6 +73,15 @@ struct CheckoutTests {
         #expect(try await house.rows("SELECT id FROM billing_checkout_all").count == 1)
     }
 
+    @Test("a provider that hands out another tenant's session is not believed")
+    func foreignSession() async throws {
+        let house = try await House.make()
+        try await house.checkout(tenant: house.stranger)
+        house.provider.forgetSessions()
+        await #expect(throws: PaymentPosting.ForeignObject.self) { try await house.checkout() }
+        #expect(try await house.rows("SELECT status FROM billing_checkout_all ORDER BY status") == [[.text("asking")], [.text("open")]])
+    }
+
     @Test("after a day the same key is another request")
     func expired() async throws {
         let house = try await House.make()

@@ -27,6 +27,8 @@ final class FakeProvider: PaymentProvider {
     func script(_ steps: Step...) { state.with { $0.steps = steps } }
     /// Names the next sessions `name`, so that a life's facts fit.
     func nameSessions(_ prefix: String) { state.with { $0.prefix = prefix } }
+    /// The next session is called like the first one.
+    func forgetSessions() { state.with { $0.sessions = [:] } }
     var requests: [CheckoutRequest] { state.with { $0.requests } }
     var sessions: [String: CheckoutSession] { state.with { $0.sessions } }
     var portals: [PortalRequest] { state.with { $0.portals } }

@@ -72,6 +72,8 @@ struct InboxTests {
         arguments: [
             Say.plan(.active, quantity: -1), Say.plan(.active, quantity: 2_000_000), Say.invoice(""),
             Say.invoice(String(repeating: "x", count: 256)), Say.invoice("in 1"), Say.invoice("in_\u{0}"),
+            Say.plan(.active, to: Timestamp(seconds: 253_402_300_799)), Say.plan(.active, from: Timestamp(seconds: 946_684_799)),
+            Say.invoice("in_1", to: Timestamp(seconds: 7_258_118_401)),
         ])
     func impossible(fact: PaymentFact) async throws {
         let house = try await House.make()
@@ -153,6 +155,22 @@ struct InboxTests {
         let mails = house.mails()
         try await house.deliverAndRun(Lives.bought[0].of("a", session: "cs_1", reference: house.reference))
         #expect(house.mails() == mails)
+    }
+
+    @Test("an event that still waits to be applied outlives the retention")
+    func waitingStays() async throws {
+        let house = try await House.make()
+        try await house.checkout()
+        house.hooks.script("on_payment", .fail("typing error"))
+        try await house.deliver(Lives.bought[0].of("a", session: "cs_1", reference: house.reference))
+        try await house.billing.scheduleDaily(house.test.act())
+        for _ in 0..<40 {
+            try await house.run()
+            house.clock.advance(by: .days(1))
+        }
+        house.hooks.script("on_payment", nil)
+        try await house.run()
+        #expect(try await house.event("e1_a").status == .applied)
     }
 
     @Test("staff lists the inbox by status, page by page, and replays an event by its id")
