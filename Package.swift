@@ -96,7 +96,8 @@ let entries: [Entry] = [
     floor(
         "Console",
         on: [
-            "Vocabulary", "HTTPEdge", "Store", "Tenancy", "Identity", "Access", "Catalog", "Billing", "Licensing", "Seats", "Notifications",
+            "Vocabulary", "HTTPEdge", "Store", "Signing", "Tenancy", "Identity", "Access", "Catalog", "Billing", "Licensing", "Seats",
+            "Notifications",
         ], products: [.product(name: "Mustache", package: "swift-mustache")], resources: [.copy("Templates")], exclude: ["README.md"]),
     floor(
         "Composition",
@@ -138,6 +139,7 @@ let entries: [Entry] = [
     tests("LicensingTests", on: ["Licensing", "LicenseFormat", "Catalog", "RoomTesting"]),
     tests("SeatsTests", on: ["Seats", "Licensing", "LicenseFormat", "Catalog", "RoomTesting"]),
     tests("CommandLineTests", on: ["coditect", "LicenseFormat", "Signing", "Vocabulary"]),
+    tests("ConsoleTests", on: ["Console", "HTTPEdge", "Vocabulary"]),
     tests("NotificationsTests", on: ["Notifications", "Store", "Vocabulary", "RoomTesting"]),
     tests("ArchitectureTests", on: []),
     tests("ContractTests", on: ["PlatformTesting", "Composition", "HTTPEdge", "Vocabulary"]),

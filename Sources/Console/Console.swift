@@ -32,12 +32,14 @@ package struct Console: Sendable {
     let renderer: PageRenderer
     let authorizer: any Authorizer
     let entropy: any Entropy
+    let claim: String
 
-    package init(services: ConsoleServices, brand: String, authorizer: any Authorizer, entropy: any Entropy) throws {
+    package init(services: ConsoleServices, brand: String, settings: Settings, authorizer: any Authorizer, entropy: any Entropy) throws {
         self.services = services
-        self.renderer = try PageRenderer(brand: brand)
+        self.renderer = try PageRenderer(brand: brand, settings: settings)
         self.authorizer = authorizer
         self.entropy = entropy
+        claim = settings[ConsoleSettings.claim]
     }
 
     package func routes() -> [Route] {
@@ -51,18 +53,40 @@ package struct Console: Sendable {
         PageRenderer.Frame(title: title, isSignedIn: call.principal != nil, csrf: Self.hiddenField(call), problem: problem)
     }
 
-    func page(
-        _ template: String, _ frame: PageRenderer.Frame, _ call: Call, _ values: [String: Any] = [:], status: Int = 200
-    ) throws -> Reply {
+    func page(_ template: String, _ frame: PageRenderer.Frame, _ values: [String: Any] = [:], status: Int = 200) throws -> Reply {
         try renderer.page(template, frame, values, status: frame.problem?.status ?? status)
+    }
+
+    /// A page that is one form. What was sent is kept, but for secrets; what was wrong stands at its field and on top.
+    func form(_ form: PageForm, _ call: Call, sent: SentForm? = nil, problem: Problem? = nil, hidden: [String: String] = [:]) throws
+        -> Reply
+    {
+        var frame = frame(form.heading, call, problem: problem)
+        frame.fields = form.fields
+        let hidden = hidden.sorted { $0.key < $1.key }.map { ["name": $0.key, "value": $0.value] }
+        return try page(
+            "form", frame,
+            [
+                "heading": form.heading, "intro": form.intro, "action": form.action, "button": form.button, "hidden": hidden,
+                "fields": form.fields.map { $0.shown(sent, problem) },
+                "after": form.after.map { ["before": $0.before, "words": $0.words, "target": $0.target] },
+            ])
     }
 
     /// The markup of the hidden field; the token is base64url, so nothing needs escaping.
     static func hiddenField(_ call: Call) -> String { "<input type=\"hidden\" name=\"\(CSRF.field)\" value=\"\(call.csrf)\">" }
 
-    func message(_ heading: String, _ paragraphs: [String], _ call: Call, links: [(String, String)] = [], status: Int = 200) throws -> Reply {
+    func message(_ heading: String, _ paragraphs: [String], _ call: Call, links: [(String, String)] = []) throws -> Reply {
         let shown = links.map { ["words": $0.0, "target": $0.1] }
-        return try page("message", frame(heading, call), call, ["heading": heading, "paragraphs": paragraphs, "links": shown], status: status)
+        return try page("message", frame(heading, call), ["heading": heading, "paragraphs": paragraphs, "links": shown])
+    }
+
+    /// Whether the caller has the permission. A fault is thrown, a refusal is an answer.
+    func may(_ permission: Permission, _ caller: Principal, _ call: Call) async throws -> Bool {
+        do {
+            try await authorizer.require(permission, of: caller, act: call.act)
+            return true
+        } catch let problem as Problem where problem.status == 403 { return false }
     }
 
     /// A page of a browser route: `GET` shows, `POST` acts.
@@ -77,8 +101,8 @@ package struct Console: Sendable {
                 do { return try await handler(call) } catch let problem as Problem {
                     if problem.status == 401 { return .redirect(to: "/sign-in?next=\(call.path)") }
                     return try self.page(
-                        "message", self.frame(problem.title, call, problem: problem), call,
-                        ["heading": "That did not work", "paragraphs": [String](), "reference": call.act.requestID])
+                        "message", self.frame(problem.title, call, problem: problem),
+                        ["heading": "That did not work", "reference": call.act.requestID])
                 }
             })
     }
@@ -86,14 +110,16 @@ package struct Console: Sendable {
     /// A problem that the edge raised before any page was asked.
     package func problemPage(_ problem: Problem, requestID: String) -> String {
         let frame = PageRenderer.Frame(title: problem.title, problem: problem)
-        let values: [String: Any] = ["heading": "That did not work", "paragraphs": [String](), "reference": requestID]
-        guard let reply = try? renderer.page("message", frame, values) else { return problem.title }
+        guard let reply = try? renderer.page("message", frame, ["heading": "That did not work", "reference": requestID]) else {
+            return problem.title
+        }
         return String(decoding: reply.body, as: UTF8.self)
     }
 
     private var stylesheetRoute: Route {
         Route(
-            .get, renderer.stylesheetPath, name: "pages.stylesheet", summary: "The style sheet; its name changes with its bytes.", access: .page,
+            .get, renderer.stylesheetPath, name: "pages.stylesheet", summary: "The style sheet; its name changes with its bytes.",
+            access: .page,
             limit: .unlimited, answers: [RouteAnswer(200, "The style sheet.", contentType: "text/css; charset=utf-8")],
             handler: { _ in
                 Reply(
@@ -106,39 +132,25 @@ package struct Console: Sendable {
     private var homeRoute: Route {
         route(.get, "/", "home", "What there is, and what it costs.") { call in
             let plans = services.catalog.current.offered.map { tier -> [String: Any] in
-                let link = tier.isByContract ? (tier.contactURL ?? "/sign-up") : call.principal == nil ? "/sign-up?tier=\(tier.id)" : "/plans"
+                let own = call.principal == nil ? "/sign-up?tier=\(tier.id)" : "/plans?tier=\(tier.id)"
+                let link = tier.isByContract ? (tier.contactURL ?? own) : own
                 return [
                     "name": tier.name, "price": PlanWords.price(tier), "yearly": PlanWords.yearly(tier), "points": PlanWords.points(tier),
                     "link": link, "action": tier.isByContract ? "Talk to us about" : tier.isFree ? "Start with" : "Choose",
                 ]
             }
-            return try page("home", frame("Developer tools, licensed in minutes", call), call, ["plans": plans])
+            return try page("home", frame(claim, call), ["claim": claim, "plans": plans])
         }
     }
 }
 
-/// A tier in words.
-enum PlanWords {
-    static func price(_ tier: Tier) -> String {
-        guard !tier.isByContract else { return "By contract" }
-        guard let money = tier.prices[.month] ?? tier.prices[.year] else { return "By contract" }
-        if money.amountMinor == 0 { return "Free" }
-        let interval = tier.prices[.month] == nil ? "year" : "month"
-        return "\(money.display) / \(tier.unit.map { "\($0) and " } ?? "")\(interval)"
-    }
-    static func yearly(_ tier: Tier) -> String {
-        guard let money = tier.prices[.year], money.amountMinor > 0, tier.prices[.month] != nil else { return tier.isInvoiced ? "By invoice" : "" }
-        return "or \(money.display) a year"
-    }
-    static func points(_ tier: Tier) -> [String] {
-        let seats = tier.seats(quantity: 1)
-        var points = [seats == 1 ? "1 seat" + (tier.unit == nil ? "" : " per \(tier.unit ?? "")") : "\(seats) seats"]
-        switch tier.devices(quantity: 1) {
-        case nil: points.append("Devices without limit")
-        case 1: points.append("1 device")
-        case let count?: points.append("\(count) devices")
-        }
-        if tier.trialDays > 0 { points.append("\(tier.trialDays) days to try") }
-        return points
-    }
+/// A page that is one form.
+struct PageForm: Sendable {
+    let heading: String
+    var intro: [String] = []
+    /// Where it is sent.
+    let action: String
+    var fields: [FormField] = []
+    let button: String
+    var after: [(before: String, words: String, target: String)] = []
 }

@@ -1,43 +1,50 @@
+import Billing
 import Foundation
 import HTTPEdge
 import Identity
+import Licensing
 import Vocabulary
 
 /// Sign up, confirm, sign in, sign out.
 extension Console {
-    var entryRoutes: [Route] { [signUpForm, signUp, verifyForm, verify, signInForm, signIn, signOut] }
+    var entryRoutes: [Route] { [signUpForm, signUp, verifyForm, verify, signInForm, signIn, start, signOut] }
+
+    static let signUpPage = PageForm(
+        heading: "Create your account", action: "/sign-up",
+        fields: [.email, .newPassword("Password"), .firstName, .lastName, .organization], button: "Create account",
+        after: [("Have an account?", "Sign in", "/sign-in")])
 
     private var signUpForm: Route {
         route(.get, "/sign-up", "sign_up_form", "Create an account.") { call in
-            try page("sign-up", frame("Create your account", call), call, ["tier": call.query["tier"] ?? ""])
+            try form(Self.signUpPage, call, hidden: ["tier": call.query["tier"] ?? ""])
         }
     }
 
     private var signUp: Route {
         route(.post, "/sign-up", "sign_up", "Create an account.", limit: .signup) { call in
-            let form = try SentForm(call)
+            let sent = try SentForm(call)
             do {
                 _ = try await services.identity.signUp(
                     SignUpForm(
-                        email: form["email"], password: form["password"], firstName: form["first_name"], lastName: form["last_name"],
-                        organization: form.optional("organization"), tier: form.optional("tier")), call.act)
+                        email: sent["email"], password: sent["password"], firstName: sent["first_name"], lastName: sent["last_name"],
+                        organization: sent.optional("organization"), tier: sent.optional("tier")), call.act)
             } catch let problem as Problem where problem.status < 500 {
-                return try page(
-                    "sign-up", frame("Create your account", call, problem: problem), call,
-                    [
-                        "email": form["email"], "firstName": form["first_name"], "lastName": form["last_name"],
-                        "organization": form["organization"], "tier": form["tier"],
-                    ])
+                return try form(Self.signUpPage, call, sent: sent, problem: problem, hidden: ["tier": sent["tier"]])
             }
             return try message(
-                "Check your mail", ["We sent a link to \(form["email"]). It works once, for 24 hours."], call,
+                "Check your mail",
+                ["We sent a link to \(sent["email"]). It works once, for 24 hours.", "Nothing there? Look among the spam."], call,
                 links: services.mailbox != nil && call.isLoopback ? [("Open the mailbox of this server", "/mailbox")] : [])
         }
     }
 
+    static let verifyPage = PageForm(
+        heading: "Confirm your address", intro: ["One press, so that no mail scanner does it for you."], action: "/verify",
+        button: "Confirm my address")
+
     private var verifyForm: Route {
         route(.get, "/verify", "verify_form", "Confirm an address; a press, so that no mail scanner uses the link up.") { call in
-            try page("verify", frame("Confirm your address", call), call, ["token": call.query["token"] ?? ""])
+            try form(Self.verifyPage, call, hidden: ["token": call.query["token"] ?? ""])
         }
     }
 
@@ -48,26 +55,46 @@ extension Console {
         }
     }
 
+    static let signInPage = PageForm(
+        heading: "Sign in", action: "/sign-in", fields: [.signInEmail, .password], button: "Sign in",
+        after: [("", "Forgotten your password?", "/forgot"), ("No account?", "Sign up", "/sign-up")])
+
     private var signInForm: Route {
         route(.get, "/sign-in", "sign_in_form", "Sign in.") { call in
-            try page("sign-in", frame("Sign in", call), call, ["next": Self.inside(call.query["next"])])
+            try form(Self.signInPage, call, hidden: ["next": Self.inside(call.query["next"])])
         }
     }
 
     private var signIn: Route {
         route(.post, "/sign-in", "sign_in", "Sign in.", limit: .login) { call in
-            let form = try SentForm(call)
+            let sent = try SentForm(call)
             do {
                 let outcome = try await PageSessions(services.identity).create(
-                    email: form["email"], password: form["password"], from: Device(call.header("user-agent")), call.act)
+                    email: sent["email"], password: sent["password"], from: Device(call.header("user-agent")), call.act)
                 guard case .page(let grant) = outcome else { throw CommonProblems.unavailable }
                 let name = Cookies.session(isSecure: call.isSecure)
-                return .redirect(to: Self.inside(form["next"]))
+                return .redirect(to: Self.inside(sent["next"]))
                     .setting(SetCookie(name, grant.cookie, maxAge: grant.expiresAt - call.act.now, isSecure: call.isSecure))
             } catch let problem as Problem where problem.status < 500 {
-                return try page(
-                    "sign-in", frame("Sign in", call, problem: problem), call, ["email": form["email"], "next": Self.inside(form["next"])])
+                return try form(Self.signInPage, call, sent: sent, problem: problem, hidden: ["next": Self.inside(sent["next"])])
             }
+        }
+    }
+
+    /// Where somebody who has just signed in goes on: to the licence that was paid for, else to the plans, else to the tools.
+    private var start: Route {
+        route(.get, "/start", "start", "On from signing in.") { call in
+            let caller = try call.caller()
+            if try await may(LicensePermissions.read, caller, call) {
+                if try await paidLicence(of: caller, call) { return .redirect(to: "/licence") }
+                guard try await may(BillingPermissions.write, caller, call) else { return .redirect(to: "/licence") }
+                let chosen = try await services.identity.profile(caller, call.act).account.chosenTier
+                return .redirect(to: chosen.flatMap { services.catalog.current[$0] }.map { "/plans?tier=\($0.id)" } ?? "/plans")
+            }
+            return try message(
+                "You are signed in",
+                ["Your role needs no pages: on your machine, run “coditect login”, then “coditect seat run -- your-command”."],
+                call)
         }
     }
 
@@ -79,11 +106,11 @@ extension Console {
         }
     }
 
-    /// A path of our own to go on to; anything else leads to the plans.
+    /// A path of our own to go on to; anything else leads to `/start`.
     static func inside(_ next: String?) -> String {
         guard let next, next.hasPrefix("/"), !next.hasPrefix("//"), next.utf8.count <= 500,
             next.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != 92 })
-        else { return "/licence" }
+        else { return "/start" }
         return next
     }
 }

@@ -10,11 +10,21 @@ extension Console {
     var licenceRoutes: [Route] {
         [
             route(.get, "/licence", "licence", "Licences, keys and seats of the tenant.") { call in try await licencePage(call) },
-            // Where a payment provider sends the browser back to.
-            route(.get, "/billing/success", "paid", "Back from the payment provider, having paid.") { _ in .redirect(to: "/licence?paid=1") },
-            route(.get, "/billing/cancelled", "not_paid", "Back from the payment provider, without having paid.") { _ in .redirect(to: "/plans") },
-            route(.get, "/billing", "billing", "Back from the provider's own page.") { _ in .redirect(to: "/licence") },
+            route(.post, "/licence/{id}/file", "licence_file", "A signed licence file for a machine without network.", limit: .activate) {
+                call in
+                try await licenceFile(call)
+            },
         ]
+    }
+
+    /// How often the waiting page looks by itself; afterwards the person decides.
+    private static let mostLooks = 40
+
+    func paidLicence(of caller: Principal, _ call: Call) async throws -> Bool {
+        try await services.licenses.list(caller.tenant).licenses.contains { isPaid($0, call.act.now) }
+    }
+    private func isPaid(_ license: License, _ now: Timestamp) -> Bool {
+        license.status(at: now) != .revoked && services.catalog.current[license.tier]?.isFree != true
     }
 
     private func licencePage(_ call: Call) async throws -> Reply {
@@ -22,40 +32,77 @@ extension Console {
         try await authorizer.require(LicensePermissions.read, of: caller, act: call.act)
         let now = call.act.now
         let held = try await services.licenses.list(caller.tenant).licenses.filter { $0.status(at: now) != .revoked }
+        if call.query["paid"] == "1", !held.contains(where: { isPaid($0, now) }) { return try waitingPage(call) }
+        let mayReveal = try await may(LicensePermissions.reveal, caller, call)
         var shown: [[String: Any]] = []
-        var keys: [String] = []
+        var firstKey = "KEY"
         for license in held.reversed() {
-            let detail = try await services.licenses.reveal(license.id, tenant: caller.tenant, call.act)
             let leases = try await services.leases.list(LeaseQuery(tenant: caller.tenant, license: license.id), now: now)
-            keys.append(detail.key)
-            shown.append(section(license, detail, leases, now))
+            let detail = mayReveal ? try await services.licenses.reveal(license.id, tenant: caller.tenant, call.act) : nil
+            let activations = try await services.licenses.activations(of: license.id, tenant: caller.tenant)?.count ?? 0
+            if let detail, shown.isEmpty { firstKey = detail.key }
+            shown.append(section(license, key: detail?.key, activations: activations, leases, now))
         }
-        let isPaid = held.contains { services.catalog.current[$0.tier]?.isFree == false }
-        let isWaiting = call.query["paid"] == "1" && !isPaid
-        var frame = frame(isWaiting ? "Waiting for your payment" : "Your licence", call)
-        frame.refreshSeconds = isWaiting ? 2 : nil
+        let hasSubscription = Billing.main(try await services.billing.subscriptions(of: caller.tenant, now: now)) != nil
+        let managesBilling = hasSubscription ? try await may(BillingPermissions.write, caller, call) : false
         return try page(
-            "licence", frame, call,
+            "licence", frame("Your licence", call),
             [
-                "isWaiting": isWaiting, "hasLicenses": !shown.isEmpty && !isWaiting, "several": shown.count > 1, "licenses": shown,
-                "firstKey": keys.first ?? "", "isEmpty": shown.isEmpty && !isWaiting,
+                "hasLicenses": !shown.isEmpty, "several": shown.count > 1, "licenses": shown, "firstKey": firstKey,
+                "isEmpty": shown.isEmpty,
+                "managesBilling": managesBilling,
             ])
     }
-    private func section(_ license: License, _ detail: Licenses.Detail, _ leases: [LeaseView], _ now: Timestamp) -> [String: Any] {
-        let holders: [[String: Any]] = leases.map { view in
-            [
-                "device": view.hostname ?? "unnamed", "since": Spans.minute(view.lease.acquiredAt), "until": Spans.minute(view.expiresAt),
-            ]
-        }
-        var section: [String: Any] = ["id": license.id.description, "tier": license.grant.tierName, "key": detail.key]
-        section["status"] = license.status(at: now).rawValue
+
+    private func waitingPage(_ call: Call) throws -> Reply {
+        let look = min(max(Int(call.query["look"] ?? "") ?? 0, 0), Self.mostLooks)
+        var frame = frame("Waiting for your payment", call)
+        if look < Self.mostLooks { frame.refresh = "3; url=/licence?paid=1&look=\(look + 1)" }
+        return try page("waiting", frame, ["looksAgain": look < Self.mostLooks])
+    }
+
+    private func section(
+        _ license: License, key: String?, activations: Int, _ leases: [LeaseView], _ now: Timestamp
+    ) -> [String: Any] {
+        let status = license.status(at: now)
+        var section: [String: Any] = ["id": license.id.description, "tier": license.grant.tierName]
+        if let key { section["key"] = ["text": key] }
+        section["status"] = status.rawValue
+        section["statusWords"] = Self.words(status)
         section["seatsUsed"] = leases.count
         section["seatsTotal"] = license.grant.seats
-        section["activations"] = detail.activations.count
+        section["activations"] = activations
         section["maxActivations"] = license.grant.devices.map(String.init) ?? "any number"
         section["expires"] = license.expiresAt.map(Spans.minute) ?? "without end"
-        section["hasHolders"] = !holders.isEmpty
-        section["holders"] = holders
+        section["hasHolders"] = !leases.isEmpty
+        section["holders"] = leases.map {
+            ["device": $0.hostname ?? "unnamed", "since": Spans.minute($0.lease.acquiredAt), "until": Spans.minute($0.expiresAt)]
+        }
+        section["givesFiles"] = key != nil && status.isUsable
         return section
+    }
+
+    private static func words(_ status: LicenseStatus) -> String {
+        switch status {
+        case .active: "active"
+        case .grace: "active, payment outstanding"
+        case .suspended: "suspended"
+        case .expired: "expired"
+        case .revoked: "ended"
+        }
+    }
+
+    /// Activates the machine that was named and gives its file, for machines that cannot ask themselves.
+    private func licenceFile(_ call: Call) async throws -> Reply {
+        let caller = try call.caller()
+        try await authorizer.require(LicensePermissions.reveal, of: caller, act: call.act)
+        let machine = try SentForm(call)["hardware_id"].trimmingCharacters(in: .whitespacesAndNewlines)
+        guard (1...256).contains(machine.utf8.count) else { throw CommonProblems.invalid("hardware_id", "has 1 to 256 characters") }
+        let detail = try await services.licenses.reveal(try call.id("id"), tenant: caller.tenant, call.act)
+        let change = try await services.licenses.activate(key: detail.key, hardwareID: machine, machineName: nil, call.act)
+        guard let file = change.file else { throw CommonProblems.unavailable }
+        var reply = Reply.json(value: file.json)
+        reply.headers.append(("content-disposition", "attachment; filename=\"license-\(detail.license.id).json\""))
+        return reply
     }
 }

@@ -13,14 +13,14 @@ extension Console {
                 let mails = try mailbox.newest(limit: 100).map {
                     ["id": $0.id, "when": Spans.minute($0.sentAt), "to": $0.to, "subject": $0.subject]
                 }
-                return try page("mailbox", frame("Mailbox", call), call, ["mails": mails, "hasMails": !mails.isEmpty])
+                return try page("mailbox", frame("Mailbox", call), ["mails": mails, "hasMails": !mails.isEmpty])
             },
             route(.get, "/mailbox/{mail}", "mail", "One mail.") { call in
                 try allowMailbox(call)
                 guard let name = call.parameters["mail"], let mail = try mailbox.read(name) else { throw CommonProblems.notFound }
                 let lines = mail.text.split(separator: "\n").map { ["parts": MailWords.parts(String($0))] }
                 return try page(
-                    "mail", frame(mail.subject, call), call,
+                    "mail", frame(mail.subject, call),
                     ["subject": mail.subject, "from": mail.from, "to": mail.to, "when": Spans.minute(mail.sentAt), "lines": lines])
             },
         ]

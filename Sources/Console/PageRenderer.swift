@@ -1,6 +1,7 @@
 import Foundation
 import HTTPEdge
 import Mustache
+import Signing
 import Vocabulary
 
 /// Turns a template and its values into a page. Values are escaped by the templates; only `csrf` is markup, and it is ours.
@@ -16,8 +17,10 @@ struct PageRenderer: Sendable {
         /// The hidden field that every form of the page carries.
         var csrf = ""
         var problem: Problem?
-        /// The page loads itself again after this many seconds.
-        var refreshSeconds: Int?
+        /// The fields of the page's form, which the problem's summary points to.
+        var fields: [FormField] = []
+        /// When the page loads itself again, and where: `3; url=/licence`.
+        var refresh: String?
     }
 
     private let library: MustacheLibrary
@@ -26,43 +29,53 @@ struct PageRenderer: Sendable {
     /// Changes with the bytes, so that a browser may keep it for good.
     let stylesheetPath: String
 
-    init(brand: String) throws {
+    init(brand: String, settings: Settings) throws {
         guard let folder = Bundle.module.resourceURL?.appendingPathComponent("Templates") else { throw Missing(template: "Templates") }
         var library = MustacheLibrary()
-        for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil) where file.pathExtension == "mustache" {
+        for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+        where file.pathExtension == "mustache" {
             try library.register(try String(contentsOf: file, encoding: .utf8), named: file.deletingPathExtension().lastPathComponent)
         }
         self.library = library
         self.brand = brand
-        stylesheet = try Data(contentsOf: folder.appendingPathComponent("style.css"))
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in stylesheet { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        stylesheetPath = "/assets/style-\(String(hash, radix: 16)).css"
+        stylesheet = try Data(contentsOf: folder.appendingPathComponent("style.css")) + Data(Self.accents(settings).utf8)
+        stylesheetPath = "/assets/style-\(Hex.encode(Digest.sha256(stylesheet).prefix(8))).css"
+    }
+
+    /// The brand's colours, laid over those of the style sheet.
+    private static func accents(_ settings: Settings) -> String {
+        func rule(_ setting: Setting<String>) -> String {
+            guard let colour = Colour(settings[setting]) else { return "" }
+            return ":root { --accent: \(colour.hex); --on-accent: \(colour.ink.hex); }"
+        }
+        return "\n\(rule(ConsoleSettings.accent))\n@media (prefers-color-scheme: dark) { \(rule(ConsoleSettings.darkAccent)) }\n"
     }
 
     func page(_ template: String, _ frame: Frame, _ values: [String: Any] = [:], status: Int = 200) throws -> Reply {
         var all = values
-        all["title"] = frame.title
+        all["title"] = frame.problem == nil ? frame.title : "Error: \(frame.title)"
         all["brand"] = brand
         all["stylesheet"] = stylesheetPath
         all["signedIn"] = frame.isSignedIn
         all["csrf"] = frame.csrf
-        if let seconds = frame.refreshSeconds { all["refreshSeconds"] = seconds }
-        if let problem = frame.problem { all["problem"] = Self.shown(problem) }
+        if let refresh = frame.refresh { all["refresh"] = refresh }
+        if let problem = frame.problem { all["problem"] = Self.shown(problem, frame.fields) }
         guard let text = library.render(all, withTemplate: template) else { throw Missing(template: template) }
         return Reply.html(text, status: status)
     }
 
-    /// A problem as a person reads it: what happened, what to do, and each field that was wrong.
-    static func shown(_ problem: Problem) -> [String: Any] {
-        var details: [String] = []
-        for finding in problem.fields["fields"]?.array ?? [] {
-            guard let field = finding["field"]?.string, let rule = finding["rule"]?.string else { continue }
-            details.append("\(field.replacingOccurrences(of: "_", with: " ")): \(rule)")
-        }
-        if let reason = problem.fields["reason"]?.string { details.append("Reason: \(reason.replacingOccurrences(of: "_", with: " "))") }
+    /// A problem as a person reads it: what happened, what to do, and each field that was wrong, with a way to it.
+    static func shown(_ problem: Problem, _ fields: [FormField]) -> [String: Any] {
+        let rules = FormField.rules(problem)
+        let known = fields.filter { rules[$0.name] != nil }.map { ["id": $0.name, "label": $0.label, "rule": rules[$0.name] ?? ""] }
+        let unknown = rules.filter { rule in !fields.contains { $0.name == rule.key } }.sorted { $0.key < $1.key }
+        var details = unknown.map { "\($0.key.replacing("_", with: " ")): \($0.value)" }
+        if let reason = problem.fields["reason"]?.string { details.append("Reason: \(reason.replacing("_", with: " "))") }
         if let seconds = problem.fields["retry_after"]?.int { details.append("Try again in \(Spans.words(seconds)).") }
-        return ["title": problem.title, "hint": problem.hint, "details": details, "hasDetails": !details.isEmpty]
+        return [
+            "heading": problem.title, "hint": known.isEmpty ? problem.hint : "", "wrongFields": known, "details": details,
+            "hasDetails": !known.isEmpty || !details.isEmpty,
+        ]
     }
 }
 
@@ -81,6 +94,4 @@ enum Spans {
         let text = moment.iso8601
         return text.prefix(10) + " " + text.dropFirst(11).prefix(5) + " UTC"
     }
-    /// `2026-11-21`
-    static func day(_ moment: Timestamp) -> String { String(moment.iso8601.prefix(10)) }
 }

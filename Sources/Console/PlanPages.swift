@@ -5,52 +5,92 @@ import HTTPEdge
 import Store
 import Vocabulary
 
-/// Choose and pay.
+/// Choose and pay, and on to the provider's own page afterwards.
 extension Console {
-    var planRoutes: [Route] { [plansForm, choosePlan] }
+    var planRoutes: [Route] {
+        [
+            plansForm, choosePlan, portal,
+            // Where a payment provider sends the browser back to.
+            route(.get, "/billing/success", "paid", "Back from the payment provider, having paid.") { _ in .redirect(to: "/licence?paid=1")
+            },
+            route(.get, "/billing/cancelled", "not_paid", "Back from the payment provider, without having paid.") { _ in
+                .redirect(to: "/plans")
+            },
+            route(.get, "/billing", "billing", "Back from the provider's own page.") { _ in .redirect(to: "/licence") },
+        ]
+    }
 
     private var plansForm: Route {
         route(.get, "/plans", "plans", "Choose a plan.") { call in
-            _ = try call.caller()
-            return try await plans(call, chosen: call.query["tier"], quantity: "1", problem: nil)
+            let caller = try call.caller()
+            guard try await may(BillingPermissions.write, caller, call) else {
+                return try message("Plans", ["Only an owner of \(PlanWords.yourTenant) can choose and pay. Ask one of them."], call)
+            }
+            return try await plans(call, caller, chosen: call.query["tier"])
         }
     }
 
-    private func plans(_ call: Call, chosen: String?, quantity: String, problem: Problem?) async throws -> Reply {
-        let caller = try call.caller()
+    private func plans(
+        _ call: Call, _ caller: Principal, chosen: String?, sent: SentForm? = nil, problem: Problem? = nil
+    ) async throws -> Reply {
         let held = Billing.main(try await services.billing.subscriptions(of: caller.tenant, now: call.act.now))
-        let current = held.flatMap { view in
-            view.standing.state == .cancelled ? nil : services.catalog.current[view.standing.tier]?.name
-        }
+        let current = held.flatMap { view in view.standing.state == .cancelled ? nil : services.catalog.current[view.standing.tier]?.name }
         let buyable = services.catalog.current.offered.filter { !$0.isByContract && !$0.isFree }
-        let plans = buyable.enumerated().map { index, tier -> [String: Any] in
+        let selected = buyable.first { $0.id.name == chosen } ?? buyable.first
+        let plans = buyable.map { tier -> [String: Any] in
             [
                 "id": tier.id.name, "name": tier.name, "price": PlanWords.price(tier),
                 "summary": (PlanWords.points(tier) + [PlanWords.yearly(tier)]).filter { !$0.isEmpty }.joined(separator: " · "),
-                "isChosen": chosen.map { $0 == tier.id.name } ?? (index == 0),
+                "isChosen": tier.id == selected?.id,
             ]
+        }
+        let intervals = [("month", "Every month"), ("year", "Every year")].map { interval in
+            ["id": interval.0, "words": interval.1, "isChosen": interval.0 == (sent?["interval"] == "year" ? "year" : "month")]
+                as [String: Any]
         }
         // The same form sent twice is one checkout; a form asked for again is another.
         let request: TenantID = entropy.id(call.act.now)
+        var frame = frame("Choose a plan", call, problem: problem)
+        frame.fields = [Self.quantity]
         return try page(
-            "plans", frame("Choose a plan", call, problem: problem), call,
-            ["plans": plans, "quantity": quantity, "request": request.description, "current": current ?? false])
+            "plans", frame,
+            [
+                "plans": plans, "intervals": intervals,
+                "quantity": [Self.quantity.shown(sent, problem).merging(sent == nil ? ["value": "1"] : [:]) { $1 }],
+                "request": request.description, "current": current ?? false,
+            ])
     }
+
+    private static let quantity = FormField(
+        name: "quantity", label: "Quantity", type: "number", hint: "How many units of the plan: a unit of Team is one seat.", maxLength: 6)
 
     private var choosePlan: Route {
         route(.post, "/plans", "choose_plan", "On to the payment provider's page.") { call in
             let caller = try call.caller()
-            let form = try SentForm(call)
+            let sent = try SentForm(call)
             do {
                 try await authorizer.require(BillingPermissions.write, of: caller, act: call.act)
-                guard let quantity = Int(form["quantity"]), quantity >= 1 else { throw CommonProblems.invalid("quantity", "is a whole number from 1") }
-                guard let interval = BillingInterval(rawValue: form["interval"]) else { throw CommonProblems.invalid("interval", "is month or year") }
-                let order = CheckoutOrder(tier: form["tier"], interval: interval, priceID: nil, quantity: quantity, provider: nil)
-                let answer = try await services.billing.checkout(order, tenant: caller.tenant, origin: call.origin, claimed(call, caller, form))
+                guard let quantity = Int(sent["quantity"]), (1...100_000).contains(quantity) else {
+                    throw CommonProblems.invalid("quantity", "is a whole number from 1 to 100000")
+                }
+                guard let interval = BillingInterval(rawValue: sent["interval"]) else {
+                    throw CommonProblems.invalid("interval", "is month or year")
+                }
+                let order = CheckoutOrder(tier: sent["tier"], interval: interval, priceID: nil, quantity: quantity, provider: nil)
+                let answer = try await services.billing.checkout(
+                    order, tenant: caller.tenant, origin: call.origin, claimed(call, caller, sent))
                 return .redirect(to: answer.url)
             } catch let problem as Problem where problem.status != 401 {
-                return try await plans(call, chosen: form["tier"], quantity: form["quantity"], problem: problem)
+                return try await plans(call, caller, chosen: sent["tier"], sent: sent, problem: problem)
             }
+        }
+    }
+
+    private var portal: Route {
+        route(.post, "/billing/portal", "portal", "On to the provider's page for card, invoices and cancelling.") { call in
+            let caller = try call.caller()
+            try await authorizer.require(BillingPermissions.write, of: caller, act: call.act)
+            return .redirect(to: try await services.billing.portal(provider: nil, tenant: caller.tenant, origin: call.origin, call.act))
         }
     }
 
@@ -60,5 +100,35 @@ extension Console {
         let fingerprint = Array("\(form["tier"])|\(form["interval"])|\(form["quantity"])".utf8)
         let claim = IdempotencyClaim(key: request.description, scope: "pages.choose_plan:\(caller.user)", fingerprint: fingerprint)
         return Act(actor: call.act.actor, requestID: call.act.requestID, now: call.act.now, address: call.act.address, idempotency: claim)
+    }
+}
+
+/// A tier in words.
+enum PlanWords {
+    static let yourTenant = "your organization"
+
+    static func price(_ tier: Tier) -> String {
+        guard !tier.isByContract else { return "By contract" }
+        guard let money = tier.prices[.month] ?? tier.prices[.year] else { return "By contract" }
+        if money.amountMinor == 0 { return "Free" }
+        let interval = tier.prices[.month] == nil ? "year" : "month"
+        return "\(money.display) / \(tier.unit.map { "\($0) and " } ?? "")\(interval)"
+    }
+    static func yearly(_ tier: Tier) -> String {
+        guard let money = tier.prices[.year], money.amountMinor > 0, tier.prices[.month] != nil else {
+            return tier.isInvoiced ? "By invoice" : ""
+        }
+        return "or \(money.display) a year"
+    }
+    static func points(_ tier: Tier) -> [String] {
+        let seats = tier.seats(quantity: 1)
+        var points = [seats == 1 ? "1 seat" + (tier.unit == nil ? "" : " per \(tier.unit ?? "")") : "\(seats) seats"]
+        switch tier.devices(quantity: 1) {
+        case nil: points.append("Devices without limit")
+        case 1: points.append("1 device")
+        case let count?: points.append("\(count) devices")
+        }
+        if tier.trialDays > 0 { points.append("\(tier.trialDays) days to try") }
+        return points
     }
 }
