@@ -114,6 +114,28 @@ import Vocabulary
         try await StoreBenchmarks.inside("select through the view", bench, 2_000) { db, number in
             _ = try db.row(StoreBenchmarks.find, id(7, number))
         }
+        let (insert, beat) = (
+            SQL("base.insert", StoreBenchmarks.insert.text.replacing("INTO lease", with: "INTO lease_all")),
+            SQL(
+                "base.beat",
+                """
+                UPDATE lease_all SET beat_at = $2 WHERE tenant_id = $3 AND id = $1 RETURNING license_id, epoch, expires_at
+                """)
+        )
+        let owner = bench.tenant(1)
+        try await bench.store.kernel(bench.reason) { db in
+            for (name, isInsert) in [("insert into the base table", true), ("update of the base table (plain column)", false)] {
+                let begun = StoreBenchmarks.cpu()
+                for number in 0..<2_000 {
+                    if isInsert {
+                        try db.run(insert, owner, id(8, number), license, "base-\(number)", act.now)
+                    } else {
+                        _ = try db.row(beat, id(8, number), act.now + .seconds(1), owner)
+                    }
+                }
+                print("bench: \(name): \(String(format: "%.2f", (StoreBenchmarks.cpu() - begun) * 1e6 / 2_000)) µs CPU")
+            }
+        }
         try await StoreBenchmarks.inside("event to one subscriber", bench, 2_000) { db, number in
             try db.enqueue(try NewJob("bench", key: "\(number)", tenant: nil, payload: number, runAt: act.now), act)
         }
