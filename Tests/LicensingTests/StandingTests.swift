@@ -71,6 +71,18 @@ struct StandingTests {
         #expect(try await house.journal().filter { $0 == "license.issued" }.count == 120)
     }
 
+    @Test("a standing that is repeated or old changes nothing and leaves no trace")
+    func repeats() async throws {
+        let house = try await LicenseHouse.make()
+        let subscription = house.newSubscription()
+        for version in [2, 2, 1, 2] as [Int64] {
+            try await house.licenses.apply(house.standing(subscription, version: version, quantity: Int(version)), house.act())
+        }
+        #expect(try await house.journal() == ["license.issued"])
+        #expect(try await house.licenses.list(house.tenant).licenses.map(\.quantity) == [2])
+        #expect(try await house.mails() == ["license_issued"])
+    }
+
     @Test("a subscription that was never worth a licence gets none")
     func neverEntitled() async throws {
         let house = try await LicenseHouse.make()
