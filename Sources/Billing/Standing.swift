@@ -25,6 +25,10 @@ package struct Standing: Hashable, Sendable {
         case paused
         case ended
     }
+    /// This long before a paid period ends without news of the next one, grace is told, so that no licence runs out for the moment
+    /// between the end and the review.
+    package static let renewalLead = Duration.minutes(5)
+
     package struct Change: Hashable, Sendable, Codable {
         package let tier: String
         package let quantity: Int
@@ -138,8 +142,10 @@ private struct StandingReading {
             standing.trialEndsAt = latest.trialEnd ?? latest.periodEnd
         }
         settle(&standing, latest, paidUntil)
-        standing.nextReview = [standing.graceUntil, standing.periodEnd, standing.cancelsAt, standing.change?.at, standing.trialEndsAt]
-            .compactMap { $0 }.filter { $0 > now }.min()
+        let renewal = standing.periodEnd.map { $0 - Standing.renewalLead }
+        standing.nextReview = [
+            standing.graceUntil, renewal, standing.periodEnd, standing.cancelsAt, standing.change?.at, standing.trialEndsAt,
+        ].compactMap { $0 }.filter { $0 > now }.min()
         if standing.state == .cancelled { standing.nextReview = nil }
         return standing
     }
@@ -236,7 +242,9 @@ private struct StandingReading {
         if let failure = firstOpenFailure(latest) {
             return grace(until: failure.stamp.asOf + .days(Int64(failure.graceDays ?? terms.graceDays)), .paymentFailed)
         }
-        if let end = paidUntil, end <= now { return grace(until: end + .days(Int64(terms.graceDays)), .renewalMissing) }
+        if let end = paidUntil, end - Standing.renewalLead <= now, standing.cancelsAt.map({ $0 > end }) ?? true {
+            return grace(until: end + .days(Int64(terms.graceDays)), .renewalMissing)
+        }
         if paidUntil == nil { grace(until: latest.asOf + .days(Int64(terms.graceDays)), .renewalMissing) }
     }
 
