@@ -109,6 +109,11 @@ struct DeliveryTests {
         try await house.ask(MailRequested(recipient: .owners(TenantID(UUID())), template: "payment_failed", values: [:], key: "k"))
         try await house.run()
         #expect(house.basket.recipients == ["a@example.com"])
+        // Given back at once, not only when the claim is over.
+        let claims = try await house.test.store.kernelRead(KernelReason("test.claims")) { db in
+            try db.row(SQL("test.claims", "SELECT count(*) FROM notification_claim"))?.int(0)
+        }
+        #expect(claims == 0)
         house.basket.failsFor.with { $0 = [] }
         house.test.clock.advance(by: .days(1))
         try await house.run()
