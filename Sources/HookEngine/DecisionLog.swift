@@ -56,7 +56,7 @@ package final class DecisionLog: DecisionSink {
         if record.kind == .plan { try await flush() }
     }
 
-    private func append(_ line: [UInt8], at time: Timestamp) throws {
+    private func append(_ line: borrowing ByteBuffer, at time: Timestamp) throws {
         try segment.withLock { current in
             var open = try current ?? resume(at: time)
             if open.bytes + line.count > limits.segmentBytes, open.bytes > 0 {
@@ -66,7 +66,7 @@ package final class DecisionLog: DecisionSink {
                 prune(now: time)
             }
             current = open
-            let written = line.withUnsafeBytes { write(open.descriptor, $0.baseAddress, $0.count) }
+            let written = line.withBytes { write(open.descriptor, $0.baseAddress, $0.count) }
             if written != line.count {
                 let why = written < 0 ? String(cString: strerror(errno)) : "the disk took \(written) of \(line.count) bytes"
                 // Half a line would make the next one unreadable as well.

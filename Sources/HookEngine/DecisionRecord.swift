@@ -57,34 +57,34 @@ package protocol DecisionSink: Sendable {
 
 extension DecisionRecord {
     /// The record as one line of JSON with its newline.
-    package func line() -> [UInt8] {
+    package func line() -> ByteBuffer {
         var json = JSONLine()
         json.open("{")
         json.member("id", id.uuid)
-        json.member("time", time.iso8601)
+        json.member("time", time)
         json.member("hook", hook)
         outcomeMembers(&json)
         if let decidedBy {
             json.member("policy", answers[decidedBy].policy)
-            json.member("at", answers[decidedBy].place)
+            json.place("at", answers[decidedBy].file, answers[decidedBy].line)
         }
         if let tenant = subject.tenant { json.member("tenant", tenant.uuid) }
         if let tier = subject.tier { json.member("tier", tier) }
         json.member("request_id", subject.requestID)
         json.member("policy_hash", policyHash)
-        json.name("seed")
+        json.key("seed")
         json.hex(seed)
         json.member("fuel", Int64(clamping: fuel))
         json.member("microseconds", microseconds)
-        json.name("input")
+        json.key("input")
         json.value(input)
-        json.name("answers")
+        json.key("answers")
         json.open("[")
         for answer in answers { answer.write(&json) }
         json.close("]")
         json.close("}")
         json.newline()
-        return json.bytes
+        return json.finish()
     }
 
     private func outcomeMembers(_ json: inout JSONLine) {
@@ -92,7 +92,7 @@ extension DecisionRecord {
         case .allow:
             json.member("outcome", "allow")
             if !terms.isEmpty {
-                json.name("terms")
+                json.key("terms")
                 json.value(.object(terms))
             }
         case .deny(let reason, let seconds):
@@ -101,7 +101,7 @@ extension DecisionRecord {
             if let seconds { json.member("retry_after_seconds", seconds) }
         case .plan(let actions):
             json.member("outcome", "plan")
-            json.name("actions")
+            json.key("actions")
             json.actions(actions)
         case .failed(let reason):
             json.member("outcome", "failed")
@@ -118,13 +118,13 @@ extension PolicyAnswer {
         json.open("{")
         json.member("layer", layer.rawValue)
         json.member("policy", policy)
-        json.member("at", place)
+        json.place("at", file, line)
         switch content {
         case .abstain: json.member("answer", "abstain")
         case .allow(let terms, let delegate):
             json.member("answer", "allow")
             if !terms.isEmpty {
-                json.name("terms")
+                json.key("terms")
                 json.value(.object(terms))
             }
             json.delegate(delegate)
@@ -134,7 +134,7 @@ extension PolicyAnswer {
             if let seconds { json.member("retry_after_seconds", seconds) }
         case .plan(let actions, let delegate):
             json.member("answer", "plan")
-            json.name("actions")
+            json.key("actions")
             json.actions(actions)
             json.delegate(delegate)
         case .failed(let why):

@@ -58,6 +58,11 @@ package enum Folding {
                 return Decision(verdict: .deny(reason: reason, retryAfterSeconds: seconds), terms: [], decidedBy: index)
             }
         }
+        // Most questions have one policy that answers: there is nothing to fold.
+        let speaking = answers.indices.filter { !answers[$0].abstained }
+        if speaking.count == 1, answers[speaking[0]].layer != .tenant, case .allow(let named, _) = answers[speaking[0]].content {
+            return Decision(verdict: .allow, terms: named, decidedBy: speaking[0])
+        }
         var decidedBy: Int?
         var terms: [(String, HookValue)] = []
         var delegated: Set<String> = []

@@ -19,6 +19,33 @@ package enum HookCheck {
         return Array(found.prefix(most))
     }
 
+    /// Whether `issues` would find none, without saying why.
+    package static func fits(_ members: [(String, HookValue)], _ fields: [HookField]) -> Bool {
+        var present = 0
+        for field in fields {
+            guard let member = members.first(where: { $0.0 == field.name })?.1, member.isPresent else {
+                if field.isOptional { continue }
+                return false
+            }
+            guard fits(member, field.kind, field.range) else { return false }
+            present += 1
+        }
+        return present == members.count || members.allSatisfy { member in fields.contains { $0.name == member.0 } }
+    }
+
+    private static func fits(_ value: HookValue, _ kind: HookField.Kind, _ range: ClosedRange<Int64>?) -> Bool {
+        switch (kind, value) {
+        case (.string, .string), (.boolean, .bool): true
+        case (.integer, .int(let number)): range?.contains(number) ?? true
+        case (.choice(let names), .string(let text)): names.contains(text)
+        case (.object(let fields), .object(let members)): fits(members, fields)
+        case (.list, .object(let members)): members.isEmpty
+        case (.list(let kind), .list(let items)): items.allSatisfy { fits($0, kind, range) }
+        case (.map(let kind), .object(let members)): members.allSatisfy { fits($0.1, kind, range) }
+        default: false
+        }
+    }
+
     private static func check(_ value: HookValue, _ fields: [HookField], path: String, _ found: inout [HookIssue]) {
         guard case .object(let members) = value else {
             found.append(HookIssue(path, "is \(value.kindName); accepted is a table with \(names(fields))"))

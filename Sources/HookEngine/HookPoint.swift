@@ -53,13 +53,13 @@ package struct HookAction: Sendable {
 }
 
 package struct HookField: Sendable {
-    package indirect enum Kind: Sendable {
+    package enum Kind: Sendable {
         case string, integer, boolean
         case choice([String])
         case object([HookField])
-        case list(Kind)
+        indirect case list(Kind)
         /// Names of the author's choice, values of one kind.
-        case map(Kind)
+        indirect case map(Kind)
     }
     /// Which end of a numeric term is tight when several policies answer.
     package enum Tight: Sendable { case lowest, highest }
@@ -83,7 +83,7 @@ package struct HookField: Sendable {
 }
 
 /// The tree that crosses to a policy and back: no floats, no NUL, bounded.
-package indirect enum HookValue: Sendable, Hashable {
+package enum HookValue: Sendable, Hashable {
     case null
     case bool(Bool)
     case int(Int64)

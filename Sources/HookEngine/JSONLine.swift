@@ -1,11 +1,10 @@
 import Foundation
+import Vocabulary
 
 /// Writes JSON bytes in the order it is told, without a tree in between: a decision is recorded before it is used, so this is on its way.
-struct JSONLine {
-    private(set) var bytes: [UInt8] = []
+struct JSONLine: ~Copyable {
+    private(set) var bytes = ByteBuffer(capacity: 2_048)
     private var needsComma = false
-
-    init() { bytes.reserveCapacity(1_024) }
 
     mutating func open(_ sign: Unicode.Scalar) {
         separate()
@@ -16,24 +15,81 @@ struct JSONLine {
         bytes.append(UInt8(ascii: sign))
         needsComma = true
     }
-    mutating func newline() { bytes.append(10) }
+    mutating func newline() { bytes.append(UInt8(ascii: "\n")) }
+    consuming func finish() -> ByteBuffer { bytes }
 
     mutating func name(_ name: String) {
         text(name)
         bytes.append(UInt8(ascii: ":"))
         needsComma = false
     }
-    mutating func member(_ name: String, _ value: String) {
-        self.name(name)
+    /// A name of the record itself, which needs no look for signs to escape.
+    mutating func key(_ name: StaticString) {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(name)
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = false
+    }
+    mutating func member(_ name: StaticString, _ value: String) {
+        key(name)
         text(value)
     }
-    mutating func member(_ name: String, _ value: Int64) {
-        self.name(name)
+    mutating func member(_ name: StaticString, _ value: Int64) {
+        key(name)
         number(value)
     }
-    mutating func member(_ name: String, _ value: UUID) {
-        self.name(name)
+    mutating func member(_ name: StaticString, _ value: UUID) {
+        key(name)
         uuid(value)
+    }
+
+    /// ISO 8601 as `Timestamp.iso8601` writes it.
+    mutating func member(_ name: StaticString, _ moment: Timestamp) {
+        key(name)
+        let time = CivilTime(moment)
+        guard (0...9_999).contains(time.year) else { return text(moment.iso8601) }
+        bytes.append(UInt8(ascii: "\""))
+        digits(time.year, 4)
+        bytes.append(UInt8(ascii: "-"))
+        digits(time.month, 2)
+        bytes.append(UInt8(ascii: "-"))
+        digits(time.day, 2)
+        bytes.append(UInt8(ascii: "T"))
+        digits(time.hour, 2)
+        bytes.append(UInt8(ascii: ":"))
+        digits(time.minute, 2)
+        bytes.append(UInt8(ascii: ":"))
+        digits(time.second, 2)
+        if time.microsecond > 0 {
+            bytes.append(UInt8(ascii: "."))
+            digits(time.microsecond, 6)
+        }
+        bytes.append(UInt8(ascii: "Z"))
+        bytes.append(UInt8(ascii: "\""))
+        needsComma = true
+    }
+
+    private mutating func digits(_ number: Int64, _ width: Int) {
+        var rest = number
+        let start = bytes.count
+        for _ in 0..<width {
+            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+            rest /= 10
+        }
+        bytes.reverse(from: start)
+    }
+
+    /// `"at":"seats/overdraft/policy.lua:12"`
+    mutating func place(_ name: StaticString, _ file: String, _ line: Int) {
+        member(name, file)
+        guard line > 0 else { return }
+        bytes.removeLast()
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = false
+        number(Int64(line))
+        bytes.append(UInt8(ascii: "\""))
     }
 
     mutating func value(_ value: HookValue) {
@@ -68,7 +124,7 @@ struct JSONLine {
     }
     mutating func delegate(_ names: Set<String>) {
         guard !names.isEmpty else { return }
-        name("delegate")
+        key("delegate")
         open("[")
         for name in names.sorted() { text(name) }
         close("]")
@@ -78,34 +134,30 @@ struct JSONLine {
         separate()
         bytes.append(UInt8(ascii: "\""))
         var copy = text
-        let isPlain = copy.withUTF8 { utf8 -> Bool in
-            let start = bytes.count
-            bytes.append(contentsOf: utf8)
-            for byte in utf8 where byte < 32 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 127 {
-                bytes.removeSubrange(start...)
-                return false
+        copy.withUTF8 { utf8 in
+            var odd: UInt8 = 0
+            for byte in utf8 {
+                odd |= byte < 32 ? 1 : 0
+                odd |= byte == UInt8(ascii: "\"") ? 1 : 0
+                odd |= byte == UInt8(ascii: "\\") ? 1 : 0
+                odd |= byte == 127 ? 1 : 0
             }
-            return true
+            if odd == 0 { bytes.append(UnsafeRawBufferPointer(utf8)) } else { for byte in utf8 { escaped(byte) } }
         }
-        if !isPlain { for byte in copy.utf8 { escaped(byte) } }
         bytes.append(UInt8(ascii: "\""))
         needsComma = true
     }
 
     mutating func number(_ number: Int64) {
         separate()
-        if number >= 0, number < 10 {
-            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number))
-        } else {
-            var rest = number.magnitude
-            if number < 0 { bytes.append(UInt8(ascii: "-")) }
-            let start = bytes.count
-            repeat {
-                bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-                rest /= 10
-            } while rest > 0
-            bytes[start...].reverse()
-        }
+        if number < 0 { bytes.append(UInt8(ascii: "-")) }
+        var rest = number.magnitude
+        let start = bytes.count
+        repeat {
+            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+            rest /= 10
+        } while rest > 0
+        if bytes.count > start + 1 { bytes.reverse(from: start) }
         needsComma = true
     }
 
@@ -133,7 +185,7 @@ struct JSONLine {
 
     private mutating func raw(_ text: StaticString) {
         separate()
-        text.withUTF8Buffer { bytes.append(contentsOf: $0) }
+        bytes.append(text)
         needsComma = true
     }
     private mutating func separate() {
@@ -150,7 +202,7 @@ struct JSONLine {
             bytes.append(UInt8(ascii: "\\"))
             bytes.append(byte)
         case 0..<32, 127:
-            bytes.append(contentsOf: "\\u00".utf8)
+            bytes.append("\\u00")
             pair(byte)
         default: bytes.append(byte)
         }

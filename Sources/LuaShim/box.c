@@ -73,7 +73,7 @@ static int open_environment(lua_State *L) {
     views_open(L);
     answers_open(L);
     environment_open(L);
-    static const int tables[] = {SLOT_UNITS, SLOT_SETTINGS, SLOT_DATA, SLOT_SHAPES};
+    static const int tables[] = {SLOT_UNITS, SLOT_SETTINGS, SLOT_DATA, SLOT_SHAPES, SLOT_SHAPE_NAMES};
     for (size_t index = 0; index < sizeof tables / sizeof *tables; index++) {
         lua_newtable(L);
         lua_rawseti(L, LUA_REGISTRYINDEX, tables[index]);
@@ -104,6 +104,7 @@ void luashim_destroy(luashim *box) {
     // lua_close would run policies' to-be-closed code in a state that may be half changed; there is nothing but memory to give back.
     arena_close(&box->arena);
     free(box->answer);
+    free(box->unread);
     free(box);
 }
 
@@ -143,11 +144,18 @@ static int keep_shape(lua_State *L) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, SLOT_SHAPES);
     shape_make(L, lua_absindex(L, -2));
     lua_rawseti(L, -2, ++box->shapes);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, SLOT_SHAPE_NAMES);
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, -2, box->shapes);
     return 0;
 }
 
 luashim_status luashim_shape(luashim *box, const uint8_t *names, size_t length) {
     bytes argument = {names, length};
+    uint32_t *unread = realloc(box->unread, (box->shapes + 1) * sizeof *unread);
+    if (unread == NULL) return LUASHIM_KILLED_MEMORY;
+    box->unread = unread;
+    unread[box->shapes] = 0;
     return enter(box, keep_shape, &argument);
 }
 
@@ -205,6 +213,8 @@ static int run(lua_State *L) {
     const luashim_request *request = lua_touserdata(L, 1);
     luashim *box = box_of(L);
     box->random = request->seed;
+    box->input = request->input;
+    box->input_length = request->input_length;
     lua_settop(L, 0);
     push_bound(L, SLOT_UNITS, request->unit);  // 1: the chunk
     if (!lua_isfunction(L, 1)) return luaL_error(L, "no such unit");
@@ -222,7 +232,7 @@ static int run(lua_State *L) {
             lua_Debug activation;
             lua_pushvalue(L, -1);
             lua_getinfo(L, ">S", &activation);
-            wire_decode(L, request->input, request->input_length, false, NULL);
+            wire_decode_input(L);
             push_bound(L, SLOT_SETTINGS, request->unit);
             push_bound(L, SLOT_DATA, request->unit);
             lua_call(L, 3, 1);

@@ -51,6 +51,10 @@ struct luashim {
 
     uint32_t units;
     uint32_t shapes;
+    /// The input of the running call, and where in it the objects stand that nobody has read yet, by shape; 0 for none.
+    const uint8_t *input;
+    size_t input_length;
+    uint32_t *unread;
     uint8_t *answer;
     size_t answer_length;
     size_t answer_room;
@@ -71,7 +75,8 @@ enum {
     SLOT_UNITS,
     SLOT_SETTINGS,
     SLOT_DATA,
-    SLOT_SHAPES
+    SLOT_SHAPES,
+    SLOT_SHAPE_NAMES
 };
 
 static inline luashim *box_of(lua_State *L) { return *(luashim **)lua_getextraspace(L); }
@@ -127,18 +132,25 @@ void views_open(lua_State *L);
 /// Makes the table on top read-only for policies; with a label, reading a name that is not there is an error.
 void view_wrap(lua_State *L, const char *label);
 bool view_is(lua_State *L, int index);
-/// Pushes the table at index, or the one under a view; false and nothing pushed if it is neither.
+/// Pushes the table at index, all of it decoded, or the one under a view; false and nothing pushed if it is neither.
 bool view_table(lua_State *L, int index);
 
 // answers.c
 void answers_open(lua_State *L);
 int answers_action(lua_State *L);
 
+/// Pushes the metatable of the next shape; `names` is its label and its names.
 void shape_make(lua_State *L, int names);
+/// Decodes what is still unread in the object at index, if it is one of the input.
+void shape_settle(lua_State *L, int index);
 
 // wire.c
 /// Pushes the next value of the buffer.
 void wire_decode(lua_State *L, const uint8_t *bytes, size_t length, bool as_view, const char *label);
+/// Pushes the call's input: objects in it are decoded when they are first read.
+void wire_decode_input(lua_State *L);
+/// Pushes the object of the input that stands at the offset.
+void wire_decode_unread(lua_State *L, uint32_t offset);
 /// Appends the value to the box's answer.
 void wire_encode(lua_State *L, int index, bool describes);
 

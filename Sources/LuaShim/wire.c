@@ -13,6 +13,8 @@ typedef struct reader {
     const uint8_t *end;
     uint32_t nodes;
     bool as_view;
+    /// Where the buffer began, if objects in it are left for later.
+    const uint8_t *start;
 } reader;
 
 static void need(reader *reader, size_t count) {
@@ -33,6 +35,46 @@ static void take_string(reader *reader) {
     if (memchr(reader->at, 0, length) != NULL) luaL_error(reader->L, "a text with NUL");
     lua_pushlstring(reader->L, (const char *)reader->at, length);
     reader->at += length;
+}
+
+static void take_value(reader *reader, uint32_t depth, const char *label);
+
+/// After the tag.
+static void take_shaped(reader *reader, uint32_t depth) {
+    lua_State *L = reader->L;
+    lua_Integer shape = (lua_Integer)take_count(reader) + 1;
+    need(reader, take_count(reader));
+    lua_rawgeti(L, LUA_REGISTRYINDEX, SLOT_SHAPE_NAMES);
+    if (lua_rawgeti(L, -1, shape) != LUA_TTABLE) luaL_error(L, "no such shape");
+    lua_replace(L, -2);
+    // The first of the names is what the object itself is called.
+    lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
+    lua_createtable(L, 0, (int)count - 1);
+    for (lua_Integer place = 2; place <= count; place++) {
+        need(reader, 1);
+        if (reader->start != NULL && *reader->at == LUASHIM_SHAPED) {
+            uint32_t offset = (uint32_t)(reader->at - reader->start);
+            reader->at++;
+            uint32_t inner = take_count(reader), length = take_count(reader);
+            need(reader, length);
+            if (inner >= box_of(L)->shapes) luaL_error(L, "no such shape");
+            box_of(L)->unread[inner] = offset;
+            reader->at += length;
+            continue;
+        }
+        if (*reader->at == LUASHIM_NIL) {
+            reader->at++;
+            continue;
+        }
+        lua_rawgeti(L, -2, place);
+        take_value(reader, depth + 1, NULL);
+        lua_rawset(L, -3);
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, SLOT_SHAPES);
+    lua_rawgeti(L, -1, shape);
+    lua_setmetatable(L, -3);
+    lua_pop(L, 1);
+    lua_replace(L, -2);
 }
 
 static void take_value(reader *reader, uint32_t depth, const char *label) {
@@ -66,9 +108,7 @@ static void take_value(reader *reader, uint32_t depth, const char *label) {
         }
         break;
     }
-    case LUASHIM_SHAPED:
     case LUASHIM_OBJECT: {
-        uint32_t shape = tag == LUASHIM_SHAPED ? take_count(reader) : 0;
         uint32_t count = take_count(reader);
         need(reader, (size_t)count * 5);
         lua_createtable(L, 0, (int)count);
@@ -77,14 +117,9 @@ static void take_value(reader *reader, uint32_t depth, const char *label) {
             take_value(reader, depth + 1, NULL);
             lua_rawset(L, -3);
         }
-        if (tag == LUASHIM_SHAPED) {
-            lua_rawgeti(L, LUA_REGISTRYINDEX, SLOT_SHAPES);
-            if (lua_rawgeti(L, -1, (lua_Integer)shape + 1) != LUA_TTABLE) luaL_error(L, "no such shape");
-            lua_setmetatable(L, -3);
-            lua_pop(L, 1);
-        }
         break;
     }
+    case LUASHIM_SHAPED: take_shaped(reader, depth); return;
     default: luaL_error(L, "an unknown tag in the buffer");
     }
     if (reader->as_view) view_wrap(L, label);
@@ -98,6 +133,24 @@ void wire_decode(lua_State *L, const uint8_t *bytes, size_t length, bool as_view
     reader reader = {.L = L, .at = bytes, .end = bytes + length, .as_view = as_view};
     take_value(&reader, 0, label);
     if (reader.at != reader.end) luaL_error(L, "the buffer is longer than its value");
+}
+
+void wire_decode_input(lua_State *L) {
+    luashim *box = box_of(L);
+    for (uint32_t shape = 0; shape < box->shapes; shape++) box->unread[shape] = 0;
+    if (box->input_length == 0) {
+        lua_pushnil(L);
+        return;
+    }
+    reader reader = {.L = L, .at = box->input, .end = box->input + box->input_length, .start = box->input};
+    take_value(&reader, 0, NULL);
+    if (reader.at != reader.end) luaL_error(L, "the buffer is longer than its value");
+}
+
+void wire_decode_unread(lua_State *L, uint32_t offset) {
+    luashim *box = box_of(L);
+    reader reader = {.L = L, .at = box->input + offset, .end = box->input + box->input_length, .start = box->input};
+    take_value(&reader, 1, NULL);
 }
 
 // MARK: Outward
@@ -301,7 +354,10 @@ static void put_value(writer *writer, int index) {
     case LUA_TTABLE:
         if (has_meta(L, index, SLOT_ANSWER_META)) put_made(writer, index, LUASHIM_ANSWER);
         else if (has_meta(L, index, SLOT_ACTION_META)) put_made(writer, index, LUASHIM_ACTION);
-        else put_table(writer, index);
+        else {
+            shape_settle(L, index);
+            put_table(writer, index);
+        }
         return;
     case LUA_TFUNCTION:
         if (writer->describes && !lua_iscfunction(L, index)) {

@@ -75,14 +75,14 @@ package final class LuaState: @unchecked Sendable {  // the holder is alone with
     func actions(_ names: [String]) throws(LuaFault) {
         var wire = WireWriter()
         wire.list(names)
-        try check(wire.bytes.withUnsafeBufferPointer { luashim_actions(box, $0.baseAddress, $0.count) })
+        try check(wire.with { luashim_actions(box, $0, $1) })
     }
 
     /// Shapes are numbered in the order of these calls, from 0.
     func shape(_ label: String, _ names: [String]) throws(LuaFault) {
         var wire = WireWriter()
         wire.list([label] + names)
-        try check(wire.bytes.withUnsafeBufferPointer { luashim_shape(box, $0.baseAddress, $0.count) })
+        try check(wire.with { luashim_shape(box, $0, $1) })
     }
 
     /// Compiles without running.
@@ -103,10 +103,8 @@ package final class LuaState: @unchecked Sendable {  // the holder is alone with
         first.value(settings)
         var second = WireWriter()
         second.value(data)
-        let status = first.bytes.withUnsafeBufferPointer { settings in
-            second.bytes.withUnsafeBufferPointer { data in
-                luashim_bind(box, unit, settings.baseAddress, settings.count, data.baseAddress, data.count)
-            }
+        let status = first.with { settings, settingsLength in
+            second.with { luashim_bind(box, unit, settings, settingsLength, $0, $1) }
         }
         try check(status)
     }
@@ -125,7 +123,7 @@ package final class LuaState: @unchecked Sendable {  // the holder is alone with
 
     /// Of an unknown chunk: what it returns, or what `entry` answers if it returns a table with one.
     package func run(_ unit: UInt32, entry: String, number: Int64) throws(LuaFault) -> HookValue? {
-        input.bytes.removeAll(keepingCapacity: true)
+        input.bytes.removeAll()
         input.int(number)
         try check(call(unit, entry: entry, seed: 0, describes: false, optional: true))
         return try answer().plain
@@ -142,9 +140,9 @@ package final class LuaState: @unchecked Sendable {  // the holder is alone with
 
     private func call(_ unit: UInt32, entry: String?, seed: UInt64, describes: Bool, optional: Bool) -> luashim_status {
         func run(_ name: UnsafePointer<CChar>?) -> luashim_status {
-            input.bytes.withUnsafeBufferPointer { bytes in
+            input.with { bytes, length in
                 var request = luashim_request(
-                    unit: unit, entry: name, input: bytes.baseAddress, input_length: bytes.count, seed: seed, describes: describes,
+                    unit: unit, entry: name, input: bytes, input_length: length, seed: seed, describes: describes,
                     entry_optional: optional)
                 return luashim_call(box, &request)
             }

@@ -46,6 +46,8 @@ package final class PolicyEngine: Hooks {
     private let limits: Limits
     private let threads: PolicyThreads
     private let live = Mutex(Live())
+    /// The calendar of the second that was asked for last.
+    private let moment = Mutex<(seconds: Int64, value: HookValue)>((.min, .null))
     private let loading = NSLock()
 
     package init(
@@ -170,7 +172,7 @@ package final class PolicyEngine: Hooks {
         let set = live.withLock { $0.set }
         var record = DecisionRecord(
             id: entropy.id(subject.now), time: subject.now, hook: definition.name, kind: definition.kind, subject: subject,
-            input: InputEncoder.withNow(input, subject.now), answers: [], outcome: .failed(Failure.notLoaded), terms: [], decidedBy: nil,
+            input: withNow(input, subject.now), answers: [], outcome: .failed(Failure.notLoaded), terms: [], decidedBy: nil,
             policyHash: set?.hash.hex ?? "", seed: entropy.seed(), fuel: 0, microseconds: 0)
         if let set, let plan = set.hooks[definition.name] {
             let evaluation = await evaluate(set, plan, record.input, subject.tier, record.seed)
@@ -193,6 +195,18 @@ package final class PolicyEngine: Hooks {
             record.terms = []
         }
         return record
+    }
+
+    /// The input with `now` as its last member.
+    private func withNow(_ input: HookValue, _ now: Timestamp) -> HookValue {
+        guard case .object(var members) = input else { return input }
+        let seconds = now.seconds
+        let value = moment.withLock { last in
+            if last.seconds != seconds { last = (seconds, CivilTime(now).input(epochSeconds: seconds)) }
+            return last.value
+        }
+        members.append((CommonInput.now.name, value))
+        return .object(members)
     }
 
     /// On this thread where its stack is large enough and a state is free; else on an own thread.
@@ -240,22 +254,26 @@ package final class PolicyEngine: Hooks {
 extension PolicyEngine {
     /// Everything wrong in a directory, failing tests included; empty where it could go live.
     package static func check(directory: URL, definitions: [HookDefinition], data: [DataFile] = []) -> [PolicyFinding] {
-        examine(directory, definitions, data).findings
+        PolicyThreads.runAndWait {
+            do throws(PolicyRefusal) {
+                _ = try author(definitions, data).build(directory)
+                return []
+            } catch {
+                return error.findings
+            }
+        }
     }
 
     /// The policies' own tests, and what kept any from running.
     package static func test(
         directory: URL, definitions: [HookDefinition], data: [DataFile] = []
     ) -> (results: [PolicyTestResult], findings: [PolicyFinding]) {
-        examine(directory, definitions, data)
+        let (_, results, findings) = PolicyThreads.runAndWait { author(definitions, data).examine(directory) }
+        return (results, findings)
     }
 
-    private static func examine(
-        _ directory: URL, _ definitions: [HookDefinition], _ data: [DataFile]
-    ) -> (results: [PolicyTestResult], findings: [PolicyFinding]) {
-        PolicyThreads.runAndWait {
-            PolicySetBuilder(definitions: definitions, dataFiles: data, limits: .decision, states: 1).examine(directory)
-        }
+    private static func author(_ definitions: [HookDefinition], _ data: [DataFile]) -> PolicySetBuilder {
+        PolicySetBuilder(definitions: definitions, dataFiles: data, limits: .decision, states: 1)
     }
 }
 

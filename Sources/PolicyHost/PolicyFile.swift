@@ -10,6 +10,8 @@ struct SettingDeclaration: Sendable {
 struct PolicyFile: Sendable {
     /// `seats/overdraft`
     let path: String
+    /// `seats/overdraft/policy.lua`
+    let file: String
     let source: String
     let id: String
     let settings: [SettingDeclaration]
@@ -17,7 +19,6 @@ struct PolicyFile: Sendable {
     /// Hooks that it answers, with the line of each function.
     let hooks: [String: Int]
 
-    var file: String { Self.file(path) }
     static func file(_ path: String) -> String { "\(path)/policy.lua" }
 
     /// The declared settings with `overrides` over their defaults; nil where something is wrong or missing.
@@ -99,7 +100,7 @@ struct PolicyFileReader {
         let settings = self.settings(table["settings"], file, outline, &findings)
         let data = self.data(table["data"], file, outline, &findings)
         guard let id, findings.all.count == before else { return nil }
-        return PolicyFile(path: path, source: source, id: id, settings: settings, data: data, hooks: hooks)
+        return PolicyFile(path: path, file: file, source: source, id: id, settings: settings, data: data, hooks: hooks)
     }
 
     private func id(_ value: WireValue?, _ file: String, _ outline: LuaOutline, _ findings: inout Findings) -> String? {

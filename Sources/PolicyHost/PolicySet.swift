@@ -12,21 +12,34 @@ package struct PolicySetHash: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// One policy at one place of the written order, with its settings.
-struct Placement: Sendable {
+final class Placement: Sendable {
     let layer: PolicyLayer
     let policy: PolicyFile
     let settings: HookValue
     let data: HookValue
+    init(layer: PolicyLayer, policy: PolicyFile, settings: HookValue, data: HookValue) {
+        self.layer = layer
+        self.policy = policy
+        self.settings = settings
+        self.data = data
+    }
 }
 
 /// One hook as a set answers it: which placements to ask, in order.
-struct HookPlan: Sendable {
+final class HookPlan: Sendable {
     let definition: HookDefinition
     let encoder: InputEncoder
     /// Terms of an answer; none is required of any single policy.
     let terms: [HookField]
     let platform: [Int]
     let tiers: [String: [Int]]
+    init(definition: HookDefinition, encoder: InputEncoder, terms: [HookField], platform: [Int], tiers: [String: [Int]]) {
+        self.definition = definition
+        self.encoder = encoder
+        self.terms = terms
+        self.platform = platform
+        self.tiers = tiers
+    }
 }
 
 /// Everything that a warm state is made of.
@@ -203,7 +216,7 @@ enum PolicyReply {
                 terms.append((name, plain))
             }
         }
-        if terms.isEmpty { return .allow(terms: [], delegate: delegate) }
+        if HookCheck.fits(terms, plan.terms) { return .allow(terms: terms, delegate: delegate) }
         if let issue = HookCheck.issues(.object(terms), plan.terms).first { return .failed("allow in \(plan.definition.name): \(issue)") }
         return .allow(terms: terms, delegate: delegate)
     }

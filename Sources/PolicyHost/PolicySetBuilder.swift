@@ -15,22 +15,18 @@ struct PolicySetBuilder: Sendable {
 
     /// Throws every finding, failing tests among them.
     func build(_ directory: URL) throws(PolicyRefusal) -> Built {
-        let (built, tests, findings) = attempt(directory)
-        guard let built, findings.isEmpty else { throw PolicyRefusal(findings: findings) }
-        return Built(set: built, tests: tests)
+        let (set, tests, findings) = examine(directory)
+        var all = Findings(label: directory.lastPathComponent)
+        for result in tests where !result.passed { all.add(result.path, result.line, result.message) }
+        guard let set, findings.isEmpty, all.all.isEmpty else { throw PolicyRefusal(findings: findings + all.all) }
+        return Built(set: set, tests: tests)
     }
 
-    /// The same without going live.
-    func examine(_ directory: URL) -> (results: [PolicyTestResult], findings: [PolicyFinding]) {
-        let (_, tests, findings) = attempt(directory)
-        return (tests, findings)
-    }
-
-    private func attempt(_ directory: URL) -> (PolicySet?, [PolicyTestResult], [PolicyFinding]) {
+    /// The same without going live; a failing test is a result, not a finding.
+    func examine(_ directory: URL) -> (set: PolicySet?, tests: [PolicyTestResult], findings: [PolicyFinding]) {
         var findings = Findings(label: directory.lastPathComponent)
         guard let assembled = assemble(PolicyDirectory.read(directory, &findings), &findings) else { return (nil, [], findings.all) }
         let tests = test(assembled, &findings)
-        for result in tests where !result.passed { findings.add(result.path, result.line, result.message) }
         return (assembled.set, tests, findings.all)
     }
 
@@ -143,7 +139,7 @@ struct PolicySetBuilder: Sendable {
             var wire = WireWriter()
             wire.value(placement.settings)
             digest.update("\(wire.bytes.count):".utf8)
-            digest.update(wire.bytes)
+            digest.update(wire.bytes.array)
         }
         return PolicySetHash(hex: digest.finish())
     }

@@ -121,7 +121,9 @@ struct PolicyTestRunner {
     }
 
     static func withNow(_ input: HookValue) -> HookValue {
-        guard case .object(var members) = input, case .object(var moment) = InputEncoder.moment(noon) else { return input }
+        guard case .object(var members) = input, case .object(var moment) = CivilTime(noon).input(epochSeconds: noon.seconds) else {
+            return input
+        }
         if let index = members.firstIndex(where: { $0.0 == "now" }) {
             guard case .object(let given) = members[index].1 else { return input }
             for (name, value) in given {

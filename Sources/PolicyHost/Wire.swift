@@ -2,7 +2,7 @@ import HookEngine
 import LuaShim
 
 /// What came back over the boundary: the tree of one answer.
-indirect enum WireValue: Sendable {
+enum WireValue: Sendable {
     case null
     case bool(Bool)
     case int(Int64)
@@ -11,8 +11,8 @@ indirect enum WireValue: Sendable {
     /// Names ascend bytewise.
     case object([(String, WireValue)])
     /// What allow, deny and plan made, with the line that called them.
-    case answer(kind: String, line: Int, payload: WireValue)
-    case action(name: String, line: Int, fields: WireValue)
+    indirect case answer(kind: String, line: Int, payload: WireValue)
+    indirect case action(name: String, line: Int, fields: WireValue)
     /// Where a function is defined.
     case function(line: Int)
 
@@ -124,23 +124,21 @@ struct WireReader {
 }
 
 /// Writes the flat buffer of the boundary.
-struct WireWriter {
-    var bytes: [UInt8] = []
+struct WireWriter: ~Copyable {
+    var bytes = ByteBuffer(capacity: 512)
 
     mutating func tag(_ tag: Int) { bytes.append(UInt8(truncatingIfNeeded: tag)) }
-    mutating func count(_ count: Int) {
-        withUnsafeBytes(of: UInt32(truncatingIfNeeded: count)) { bytes.append(contentsOf: $0) }
-    }
+    mutating func count(_ count: Int) { bytes.append(UInt32(truncatingIfNeeded: count)) }
     mutating func text(_ text: String) {
         var copy = text
         copy.withUTF8 { utf8 in
             count(utf8.count)
-            bytes.append(contentsOf: utf8)
+            bytes.append(UnsafeRawBufferPointer(utf8))
         }
     }
     mutating func int(_ number: Int64) {
         tag(LUASHIM_INTEGER)
-        withUnsafeBytes(of: number) { bytes.append(contentsOf: $0) }
+        bytes.append(number)
     }
     mutating func string(_ text: String) {
         tag(LUASHIM_STRING)
@@ -170,5 +168,10 @@ struct WireWriter {
                 self.value(member)
             }
         }
+    }
+
+    /// The bytes as the boundary takes them.
+    borrowing func with<Value>(_ body: (UnsafePointer<UInt8>?, Int) -> Value) -> Value {
+        bytes.withBytes { body($0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count) }
     }
 }

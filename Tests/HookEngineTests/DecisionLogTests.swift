@@ -30,7 +30,7 @@ struct DecisionLogTests {
 
     @Test("a record is one line of JSON that holds everything needed to replay it")
     func line() throws {
-        let line = String(decoding: Self.record().line(), as: UTF8.self)
+        let line = String(decoding: Self.record().line().array, as: UTF8.self)
         #expect(
             line == """
                 {"id":"018f0000-0000-7000-8000-00000000000a","time":"2026-11-21T09:30:00Z","hook":"on_seat_request","outcome":"deny",\

@@ -33,5 +33,6 @@ struct HookCheckTests {
         ] as [(HookValue, [String])])
     func issues(value: HookValue, expected: [String]) {
         #expect(HookCheck.issues(value, Self.fields).map(\.description) == expected)
+        if case .object(let members) = value { #expect(HookCheck.fits(members, Self.fields) == expected.isEmpty) }
     }
 }

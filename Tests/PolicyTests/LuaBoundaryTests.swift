@@ -176,11 +176,58 @@ struct LuaBoundaryTests {
         let state = try LuaState(.decision)
         try state.shape("request.user", ["id", "role"])
         let unit = try state.load("return { f = function(r) if r.id == nil then return r.rolle end return r.role end }")
-        state.input.bytes = [7, 0, 0, 0, 0, 1, 0, 0, 0]
-        state.input.text("role")
+        state.input.bytes.append([7, 0, 0, 0, 0, 11, 0, 0, 0, 0])
         state.input.string("owner")
         let fault = #expect(throws: LuaFault.self) { try state.ask(unit, "f", seed: 0) }
         #expect(fault?.message == "request.user has no field rolle; it has: id, role")
+    }
+
+    @Test("objects of the input are whole however they are read: by name, by pairs, by rawget, by answering them")
+    func unread() throws {
+        let state = try LuaState(.decision)
+        try state.shape("request", ["id", "user", "place"])
+        try state.shape("request.user", ["role", "team"])
+        try state.shape("request.user.team", ["name"])
+        try state.shape("request.place", ["x"])
+        func ask(_ body: String) throws -> HookValue? {
+            let unit = try state.load("return { f = function(r) \(body) end }")
+            state.input.bytes.removeAll()
+            func open(_ shape: Int) -> Int {
+                state.input.tag(7)
+                state.input.count(shape)
+                state.input.count(0)
+                return state.input.bytes.count
+            }
+            func close(_ start: Int) { state.input.bytes.replace(at: start - 4, UInt32(state.input.bytes.count - start)) }
+            let request = open(0)
+            state.input.int(1)
+            let user = open(1)
+            state.input.string("owner")
+            let team = open(2)
+            state.input.string("red")
+            close(team)
+            close(user)
+            let place = open(3)
+            state.input.int(7)
+            close(place)
+            close(request)
+            return try state.ask(unit, "f", seed: 0).plain
+        }
+        #expect(try ask("return r.user.team.name .. r.place.x .. r.user.team.name") == .string("red7red"))
+        #expect(
+            try ask("local t = {} for k, v in pairs(r) do t[#t + 1] = k .. type(v) end return table.concat(t, ' ')")
+                == .string("idnumber placetable usertable"))
+        #expect(try ask("local n = 0 local k = next(r) while k do n = n + 1 k = next(r, k) end return n") == .int(3))
+        #expect(try ask("return rawget(r, 'user').role") == .string("owner"))
+        #expect(try ask("r.user.role = 'x' return r.user.role .. tostring(r.user == r.user)") == .string("xtrue"))
+        let whole = HookValue.object([
+            ("id", .int(1)), ("place", .object([("x", .int(7))])),
+            ("user", .object([("role", .string("owner")), ("team", .object([("name", .string("red"))]))])),
+        ])
+        #expect(try ask("return r") == whole)
+        #expect(try ask("return { r.user }") == .list([whole["user"] ?? .null]))
+        let fault = #expect(throws: LuaFault.self) { _ = try ask("return r.user.team.nam") }
+        #expect(fault?.message == "request.user.team has no field nam; it has: name")
     }
 
     @Test(

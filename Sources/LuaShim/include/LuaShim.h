@@ -51,7 +51,8 @@ enum {
     LUASHIM_LIST = 5,
     /// Count, then length, bytes and value of each member; names ascend bytewise on the way out.
     LUASHIM_OBJECT = 6,
-    /// Inward only: number of a shape, then as an object. Reading a name outside the shape is an error that lists its names.
+    /// Inward only: number of a shape, length of what follows in bytes, then one value for each of its names in their order, nil for what
+    /// is absent. Reading another name is an error that lists them. In a call's input each shape stands at most once.
     LUASHIM_SHAPED = 7,
     /// Outward only, what allow, deny and plan made: kind, line, payload as three values.
     LUASHIM_ANSWER = 8,
@@ -94,7 +95,8 @@ typedef struct luashim_report {
 luashim *luashim_create(const luashim_limits *limits);
 /// Names of action constructors, as a list of strings. Before the first load.
 luashim_status luashim_actions(luashim *box, const uint8_t *names, size_t length);
-/// A list of strings: what to call the object in messages, then the names of its fields. Shapes are numbered from 0.
+/// A list of strings: what to call the object in messages, then the names of its fields. Shapes are numbered from 0; that of an object
+/// in another, `request.user` in `request`, comes after it.
 luashim_status luashim_shape(luashim *box, const uint8_t *names, size_t length);
 /// Compiles text, never bytecode, and runs nothing. Units are numbered from 0.
 luashim_status luashim_load(luashim *box, const char *source, size_t length, uint32_t *unit);
