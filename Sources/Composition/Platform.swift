@@ -25,6 +25,7 @@ package final class Platform: Sendable {
     let rooms: Rooms
     package let edge: Edge
     package let runner: JobRunner
+    private let upkeep: StoreUpkeep
     let metrics: Metrics
     package let routes: [Route]
     private let readiness: Readiness
@@ -56,8 +57,13 @@ package final class Platform: Sendable {
             throw OperatorProblem("the rooms listen to \(listening), the register says \(PlatformRegister.topics)")
         }
         let logger = ground.logger
+        let keys = ground.keys
+        upkeep = StoreUpkeep(store: ground.store, checkpointEvery: .minutes(5), log: { logger.warning("\($0)") }) { message in
+            let signature = try await keys.sign(message, .journal)
+            return (signature.keyID, signature.bytes)
+        }
         runner = JobRunner(
-            store: ground.store, handlers: rooms.jobs + [Self.checkpoints(ground)], subscribers: rooms.subscribers, clock: options.clock,
+            store: ground.store, handlers: rooms.jobs + upkeep.storeJobs(), subscribers: rooms.subscribers, clock: options.clock,
             entropy: options.entropy, log: { logger.warning("\($0)") })
         let metrics = Metrics()
         metrics.addProcessReadings(startedAt: options.clock.now())
@@ -118,14 +124,9 @@ package final class Platform: Sendable {
     ) async throws {
         let act = Act(actor: .system("start"), requestID: "start", now: options.clock.now())
         try await rooms.start(act)
-        let checkpoint = try Self.checkpointJob(at: act.now)
-        try await ground.store.kernel(KernelReason("journal.schedule")) { db in try db.enqueue(checkpoint, act) }
+        try await upkeep.schedule(act)
         let isSecure = !options.settings[HTTPEdgeSettings.tlsCertificate].isEmpty
-        let report = await plugins.load()
-        for refused in report.refused {
-            ground.logger.error(
-                "plugin refused", metadata: ["plugin": .string(refused.id ?? refused.folder), "reason": .string(refused.reason)])
-        }
+        await plugins.load()
         let service = HTTPService(
             edge: edge, settings: options.settings, draining: readiness.draining, clock: options.clock, logger: ground.logger)
         let background: [Task<Void, Never>] = [
@@ -186,26 +187,5 @@ package final class Platform: Sendable {
                 return reply
             }
         ]
-    }
-
-    // MARK: - The journal's checkpoints
-
-    private static func checkpointJob(at moment: Timestamp) throws -> NewJob {
-        try NewJob("journal.checkpoint", key: String(moment.seconds / 300), tenant: nil, payload: [String: String](), runAt: moment)
-    }
-
-    /// Every five minutes each journal that grew is signed.
-    private static func checkpoints(_ ground: Ground) -> JobHandler {
-        JobHandler("journal.checkpoint") { delivery, act in
-            try await JournalKeeper(store: ground.store).checkpoint(now: act.now) { message in
-                let signature = try await ground.keys.sign(message, .journal)
-                return (signature.keyID, signature.bytes)
-            }
-            let next = try checkpointJob(at: act.now + .minutes(5))
-            try await ground.store.kernel(KernelReason("journal.schedule")) { db in
-                try db.enqueue(next, act)
-                try db.settle(delivery)
-            }
-        }
     }
 }

@@ -122,7 +122,8 @@ package final class Edge: Sendable {
             reply = render(HTTPProblems.timedOut, &exchange)
         } catch {
             observer.faulted(error, requestID: exchange.requestID, route: exchange.endpoint?.route.name)
-            reply = render(error is KeyValueFault ? CommonProblems.unavailable.retry(afterSeconds: 5) : CommonProblems.internal, &exchange)
+            let isPassing = error is KeyValueFault || (error as? any PassingFault)?.isPassing == true
+            reply = render(isPassing ? CommonProblems.unavailable.retry(afterSeconds: 5) : CommonProblems.internal, &exchange)
         }
         finish(&reply, &exchange)
         return reply

@@ -130,3 +130,7 @@ extension SQLValue {
         }
     }
 }
+
+extension StoreFault: PassingFault {
+    package var isPassing: Bool { if case .overloaded = self { true } else { false } }
+}

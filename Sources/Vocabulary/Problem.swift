@@ -67,3 +67,8 @@ package enum CommonProblems {
         return retryAfterSeconds.map { problem.retry(afterSeconds: $0) } ?? problem
     }
 }
+
+/// An error that may pass by itself: the caller is told to come back, not that something broke.
+package protocol PassingFault: Error {
+    var isPassing: Bool { get }
+}
