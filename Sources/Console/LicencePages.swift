@@ -36,12 +36,15 @@ extension Console {
         let mayReveal = try await may(LicensePermissions.reveal, caller, call)
         var shown: [[String: Any]] = []
         var firstKey = "KEY"
-        for license in held.reversed() {
+        for license in held.reversed() where license.status(at: now) != .expired {
             let leases = try await services.leases.list(LeaseQuery(tenant: caller.tenant, license: license.id), now: now)
             let detail = mayReveal ? try await services.licenses.reveal(license.id, tenant: caller.tenant, call.act) : nil
             let activations = try await services.licenses.activations(of: license.id, tenant: caller.tenant)?.count ?? 0
             if let detail, shown.isEmpty { firstKey = detail.key }
             shown.append(section(license, key: detail?.key, activations: activations, leases, now))
+        }
+        let ended = held.filter { $0.status(at: now) == .expired }.map {
+            ["tier": $0.grant.tierName, "expired": $0.expiresAt.map(Spans.minute) ?? ""]
         }
         let hasSubscription = Billing.main(try await services.billing.subscriptions(of: caller.tenant, now: now)) != nil
         let managesBilling = hasSubscription ? try await may(BillingPermissions.write, caller, call) : false
@@ -50,6 +53,7 @@ extension Console {
             [
                 "hasLicenses": !shown.isEmpty, "several": shown.count > 1, "licenses": shown, "firstKey": firstKey,
                 "isEmpty": shown.isEmpty,
+                "hasEnded": !ended.isEmpty, "ended": ended,
                 "managesBilling": managesBilling,
             ])
     }

@@ -73,7 +73,8 @@ struct PageRenderer: Sendable {
         if let reason = problem.fields["reason"]?.string { details.append("Reason: \(reason.replacing("_", with: " "))") }
         if let seconds = problem.fields["retry_after"]?.int { details.append("Try again in \(Spans.words(seconds)).") }
         return [
-            "heading": problem.title, "hint": known.isEmpty ? problem.hint : "", "wrongFields": known, "details": details,
+            "heading": known.isEmpty ? problem.title : "Please check what you entered", "hint": known.isEmpty ? problem.hint : "",
+            "wrongFields": known, "details": details,
             "hasDetails": !known.isEmpty || !details.isEmpty,
         ]
     }

@@ -62,7 +62,8 @@ extension Console {
     }
 
     private static let quantity = FormField(
-        name: "quantity", label: "Quantity", type: "number", hint: "How many units of the plan: a unit of Team is one seat.", maxLength: 6)
+        name: "quantity", label: "Quantity", type: "number",
+        hint: "How many of the plan. Where the price is for each user, the number of seats.", maxLength: 6)
 
     private var choosePlan: Route {
         route(.post, "/plans", "choose_plan", "On to the payment provider's page.") { call in

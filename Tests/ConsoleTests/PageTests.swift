@@ -83,7 +83,13 @@ struct PageTests {
                         "firstKey": hostile, "managesBilling": true,
                     ])
             ))
-        pages.append(("licence", try text("licence", frame(isSignedIn: true), ["isEmpty": true])))
+        pages.append(
+            (
+                "licence",
+                try text(
+                    "licence", frame(isSignedIn: true),
+                    ["isEmpty": true, "hasEnded": true, "ended": [["tier": hostile, "expired": "then"]]])
+            ))
         pages.append(("waiting", try text("waiting", frame(isSignedIn: true), ["looksAgain": true])))
         pages.append(("waiting", try text("waiting", frame(isSignedIn: true), ["looksAgain": false])))
         pages.append(
