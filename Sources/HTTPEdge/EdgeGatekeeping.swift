@@ -75,7 +75,7 @@ extension Edge {
         if endpoint.isPage {
             var token = incoming.csrfToken
             if token == nil { token = try FormBody(raw.body)[CSRF.field] }
-            guard let token, let binding = exchange.formBinding, !binding.isFresh, keys.csrf.isValid(token, for: binding.text)
+            guard let token, let binding = exchange.formBinding, keys.csrf.isValid(token, for: binding.text)
             else {
                 throw HTTPProblems.csrfFailed
             }
