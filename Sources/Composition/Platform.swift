@@ -133,6 +133,7 @@ package final class Platform: Sendable {
             Task { [runner] in await runner.run() },
             Task { [policies] in try? await policies.engine.run() },
             Task { [rooms] in await rooms.ledgerClock.run() },
+            Task { [ground] in await ground.keys.run { ground.logger.error("\($0)") } },
             Task {
                 await stop()
                 service.stop()

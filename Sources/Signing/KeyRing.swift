@@ -194,6 +194,14 @@ package final class KeyRing: Signer, TokenSigner {
         }
     }
 
+    /// Maintains once a minute until cancelled. A failure is told and tried again: the keys at hand go on signing.
+    package func run(log: @escaping @Sendable (String) -> Void) async {
+        while !Task.isCancelled {
+            do { try await maintain() } catch { log("keys: \(error)") }
+            try? await Task.sleep(for: .seconds(60))
+        }
+    }
+
     // MARK: - Public keys
 
     /// RFC 7517: every key that verifies access tokens, the next one included. Never a shared secret.
