@@ -10,6 +10,14 @@ package struct Register: Sendable {
     package var hooks: [HookDefinition]
     package var routes: [Route]
 
+    package init(settings: [AnySetting], problems: [Problem], permissions: [Permission], hooks: [HookDefinition], routes: [Route]) {
+        self.settings = settings
+        self.problems = problems
+        self.permissions = permissions
+        self.hooks = hooks
+        self.routes = routes
+    }
+
     package static let events: [(topic: String, summary: String)] = [
         (UserVerified.topic, UserVerified.summary), (StandingChanged.topic, StandingChanged.summary),
         (LicenseIssued.topic, LicenseIssued.summary),
