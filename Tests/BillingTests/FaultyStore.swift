@@ -11,6 +11,7 @@ final class FaultyStore: Store {
         var crashAt: Int?
         var moment = Moment.before
         var hasCrashed = false
+        var interlude: (call: Int, play: @Sendable () async throws -> Void)?
     }
     private let inner: any Store
     private let state = Guarded(State())
@@ -20,6 +21,8 @@ final class FaultyStore: Store {
 
     /// The `call`th call from now on (counted from 1) crashes, once.
     func crash(at call: Int?, _ moment: Moment) { state.with { $0 = State(crashAt: call, moment: moment) } }
+    /// Before the `call`th call from now on, somebody else does something.
+    func interrupt(at call: Int, _ play: @escaping @Sendable () async throws -> Void) { state.with { $0 = State(interlude: (call, play)) } }
     var calls: Int { state.with { $0.calls } }
     var hasCrashed: Bool { state.with { $0.hasCrashed } }
 
@@ -34,6 +37,12 @@ final class FaultyStore: Store {
     }
     private func through<Value: Sendable>(_ call: () async throws -> Value) async throws -> Value {
         try count(.before)
+        let play = state.with { state -> (@Sendable () async throws -> Void)? in
+            guard let interlude = state.interlude, interlude.call == state.calls else { return nil }
+            state.interlude = nil
+            return interlude.play
+        }
+        try await play?()
         let value = try await call()
         try count(.after)
         return value

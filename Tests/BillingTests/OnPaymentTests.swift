@@ -140,6 +140,26 @@ struct OnPaymentTests {
         #expect(check.expected(PaymentDirectives.checked(check.actions, of: check.type, defaultGraceDays: 5)))
     }
 
+    @Test("one payment announced under two types is one payment: one mail, one change of standing")
+    func announcedTwice() async throws {
+        let house = try await house()
+        for told in Lives.bought.prefix(2) { try await house.deliverAndRun(told.of("a", session: "cs_1", reference: house.reference)) }
+        house.hooks.script(
+            "on_payment",
+            .plan([
+                OnPaymentTests.action("renew_license"), OnPaymentTests.action("restore_access"),
+                OnPaymentTests.action("send_mail", ("template", .string("thank_you"))),
+            ]))
+        let before = house.heardStandings.count
+        for id in ["paid", "succeeded"] {
+            let told = Told(id, Say.invoice("in_1", from: day(0), to: day(31), at: day(0, id == "paid" ? 0 : 1)))
+            try await house.deliverAndRun(told.of("a", session: "cs_1", reference: house.reference))
+        }
+        #expect(house.hooks.questions.suffix(2).map { $0.input["event"]?["type"]?.string } == ["payment_succeeded", "payment_succeeded"])
+        #expect(house.mails().filter { $0 == "thank_you" }.count == 1)
+        #expect(house.heardStandings.count == before + 1 && house.heardStandings.last?.periodEnd == day(31))
+    }
+
     @Test("a dispute may suspend by policy, and the next payment lifts it")
     func dispute() async throws {
         let house = try await house()
@@ -185,6 +205,31 @@ struct OnPaymentTests {
         #expect(house.hooks.questions.count == 1)
         #expect(house.mails() == ["purchase_confirmed"], "what was answered first is what happens")
         #expect(try await house.event("e1_a").decision != nil)
+    }
+
+    @Test("of two workers with one event the second finds everything done and does nothing", arguments: 1...5)
+    func twoWorkers(call: Int) async throws {
+        var faulty: FaultyStore?
+        let house = try await House.make { inner in
+            let store = FaultyStore(inner)
+            faulty = store
+            return store
+        }
+        let store = try #require(faulty)
+        try await house.checkout()
+        try await house.deliver(Lives.bought[0].of("a", session: "cs_1", reference: house.reference))
+        let event = try await house.event("e1_a").id
+        store.interrupt(at: call) {
+            let act = house.test.act()
+            try await house.test.store.kernel(KernelReason("test.second")) {
+                try $0.enqueue(PaymentPosting.job(event, round: 99, runAt: act.now), act)
+            }
+            try await house.run()
+        }
+        try await house.run()
+        #expect(try await house.rows("SELECT seq FROM journal_entry_all WHERE action = 'payment_event.applied'").count == 1)
+        #expect(house.mails() == ["purchase_confirmed"])
+        #expect(try await house.rows("SELECT id FROM store_job WHERE kind = 'billing.apply_event' AND state <> 'done'").isEmpty)
     }
 
     @Test("all events at once, on many workers, end like one after the other")

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Vocabulary
 
@@ -69,6 +70,18 @@ struct RoutingTests {
         #expect(house.mails().contains("staff:event_refused"))
         #expect(try await house.subscription(house.stranger) == nil)
         #expect(try await house.subscription()?.standing.quantity == 1)
+    }
+
+    @Test("an event with the sessions of two tenants is nobody's")
+    func twoSessions() {
+        let (mine, theirs) = (TenantID(UUID(bytes: Array(repeating: 1, count: 16))), TenantID(UUID(bytes: Array(repeating: 2, count: 16))))
+        let news = PaymentNews(
+            provider: "fake", event: "e",
+            facts: ["cs_1", "cs_2"].map {
+                .checkout(CheckoutFact(session: $0, reference: nil, customer: nil, subscription: nil, isPaid: true, asOf: day(0)))
+            })
+        let routing = PaymentRouting.find(news) { $0.object == "cs_1" ? mine : theirs }
+        #expect(routing == .refused("it names objects of 2 tenants"))
     }
 
     @Test("a stranger's reference alone buys nothing: without a paid checkout of ours the subscription stays pending")
