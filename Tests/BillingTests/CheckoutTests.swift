@@ -54,6 +54,10 @@ struct CheckoutTests {
         for _ in 0..<2 {
             await #expect(throws: BillingProblems.providerUnreachable.retry(afterSeconds: 5)) { try await house.checkout(key: "k") }
         }
+        await #expect(throws: CommonProblems.idempotencyKeyReused) {
+            try await house.billing.checkout(
+                house.order("pro"), tenant: house.tenant, origin: "https://app.example", house.act("k", fingerprint: [9]))
+        }
         let answer = try await house.checkout(key: "k")
         #expect(answer.sessionID == "cs_1")
         #expect(Set(house.provider.requests.map(\.idempotencyKey)).count == 1 && Set(house.provider.requests.map(\.reference)).count == 1)

@@ -139,16 +139,19 @@ extension Told {
                 return .subscription(fact)
             case .invoice(var fact):
                 fact.invoice = rename(fact.invoice)
+                fact.payment = fact.payment.map(rename)
                 fact.subscription = fact.subscription.map(rename)
                 fact.customer = fact.customer.map(rename)
                 return .invoice(fact)
             case .refund(var fact):
                 fact.refund = rename(fact.refund)
+                fact.payment = fact.payment.map(rename)
                 fact.customer = fact.customer.map(rename)
                 fact.subscription = fact.subscription.map(rename)
                 return .refund(fact)
             case .dispute(var fact):
                 fact.dispute = rename(fact.dispute)
+                fact.payment = fact.payment.map(rename)
                 fact.customer = fact.customer.map(rename)
                 fact.subscription = fact.subscription.map(rename)
                 return .dispute(fact)
