@@ -65,7 +65,7 @@ def main():
             listing = os.path.join(fast.data, "sessions.txt")
             with open(listing, "w", encoding="ascii") as file:
                 file.write("\n".join(ids) + "\n")
-            key = fast.want(200, "GET", f"/api/v1/licenses/{license['id']}", token=token).json["key"]
+            key = fast.want(200, "GET", f"/api/v1/licenses/{license['id']}", token=token).json["license"]["key"]
             jobs = {
                 "floor": lambda n: wrk("heartbeat.lua", floor_base, "/beat", SESSIONS=listing, TOKEN="none"),
                 "heartbeat": lambda n: wrk("heartbeat.lua", fast.base, "/api/v1/licenses/heartbeat", SESSIONS=listing, TOKEN=token),

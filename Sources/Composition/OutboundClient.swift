@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Dispatch
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -6,7 +7,7 @@ import NIOPosix
 import Vocabulary
 
 /// Carries plugins' requests out. What may go where was decided by the host before; here are time, size and honesty about the outcome.
-struct OutboundClient: Sendable {
+final class OutboundClient: Sendable {
     private let client: HTTPClient
 
     init() {
@@ -20,6 +21,8 @@ struct OutboundClient: Sendable {
     }
 
     func shutdown() async { try? await client.shutdown() }
+    // A client that is let go without a shutdown ends the process: also a start that failed half way must come through here.
+    deinit { client.shutdown(queue: .global()) { _ in } }
 
     func send(_ request: OutboundRequest) async throws -> OutboundResponse {
         var outgoing = HTTPClientRequest(url: request.url)

@@ -14,7 +14,7 @@ struct LifeTests {
         #expect(license["tier"] == "free" && license["status"] == "active")
         let id = try #require(license["id"]?.string)
         let detail = await ada.call("GET", "/api/v1/licenses/\(id)")
-        let key = try #require(detail["key"]?.string, "\(detail.text)")
+        let key = try #require(detail["license"]?["key"]?.string, "\(detail.text)")
         let activated = await platform.call("POST", "/api/v1/licenses/activate", ["license_key": .string(key), "hardware_id": "hw-1"])
         #expect(activated.status == 200, "\(activated.text)")
         let other = await platform.call("POST", "/api/v1/licenses/activate", ["license_key": .string(key), "hardware_id": "hw-2"])
