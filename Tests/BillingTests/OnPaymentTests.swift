@@ -140,6 +140,22 @@ struct OnPaymentTests {
         #expect(check.expected(PaymentDirectives.checked(check.actions, of: check.type, defaultGraceDays: 5)))
     }
 
+    @Test("an invoice of no subscription asks nobody and mails nobody, and is listed all the same")
+    func unrelated() async throws {
+        let house = try await house()
+        for told in Lives.bought { try await house.deliverAndRun(told.of("a", session: "cs_1", reference: house.reference)) }
+        let (questions, mails, told) = (house.hooks.questions.count, house.mails(), house.heardStandings.count)
+        for (number, fact) in [
+            Say.invoice("in_8", paid: false, failed: true, at: day(1), subscription: nil),
+            Say.invoice("in_9", at: day(1), subscription: nil),
+        ].enumerated() {
+            try await house.deliverAndRun(Told("u\(number)", fact).of("a", session: "cs_1", reference: house.reference))
+        }
+        #expect(house.hooks.questions.count == questions && house.mails() == mails && house.heardStandings.count == told)
+        let listed = try await house.billing.invoices(of: house.tenant, after: nil, limit: 10).items
+        #expect(listed.map(\.status).sorted { $0.rawValue < $1.rawValue } == [.failed, .paid, .paid])
+    }
+
     @Test("one payment announced under two types is one payment: one mail, one change of standing")
     func announcedTwice() async throws {
         let house = try await house()
