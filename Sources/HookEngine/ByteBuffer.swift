@@ -27,8 +27,15 @@ package struct ByteBuffer: ~Copyable {
         UnsafeMutableRawPointer(base + count).copyMemory(from: source, byteCount: bytes.count)
         count += bytes.count
     }
+    @inline(__always)
     package mutating func append(_ text: StaticString) {
         append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+    /// Makes room for `most` bytes, lets `write` fill them and takes as many as it says.
+    @inline(__always)
+    mutating func fill(atMost most: Int, _ write: (UnsafeMutablePointer<UInt8>) -> Int) {
+        if count + most > capacity { grow(most) }
+        count += write(base + count)
     }
     package mutating func append(_ bytes: [UInt8]) { bytes.withUnsafeBytes { append($0) } }
     /// Four bytes, little-endian.
@@ -38,11 +45,6 @@ package struct ByteBuffer: ~Copyable {
     /// Writes four bytes over those at `place`.
     package mutating func replace(at place: Int, _ number: UInt32) {
         UnsafeMutableRawPointer(base + place).storeBytes(of: number.littleEndian, as: UInt32.self)
-    }
-    /// Turns the order of the bytes from `start` on.
-    mutating func reverse(from start: Int) {
-        var part = UnsafeMutableBufferPointer(start: base + start, count: count - start)
-        part.reverse()
     }
 
     package borrowing func withBytes<Value>(_ body: (UnsafeRawBufferPointer) throws -> Value) rethrows -> Value {

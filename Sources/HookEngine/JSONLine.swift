@@ -72,13 +72,14 @@ struct JSONLine: ~Copyable {
     }
 
     private mutating func digits(_ number: Int64, _ width: Int) {
-        var rest = number
-        let start = bytes.count
-        for _ in 0..<width {
-            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
+        bytes.fill(atMost: width) { into in
+            var rest = number
+            for place in (0..<width).reversed() {
+                into[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            }
+            return width
         }
-        bytes.reverse(from: start)
     }
 
     /// `"at":"seats/overdraft/policy.lua:12"`
@@ -132,32 +133,56 @@ struct JSONLine: ~Copyable {
 
     mutating func text(_ text: String) {
         separate()
-        bytes.append(UInt8(ascii: "\""))
         var copy = text
         copy.withUTF8 { utf8 in
-            var odd: UInt8 = 0
-            for byte in utf8 {
-                odd |= byte < 32 ? 1 : 0
-                odd |= byte == UInt8(ascii: "\"") ? 1 : 0
-                odd |= byte == UInt8(ascii: "\\") ? 1 : 0
-                odd |= byte == 127 ? 1 : 0
-            }
-            if odd == 0 { bytes.append(UnsafeRawBufferPointer(utf8)) } else { for byte in utf8 { escaped(byte) } }
+            bytes.fill(atMost: utf8.count * 6 + 2) { into in Self.quote(utf8, into) }
         }
-        bytes.append(UInt8(ascii: "\""))
         needsComma = true
+    }
+
+    /// Writes the text with its quotes; at most six bytes for one.
+    @inline(__always)
+    private static func quote(_ utf8: UnsafeBufferPointer<UInt8>, _ into: UnsafeMutablePointer<UInt8>) -> Int {
+        into[0] = UInt8(ascii: "\"")
+        var at = 1
+        for byte in utf8 {
+            if byte >= 32, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte != 127 {
+                into[at] = byte
+                at += 1
+            } else if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                into[at] = UInt8(ascii: "\\")
+                into[at + 1] = byte
+                at += 2
+            } else {
+                for (index, sign) in [UInt8(ascii: "\\"), UInt8(ascii: "u"), 48, 48, digit(byte >> 4), digit(byte & 15)].enumerated() {
+                    into[at + index] = sign
+                }
+                at += 6
+            }
+        }
+        into[at] = UInt8(ascii: "\"")
+        return at + 1
     }
 
     mutating func number(_ number: Int64) {
         separate()
         if number < 0 { bytes.append(UInt8(ascii: "-")) }
         var rest = number.magnitude
-        let start = bytes.count
-        repeat {
-            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
-        } while rest > 0
-        if bytes.count > start + 1 { bytes.reverse(from: start) }
+        var length = 1
+        var above: UInt64 = 10
+        while rest >= above {
+            length += 1
+            let (next, overflows) = above.multipliedReportingOverflow(by: 10)
+            if overflows { break }
+            above = next
+        }
+        bytes.fill(atMost: 20) { into in
+            for place in (0..<length).reversed() {
+                into[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+            }
+            return length
+        }
         needsComma = true
     }
 
@@ -172,14 +197,23 @@ struct JSONLine: ~Copyable {
 
     private mutating func uuid(_ value: UUID) {
         separate()
-        bytes.append(UInt8(ascii: "\""))
-        withUnsafeBytes(of: value.uuid) { raw in
-            for (index, byte) in raw.enumerated() {
-                if index == 4 || index == 6 || index == 8 || index == 10 { bytes.append(UInt8(ascii: "-")) }
-                pair(byte)
+        bytes.fill(atMost: 38) { into in
+            into[0] = UInt8(ascii: "\"")
+            var at = 1
+            withUnsafeBytes(of: value.uuid) { raw in
+                for index in 0..<16 {
+                    if index == 4 || index == 6 || index == 8 || index == 10 {
+                        into[at] = UInt8(ascii: "-")
+                        at += 1
+                    }
+                    into[at] = Self.digit(raw[index] >> 4)
+                    into[at + 1] = Self.digit(raw[index] & 15)
+                    at += 2
+                }
             }
+            into[at] = UInt8(ascii: "\"")
+            return at + 1
         }
-        bytes.append(UInt8(ascii: "\""))
         needsComma = true
     }
 
@@ -196,15 +230,4 @@ struct JSONLine: ~Copyable {
         bytes.append(Self.digit(byte & 15))
     }
     private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10 }
-    private mutating func escaped(_ byte: UInt8) {
-        switch byte {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-            bytes.append(UInt8(ascii: "\\"))
-            bytes.append(byte)
-        case 0..<32, 127:
-            bytes.append("\\u00")
-            pair(byte)
-        default: bytes.append(byte)
-        }
-    }
 }

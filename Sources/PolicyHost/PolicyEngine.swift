@@ -23,7 +23,7 @@ package final class PolicyEngine: Hooks {
         package var queue: Int
         /// Between two looks at the directory; a change is read after it has rested for one.
         package var look: Duration
-        package init(decision: LuaLimits = .decision, states: Int = 16, queue: Int = 256, look: Duration = .milliseconds(250)) {
+        package init(decision: LuaLimits = .decision, states: Int = 16, queue: Int = 256, look: Duration = .milliseconds(500)) {
             self.decision = decision
             self.states = states
             self.queue = queue

@@ -195,6 +195,19 @@ struct LoadTests {
         #expect(results.count > 80)
     }
 
+    @Test("the example and the test of the README are real")
+    func readme() throws {
+        let text = try String(contentsOf: Checkout.policies.appending(path: "README.md"), encoding: .utf8)
+        let blocks = text.components(separatedBy: "```lua\n").dropFirst().map { String($0.components(separatedBy: "```")[0]) }
+        let folder = try PolicyFolder([
+            "init.lua": "return { platform = { { \"seats/contractor-hours\", settings = { from_hour = 9 } } } }", "roles.lua": "return {}",
+            "seats/contractor-hours/policy.lua": blocks[0], "seats/contractor-hours/policy_test.lua": blocks[1],
+        ])
+        let (results, findings) = PolicyEngine.test(directory: folder.url, definitions: Hooked.all, data: [DataFile("roles")])
+        #expect(findings.map(\.description) == [])
+        #expect(results.map(\.message) == [""])
+    }
+
     @Test("the shipped tiers have the prices and seats that were promised")
     func tiers() throws {
         let engine = PolicyEngine(

@@ -1,5 +1,6 @@
 import Foundation
 import HookEngine
+import LuaShim
 import PolicyHost
 import Testing
 import Vocabulary
@@ -64,7 +65,7 @@ struct PaceTests {
         }
     }
 
-    @Test("the parts: a state, a load, a line of the log")
+    @Test("the parts: a state, a load, the stack under a question")
     func parts() async throws {
         let clock = SystemClock()
         let began = clock.monotonic()
@@ -75,6 +76,7 @@ struct PaceTests {
             definitions: Hooked.all, directory: Checkout.policies, sink: NoSink(), entropy: SystemEntropy(), clock: clock, data: Hooked.data
         )
         try live.load()
+        print("pace: stack left on a thread of the cooperative pool: \(luashim_stack_left() / 1_024) KB")
         print("pace: loading the shipped set with its tests: \((clock.monotonic() - loading).microseconds / 1_000) ms")
     }
 }
