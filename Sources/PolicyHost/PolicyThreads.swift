@@ -54,7 +54,7 @@ final class PolicyThreads: Sendable {
         defer { queue.condition.unlock() }
         guard queue.jobs.count < bound else { return false }
         queue.jobs.append(job)
-        if queue.started < threads, queue.started < queue.jobs.count {
+        if queue.started < threads {
             queue.started += 1
             start()
         }
