@@ -31,7 +31,7 @@ room: ## test one room and what it stands on: make room ROOM=Seats
 	@test -n "$(ROOM)" || { echo "make room ROOM=Seats"; exit 64; }
 	CODITECT_ROOMS=$(ROOM) swift test --scratch-path .build-room --filter '$(ROOM)Tests'
 
-interop: ## the heavy peers: a browser, an API fuzzer
+interop: ## the heavy peers: an API fuzzer
 	@Scripts/install.sh interop
 	@Scripts/interop.sh
 
@@ -40,10 +40,10 @@ bench: ## measure ours and its yardstick in one run, as ratios
 	@Scripts/bench.sh
 
 lint: ## swift format lint --strict
-	swift format lint --strict --recursive --parallel Package.swift Sources Tests plugins
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests plugins Benchmarks
 
 format: ## rewrite to the house style
-	swift format --in-place --recursive --parallel Package.swift Sources Tests plugins
+	swift format --in-place --recursive --parallel Package.swift Sources Tests plugins Benchmarks
 
 check: lint test ## what CI runs, without the heavy peers
 

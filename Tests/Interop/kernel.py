@@ -44,10 +44,11 @@ class Kernel:
         self.env.update(env or {})
         self.config = config
         self.plugins = plugins or os.path.join(BUILD, "plugins")
+        self.port = 0  # a free one; the same again after a restart, as addresses in mails and payment pages name it
         self.process, self.base, self.log = None, None, os.path.join(self.data, "server.log")
 
     def start(self):
-        command = [os.path.join(BUILD, "coditectd"), "serve", "--data", self.data, "--host", "127.0.0.1", "--port", "0"]
+        command = [os.path.join(BUILD, "coditectd"), "serve", "--data", self.data, "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--policies", os.path.join(ROOT, "policies"), "--plugins", self.plugins]
         if self.config:
             path = os.path.join(self.data, "coditect.yaml")
@@ -59,6 +60,7 @@ class Kernel:
         if not first.startswith("listening on "):
             raise SystemExit(f"the server said {first!r} first; its log:\n{open(self.log).read()[-4000:]}")
         self.base = first.split()[-1]
+        self.port = int(self.base.rsplit(":", 1)[1])
         return self
 
     def kill(self):
