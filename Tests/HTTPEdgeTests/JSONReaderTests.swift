@@ -77,7 +77,7 @@ struct JSONReaderTests {
             return Int(state >> 33) % bound
         }
         var accepted = 0
-        for _ in 0..<20_000 {
+        for _ in 0..<5_000 {
             var bytes = seed
             for _ in 0..<(1 + random(3)) {
                 switch random(3) {
@@ -91,7 +91,7 @@ struct JSONReaderTests {
             let theirs = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
             #expect(Self.isSame(ours, theirs), "\(String(decoding: bytes, as: UTF8.self))")
         }
-        #expect(accepted > 500)
+        #expect(accepted > 100)
     }
 
     /// The reference makes whole numbers of `1e2` and `1.0`.

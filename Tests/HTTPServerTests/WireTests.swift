@@ -238,6 +238,64 @@ struct WireTests {
         }
     }
 
+    @Test("mutilated messages, cut and closed anywhere, never end the server and never answer 5xx")
+    func mutilated() async throws {
+        let seeds =
+            Self.ambiguous + [
+                "GET /hello HTTP/1.1\r\nHost: a\r\n\r\nGET /large HTTP/1.1\r\nHost: a\r\n\r\nHEAD /empty HTTP/1.0\r\n\r\n",
+                Self.post("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\nT: x\r\n\r\n")
+                    + Self.post("Content-Length: 3\r\nExpect: 100-continue", "abc") + Self.get,
+                Self.post("Content-Length: 5000", String(repeating: "x", count: 5_000)) + Self.get,
+            ]
+        try await Loopback.serve(routes()) { server in
+            let port = server.port
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for lane in 0..<4 {
+                    group.addTask {
+                        try await Offside.run {
+                            var random = Steps(seed: UInt64(lane + 1))
+                            for _ in 0..<150 {
+                                var bytes = Array(seeds[random.below(seeds.count)].utf8)
+                                for _ in 0..<random.below(4) where !bytes.isEmpty {
+                                    switch random.below(4) {
+                                    case 0: bytes[random.below(bytes.count)] = UInt8(random.below(256))
+                                    case 1: bytes.remove(at: random.below(bytes.count))
+                                    case 2: bytes.insert(bytes[random.below(bytes.count)], at: random.below(bytes.count))
+                                    default: bytes.removeLast(random.below(bytes.count))
+                                    }
+                                }
+                                let socket = try Socket(port: port)
+                                defer { socket.close() }
+                                let cut = random.below(bytes.count + 1)
+                                socket.send(Array(bytes[..<cut]))
+                                if random.below(2) == 0 { usleep(500) }
+                                socket.send(Array(bytes[cut...]))
+                                if random.below(3) == 0 { continue }
+                                shutdown(socket.descriptor, Int32(SHUT_WR))
+                                let text = socket.read { _ in false }
+                                if let worst = text.statuses.max(), worst >= 500 { throw Ended(text: String(text.prefix(200))) }
+                            }
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let text = try await server.request("GET /hello")
+            #expect(text.statuses == [200])
+        }
+    }
+    private struct Ended: Error { let text: String }
+    private struct Steps {
+        var state: UInt64
+        init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
+        mutating func below(_ bound: Int) -> Int {
+            state ^= state << 13
+            state ^= state >> 7
+            state ^= state << 17
+            return Int(state % UInt64(bound))
+        }
+    }
+
     @Test("many connections at once are all answered")
     func many() async throws {
         let count = Count()
