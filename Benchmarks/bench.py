@@ -38,7 +38,7 @@ def config(algorithm):
 
 def tokens_and_sessions(kernel, sessions):
     token = kernel.member("bench@example.com")
-    license = kernel.paid_license(token, "team", quantity=100_000)
+    license = kernel.paid_license(token, "team", quantity=10_000)
     ids = []
     for number in range(sessions):
         body = {"hardware_id": f"warm-{number}", "hostname": "bench", "os": "linux", "version": "1"}
