@@ -123,6 +123,8 @@ package final class Platform: Sendable {
         host: String, port: Int, until stop: @escaping @Sendable () async -> Void, onListening: @escaping @Sendable (String) async -> Void
     ) async throws {
         let act = Act(actor: .system("start"), requestID: "start", now: options.clock.now())
+        // The data directory is locked: whoever held these jobs is gone.
+        try await runner.takeOver()
         try await rooms.start(act)
         try await upkeep.schedule(act)
         let isSecure = !options.settings[HTTPEdgeSettings.tlsCertificate].isEmpty

@@ -90,6 +90,12 @@ package final class JobRunner: Sendable {
         await flight.empty()
     }
 
+    /// Makes due at once what a process that is no more held under lease. Only for a store that no other process shares, before `run`.
+    package func takeOver() async throws {
+        let now = clock.now()
+        try await store.kernel(JobRunner.claiming) { [rules] in try $0.ledger.takeOver(now: now, maxAttempts: rules.maxAttempts) }
+    }
+
     /// Jobs that were given up, newest first.
     package func dead(limit: Int = 100) async throws -> [DeadJob] {
         try await store.kernelRead(JobRunner.looking) { try $0.ledger.deadJobs(limit: limit) }

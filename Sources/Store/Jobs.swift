@@ -6,6 +6,8 @@ import Vocabulary
 package protocol JobLedger: AnyObject {
     /// Leases up to `claim.limit` due jobs, oldest first; leases that ran out count as due.
     func claim(_ claim: JobClaim) throws -> [LeasedJob]
+    /// Makes every leased job due now, or dead after its last attempt: their holder is no more. Only where no other process shares the store.
+    func takeOver(now: Timestamp, maxAttempts: Int) throws
     /// Gives a leased job back, due again at `runAt`. False if the lease was lost.
     func postpone(_ delivery: Delivery, until runAt: Timestamp, reason: String) throws -> Bool
     /// Keeps a leased job as dead, with the reason. False if the lease was lost.

@@ -30,6 +30,14 @@ enum JobTable {
             reason = 'the lease of attempt ' || attempt || ' ran out'
         WHERE state = 'leased' AND lease_until <= $1 AND kind IN (SELECT value FROM json_each($3))
         """)
+    static let takeOver = SQL(
+        "job.take_over",
+        """
+        UPDATE store_job SET state = CASE WHEN attempt >= $2 THEN 'dead' ELSE 'due' END,
+            finished_at = CASE WHEN attempt >= $2 THEN $1 END, lease_token = NULL, lease_until = NULL,
+            reason = 'the process of attempt ' || attempt || ' ended'
+        WHERE state = 'leased'
+        """)
     static let postpone = SQL(
         "job.postpone",
         """

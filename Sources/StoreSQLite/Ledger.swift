@@ -110,6 +110,12 @@ final class Ledger: ScopeLedger {
             }
     }
 
+    func takeOver(now: Timestamp, maxAttempts: Int) throws {
+        try kernelOnly("takeOver")
+        try rows(JobTable.takeOver, now, maxAttempts)
+        connection.hasNewJobs = true
+    }
+
     func postpone(_ delivery: Delivery, until runAt: Timestamp, reason: String) throws -> Bool {
         try kernelOnly("postpone")
         return try !rows(JobTable.postpone, delivery.id, delivery.leaseToken, runAt, reason).isEmpty

@@ -45,6 +45,34 @@ import Vocabulary
         await bench.close()
     }
 
+    @Test("what a process that died held under lease is due at once, and dead after its last attempt") func takeOver() async throws {
+        let bench = try await Bench()
+        var rules = JobRules()
+        rules.maxAttempts = 2
+        let seen = Tally()
+        let runner = JobTests.runner(
+            bench, [JobHandler("test.work") { delivery, _ in seen.add("\(delivery.key) \(delivery.attempt)") }], rules: rules)
+        let now = bench.clock.now()
+        func die() async throws {
+            let claim = JobClaim(kinds: ["test.work"], now: now, leaseUntil: now + .minutes(1), limit: 9, maxAttempts: 2)
+            _ = try await bench.store.kernel(bench.reason) { try $0.ledger.claim(claim) }
+        }
+        try await JobTests.enqueue(bench, "a")
+        try await die()
+        #expect(try await runner.runDue() == 0, "the lease holds")
+        try await runner.takeOver()
+        try await JobTests.enqueue(bench, "b")
+        #expect(try await runner.runDue() == 2)
+        #expect(seen.all.sorted() == ["a 2", "b 1"])
+        try await JobTests.enqueue(bench, "c")
+        try await die()
+        try await runner.takeOver()
+        try await die()
+        try await runner.takeOver()
+        #expect(try await JobTests.states(bench) == ["a done 2", "b done 1", "c dead 2"])
+        await bench.close()
+    }
+
     @Test("a key is one job while it is not done, and free again after") func keys() async throws {
         let bench = try await Bench()
         let seen = Tally()

@@ -9,7 +9,8 @@ import Testing
 @Suite struct PeerTests {
     static let python: String? = {
         if let given = ProcessInfo.processInfo.environment["STRIPE_SDK_PYTHON"] { return given }
-        let own = script.deletingLastPathComponent().appendingPathComponent("../../.venv/bin/python3").standardizedFileURL.path
+        // Not `standardizedFileURL`: it follows the environment's link to the interpreter outside, which has no packages.
+        let own = script.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path + "/.venv/bin/python3"
         return FileManager.default.isExecutableFile(atPath: own) ? own : nil
     }()
     static let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
