@@ -144,10 +144,10 @@ package struct PageCursor: Sendable, Hashable {
     static let newest = PageCursor(at: Timestamp(microseconds: .max), id: UUID(bytes: Array(repeating: 0xff, count: 16)))
 
     /// `<microseconds>-<uuid>`, opaque to callers.
-    package var text: String { "\(at.microseconds)-\(id.uuidString.lowercased())" }
+    package var text: String { "\(at.microseconds)-\(id.canonical)" }
     package init?(_ text: String) {
         guard text.utf8.count <= 64, let dash = text.firstIndex(of: "-"), dash != text.startIndex, let at = Int64(text[..<dash]),
-            let id = UUID(uuidString: String(text[text.index(after: dash)...]))
+            let id = UUID(canonical: text[text.index(after: dash)...])
         else { return nil }
         self.init(at: Timestamp(microseconds: at), id: id)
     }

@@ -59,11 +59,11 @@ struct Incoming: Sendable {
 
     /// The token of `Authorization: Bearer …`; nil for another scheme or an impossible token.
     var bearer: String? {
-        guard let authorization, authorization.utf8.count <= 8_192, authorization.utf8.count > 7,
-            HeaderFields.isSame(String(authorization.prefix(7)), "bearer ")
+        guard let text = authorization?.utf8, text.count <= 8_192, text.count > 7,
+            zip(text, "bearer ".utf8).allSatisfy({ $0 == $1 || ($1 != 0x20 && $0 | 0x20 == $1) })
         else { return nil }
-        let token = authorization.dropFirst(7).drop { $0 == " " }
-        return token.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } && !token.isEmpty ? String(token) : nil
+        let token = text.dropFirst(7).drop { $0 == 0x20 }
+        return !token.isEmpty && token.allSatisfy { $0 > 0x20 && $0 < 0x7F } ? String(Substring(token)) : nil
     }
     /// The media type in lower case, and whether its charset is UTF-8 or not said.
     var mediaType: (type: String, isUTF8: Bool)? {

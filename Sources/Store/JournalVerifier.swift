@@ -197,5 +197,5 @@ package struct JournalVerifier {
         return report
     }
 
-    private func lower(_ id: UUID) -> String { id.uuidString.lowercased() }
+    private func lower(_ id: UUID) -> String { id.canonical }
 }

@@ -7,11 +7,11 @@ package struct Identifier<Noun>: Hashable, Sendable, Codable, CustomStringConver
     package init(_ uuid: UUID) { self.uuid = uuid }
     /// Nil unless `text` is a UUID in the usual 36 characters.
     package init?(_ text: String) {
-        guard text.utf8.count == 36, let uuid = UUID(uuidString: text) else { return nil }
+        guard let uuid = UUID(canonical: text) else { return nil }
         self.uuid = uuid
     }
-    package var description: String { uuid.uuidString.lowercased() }
-    package static func < (left: Self, right: Self) -> Bool { left.description < right.description }
+    package var description: String { uuid.canonical }
+    package static func < (left: Self, right: Self) -> Bool { UUID.precedes(left.uuid, right.uuid) }
 
     package init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()

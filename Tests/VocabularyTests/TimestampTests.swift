@@ -62,9 +62,24 @@ struct IdentifierTests {
         #expect(Set(ids).count == 100)
     }
 
+    @Test("reading and writing agree with the library's, in either case, and order is that of the bytes")
+    func peers() {
+        var ids: [UUID] = []
+        for _ in 0..<500 {
+            let id = UUID()
+            #expect(id.canonical == id.uuidString.lowercased())
+            #expect(UUID(canonical: id.uuidString) == id && UUID(canonical: id.canonical) == id)
+            ids.append(id)
+        }
+        #expect(ids.sorted(by: UUID.precedes) == ids.sorted { $0.uuidString < $1.uuidString })
+    }
+
     @Test(
         "only the 36-character form is an id",
-        arguments: ["", "x", "01234567-89ab-7fff-bfff-fffffffffff", "{01234567-89ab-7fff-bfff-ffffffffffff}"])
+        arguments: [
+            "", "x", "01234567-89ab-7fff-bfff-fffffffffff", "{01234567-89ab-7fff-bfff-ffffffffffff}", "01234567-89ab-7fff-bfff-ffffffffffff0",
+            "01234567089ab-7fff-bfff-ffffffffffff", "01234567-89ab-7fff-bfff-fffffffffffg", "01234567-89ab-7fff-bfff-fffffffffff\u{e9}",
+        ])
     func refused(text: String) { #expect(TenantID(text) == nil) }
 }
 
