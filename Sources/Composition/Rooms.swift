@@ -79,5 +79,6 @@ struct Rooms: Sendable {
         try await notifications.start(act)
         try await billing.scheduleDaily(act)
         try await ledgerClock.begin(store)
+        try await ledger.start(act)
     }
 }

@@ -20,6 +20,16 @@ package struct Lease: Sendable, Hashable {
     package var acquiredAt: Timestamp
     /// Expired once and got back by a late heartbeat.
     package var isResurrected: Bool
+    /// The holder gave it back; until `expiresAt` the seat lingers for the device alone.
+    package var releasedAt: Timestamp?
+    /// How long the seat lingers after its release.
+    package var linger: Duration = .zero
+    /// A seat released earlier lingers until then.
+    package var holdUntil: LedgerTime?
+    /// Until when it is used without the network, by the wall clock.
+    package var borrowedUntil: Timestamp?
+    /// Against which reservation it counts.
+    package var reservation: Reservation.ID?
 
     package init(
         id: ID, license: License.ID, slot: Int, device: DeviceHandle, user: UserID, epoch: Int64, ttl: Duration, expiresAt: LedgerTime,
@@ -45,6 +55,9 @@ package struct Lease: Sendable, Hashable {
         /// Expired for good. Exits: ended, when its seat is taken or its device begins a new life.
         case expired
     }
+
+    /// Its file still counts on its device, whatever the ledger says.
+    package func isBorrowed(at wall: Timestamp) -> Bool { borrowedUntil.map { wall < $0 } ?? false }
 
     package func phase(at now: LedgerTime, reviveWindow: Duration) -> Phase {
         if now < expiresAt { return .live }
@@ -86,9 +99,11 @@ package struct EndedLease: Sendable, Hashable {
     package let end: LeaseEnd
     /// The operator's reason, for `forced`.
     package let note: String?
+    /// The number of the receipt of this end, where there is one.
+    package let sequence: Int64?
     package init(
         id: Lease.ID, license: License.ID, user: UserID, epoch: Int64, acquiredAt: Timestamp, endedAt: Timestamp, end: LeaseEnd,
-        note: String?
+        note: String?, sequence: Int64? = nil
     ) {
         self.id = id
         self.license = license
@@ -98,6 +113,7 @@ package struct EndedLease: Sendable, Hashable {
         self.endedAt = endedAt
         self.end = end
         self.note = note
+        self.sequence = sequence
     }
 }
 

@@ -8,11 +8,11 @@ import Vocabulary
 
 /// Gives seats out: looks, asks policy, lets the ledger decide, signs the answer.
 package struct Leases: Sendable {
-    private let ledger: any LeaseLedger
-    private let licenses: Licenses
+    let ledger: any LeaseLedger
+    let licenses: Licenses
     private let hooks: any Hooks
     private let signer: any Signer
-    private let settings: Settings
+    let settings: Settings
 
     package init(ledger: any LeaseLedger, licenses: Licenses, hooks: any Hooks, signer: any Signer, settings: Settings) {
         self.ledger = ledger
@@ -29,12 +29,18 @@ package struct Leases: Sendable {
         package var version: String?
         /// Nil: the oldest licence with a free seat.
         package var license: License.ID?
-        package init(hardwareID: String, hostname: String? = nil, os: String? = nil, version: String? = nil, license: License.ID? = nil) {
+        /// Takes a place in the queue where no seat is free.
+        package var waits: Bool
+        package init(
+            hardwareID: String, hostname: String? = nil, os: String? = nil, version: String? = nil, license: License.ID? = nil,
+            waits: Bool = false
+        ) {
             self.hardwareID = hardwareID
             self.hostname = hostname
             self.os = os
             self.version = version
             self.license = license
+            self.waits = waits
         }
     }
 
@@ -43,33 +49,52 @@ package struct Leases: Sendable {
         /// Lower-case hexadecimal, over `SeatAnswer.message`.
         package let signature: String
         package let heartbeatIntervalSeconds: Int64
+        package let receipt: SignedDocument?
+    }
+    package enum Outcome: Sendable {
+        case granted(Answer)
+        case waiting(Place, SeatCount, license: License.ID)
     }
 
     /// How many licences of a tenant one request tries.
     private static let mostTries = 8
 
-    package func acquire(_ request: Request, _ caller: Principal, _ act: Act) async throws -> Answer {
-        if act.idempotency != nil, let known = try await ledger.recalled(act) { return try await answer(known) }
+    package func acquire(_ request: Request, _ caller: Principal, _ act: Act) async throws -> Outcome {
+        if act.idempotency != nil, let known = try await ledger.recalled(act) { return .granted(try await answer(known, caller.tenant)) }
         let device = licenses.device(request.hardwareID, tenant: caller.tenant)
-        let standings = try await ledger.survey(caller.tenant, device: device)
-        let candidates = try Self.candidates(standings, wanted: request.license, now: act.now)
-        var wait: Int64 = 1
+        let survey = try await ledger.survey(caller.tenant, device: device, user: caller.user, now: act.now)
+        let candidates = try Self.candidates(survey.standings, wanted: request.license, now: act.now)
+        var refusal = SeatProblems.exhausted.retry(afterSeconds: 60)
         for standing in candidates.prefix(Self.mostTries) {
-            let verdict = try await hooks.decide(
-                SeatRequestHook.self, question(request, device, standing, caller, act.now),
-                HookSubject(tenant: caller.tenant, tier: standing.license.tier, requestID: act.requestID, now: act.now))
-            let claim = claim(request, device, standing, caller, verdict)
-            if case .deny(let reason, _) = verdict.outcome {
-                try await ledger.deny(claim, reason: reason, act)
-                try verdict.enforce()
+            let question = question(request, device, standing, survey.recentDevices, caller, act.now)
+            let verdict = try await ask(question, standing.license, caller.tenant, act)
+            let claim = try claim(request, device, standing, caller, verdict, question)
+            if case .deny(let reason, let seconds) = verdict.outcome {
+                let count = try await ledger.deny(claim, reason: reason, act)
+                let receipt = try await receipt(.denied, claim, count, reason: reason, act)
+                throw CommonProblems.denied(reason, retryAfterSeconds: seconds).with(receipt)
             }
             switch try await ledger.acquire(claim, act) {
-            case .granted(let grant): return try await answer(grant)
-            case .exhausted(_, _, let seconds): wait = max(wait, seconds)
+            case .granted(let grant): return .granted(try await answer(grant, caller.tenant))
+            case .waiting(let place, let count): return .waiting(place, count, license: claim.license)
+            case .exhausted(let count, let seconds):
+                refusal = SeatProblems.exhausted.retry(afterSeconds: seconds)
+                    .with(try await receipt(.refused, claim, count, reason: SeatProblems.exhausted.code, act))
             case .unusable(let status): throw status.flatMap(LicenseProblems.refusal) ?? CommonProblems.notFound
             }
         }
-        throw Self.exhausted(request.license == nil ? standings : candidates, wait: wait, now: act.now)
+        let usable = (request.license == nil ? survey.standings : candidates).filter { $0.license.status(at: act.now).isUsable }
+        throw refusal.with([
+            "seats_used": .int(Int64(usable.reduce(0) { $0 + $1.live })),
+            "seats_total": .int(Int64(usable.reduce(0) { $0 + $1.license.seats })),
+        ])
+    }
+
+    func ask(
+        _ question: SeatRequestHook.Input, _ license: SeatLicense, _ tenant: TenantID, _ act: Act
+    ) async throws -> Verdict<SeatRequestHook.Terms> {
+        try await hooks.decide(
+            SeatRequestHook.self, question, HookSubject(tenant: tenant, tier: license.tier, requestID: act.requestID, now: act.now))
     }
 
     /// Which licences to try, in order: the one under which the device lives already, then the oldest with a free seat.
@@ -91,68 +116,83 @@ package struct Leases: Sendable {
         return free.isEmpty ? [oldest] : free
     }
 
-    private static func exhausted(_ standings: [SeatStanding], wait: Int64, now: Timestamp) -> Problem {
-        let usable = standings.filter { $0.license.status(at: now).isUsable }
-        return SeatProblems.exhausted.with([
-            "seats_used": .int(Int64(usable.reduce(0) { $0 + $1.live })),
-            "seats_total": .int(Int64(usable.reduce(0) { $0 + $1.license.seats })),
-        ]).retry(afterSeconds: wait)
-    }
-
     private func question(
-        _ request: Request, _ device: DeviceHandle, _ standing: SeatStanding, _ caller: Principal, _ now: Timestamp
+        _ request: Request, _ device: DeviceHandle, _ standing: SeatStanding, _ recentDevices: Int, _ caller: Principal, _ now: Timestamp
     ) -> SeatRequestHook.Input {
         SeatRequestHook.Input(
-            user: caller.user.description, role: caller.role, device: Hex.encode(device.bytes.prefix(16)), hostname: request.hostname,
-            os: request.os, version: request.version, license: standing.license.id.description, tier: standing.license.tier,
-            status: standing.license.status(at: now).rawValue, seats: standing.license.seats, seatsUsed: standing.live)
+            user: caller.user.description, role: caller.role, recentDevices: recentDevices, device: Hex.encode(device.bytes.prefix(16)),
+            hostname: request.hostname, os: request.os, version: request.version, license: standing.license.id.description,
+            tier: standing.license.tier, status: standing.license.status(at: now).rawValue, seats: standing.license.seats,
+            seatsUsed: standing.live)
+    }
+
+    func asked(_ verdict: Verdict<SeatRequestHook.Terms>, _ question: SeatRequestHook.Input) throws -> Asked? {
+        guard settings[SeatSettings.receipts] else {
+            return Asked(decision: verdict.decision, policyHash: verdict.policyHash, inputHash: "")
+        }
+        let form = try CanonicalJSON.encode(SeatRequestHook.encode(question).json)
+        return Asked(decision: verdict.decision, policyHash: verdict.policyHash, inputHash: Hex.encode(Digest.sha256(form)))
     }
 
     private func claim(
-        _ request: Request, _ device: DeviceHandle, _ standing: SeatStanding, _ caller: Principal, _ verdict: Verdict<SeatRequestHook.Terms>
-    ) -> LeaseClaim {
-        LeaseClaim(
+        _ request: Request, _ device: DeviceHandle, _ standing: SeatStanding, _ caller: Principal,
+        _ verdict: Verdict<SeatRequestHook.Terms>, _ question: SeatRequestHook.Input
+    ) throws -> LeaseClaim {
+        var claim = LeaseClaim(
             tenant: caller.tenant, license: standing.license.id, user: caller.user, device: device, hostname: request.hostname,
             os: request.os, version: request.version, overdraft: verdict.terms.overdraftSeats ?? 0,
-            ttl: verdict.terms.leaseTTL ?? .seconds(Int64(settings[SeatSettings.leaseTTLSeconds])), decision: verdict.decision)
+            ttl: verdict.terms.leaseTTL ?? .seconds(Int64(settings[SeatSettings.leaseTTLSeconds])), asked: try asked(verdict, question))
+        claim.linger = verdict.terms.linger ?? .zero
+        claim.minimumHold = verdict.terms.minimumHold ?? .zero
+        claim.waits = request.waits
+        return claim
     }
 
     /// Signs off the store's threads, after the decision is durable.
-    private func answer(_ grant: LeaseGrant) async throws -> Answer {
+    private func answer(_ grant: LeaseGrant, _ tenant: TenantID) async throws -> Answer {
         let message = SeatAnswer.message(expiresAt: grant.expiresAt, license: grant.license, session: grant.session.description)
         let signature = try await signer.sign(message, settings[SeatSettings.signatureAlgorithm] == "ed25519" ? .license : .licenseRSA)
+        let act: SeatReceipt.Act = grant.isRepeated ? .repeated : grant.count.used > grant.count.total ? .overdraft : .granted
+        var receipt = SeatReceipt(
+            act, tenant: tenant, license: grant.license, session: grant.session.description, epoch: grant.epoch,
+            sequence: grant.count.sequence, seatsUsed: grant.count.used, seatsTotal: grant.count.total, at: grant.grantedAt)
+        receipt.tell(grant.asked)
         return Answer(
             grant: grant, signature: Hex.encode(signature.bytes),
-            heartbeatIntervalSeconds: min(Int64(settings[SeatSettings.heartbeatIntervalSeconds]), grant.ttlSeconds * 5 / 6))
+            heartbeatIntervalSeconds: min(Int64(settings[SeatSettings.heartbeatIntervalSeconds]), grant.ttlSeconds * 5 / 6),
+            receipt: try await sign(receipt))
     }
 
-    // MARK: The rest of a lease's life
+    // MARK: Receipts
 
-    /// The hot path: asks no policy. Suspension, epoch and holder are checked by the ledger in the same step.
-    package func heartbeat(
-        _ lease: Lease.ID, epoch: Int64?, _ caller: Principal, _ act: Act
-    ) async throws -> (epoch: Int64, ttlSeconds: Int64, isResurrected: Bool) {
-        switch try await ledger.heartbeat(Beat(tenant: caller.tenant, lease: lease, user: caller.user, epoch: epoch, act: act)) {
-        case .alive(let epoch, let seconds, let isResurrected): return (epoch, seconds, isResurrected)
-        case .refused(let refusal): throw SeatProblems.problem(refusal)
-        }
+    /// Nil where receipts are switched off.
+    func sign(_ receipt: SeatReceipt) async throws -> SignedDocument? {
+        guard settings[SeatSettings.receipts] else { return nil }
+        return try await sign(receipt.json, try receipt.message())
+    }
+    func sign(_ document: JSONValue, _ message: [UInt8]) async throws -> SignedDocument {
+        let signature = try await signer.sign(message, .license)
+        return SignedDocument(
+            document: document,
+            mark: .init(keyID: signature.keyID, algorithm: KeyPurpose.license.algorithm.rawValue, bytes: signature.bytes))
     }
 
-    /// By the holder. Releasing again is harmless.
-    package func release(_ lease: Lease.ID, _ caller: Principal, _ act: Act) async throws {
-        try await ledger.release(lease, tenant: caller.tenant, by: caller.user, note: nil, act)
+    private func receipt(
+        _ what: SeatReceipt.Act, _ claim: LeaseClaim, _ count: SeatCount, reason: String, _ act: Act
+    ) async throws -> [String: JSONValue] {
+        var receipt = SeatReceipt(
+            what, tenant: claim.tenant, license: claim.license, sequence: count.sequence, seatsUsed: count.used, seatsTotal: count.total,
+            at: act.now)
+        receipt.reason = reason
+        receipt.tell(claim.asked)
+        return try await sign(receipt).map { ["receipt": $0.json] } ?? [:]
     }
+}
 
-    /// By an operator of the tenant; the holder is told `reason` at its next heartbeat.
-    package func forceRelease(_ lease: Lease.ID, tenant: TenantID, reason: String, _ act: Act) async throws {
-        try await ledger.release(lease, tenant: tenant, by: nil, note: reason, act)
-    }
-
-    package func list(_ query: LeaseQuery, now: Timestamp) async throws -> [LeaseView] { try await ledger.leases(query, now: now) }
-    package func history(_ query: LeaseQuery) async throws -> [EndedLease] { try await ledger.history(query) }
-
-    /// Each licence with its live leases, for pages.
-    package func usage(_ tenant: TenantID) async throws -> [SeatStanding] {
-        try await ledger.survey(tenant, device: DeviceHandle([]))
+extension SeatReceipt {
+    mutating func tell(_ asked: Asked?) {
+        inputHash = asked?.inputHash
+        policyHash = asked?.policyHash
+        decision = asked?.decision
     }
 }

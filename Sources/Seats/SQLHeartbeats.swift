@@ -7,6 +7,7 @@ extension SQLLeaseLedger {
     private static let beatReason = KernelReason("seats.heartbeat")
     static let tallyJob = "seats.journal_heartbeats"
     static let purgeJob = "seats.purge_history"
+    static let retireJob = "seats.retire"
 
     package func heartbeat(_ beat: Beat) async throws -> BeatOutcome {
         try await beats.submit(beat) { [self] batch in try await write(batch) }
@@ -29,6 +30,7 @@ extension SQLLeaseLedger {
     package func jobs() -> [JobHandler] {
         [
             JobHandler(Self.tallyJob) { [self] delivery, act in try await journalBeats(delivery, act) },
+            JobHandler(Self.retireJob) { [self] delivery, act in try await retire(delivery, act) },
             JobHandler(Self.purgeJob) { [self] delivery, act in try await purgeHistory(delivery, act) },
         ]
     }
@@ -51,6 +53,55 @@ extension SQLLeaseLedger {
                 try db.enqueue(NewJob(Self.tallyJob, key: "\(delivery.key)+", tenant: nil, payload: [String](), runAt: act.now), act)
             }
             try db.settle(delivery)
+        }
+    }
+
+    // MARK: Leases that expired for good
+
+    /// Ends leases that no heartbeat can bring back, so that the history tells of them in time and nobody counts them again and again.
+    /// Nothing depends on it: an expired lease counts no more from the moment at which it expires.
+    private func retire(_ delivery: Delivery, _ act: Act) async throws {
+        var place: (tenant: [UInt8], license: [UInt8])? = ([], [])
+        while let start = place {
+            place = try await store.kernel(KernelReason(Self.retireJob)) { [self] db in
+                let now = try time.look(in: db)
+                let line = LedgerTime(microseconds: now.microseconds - reviveWindow.microseconds)
+                let pools = try db.rows(SeatTable.pools, start.tenant, start.license, Self.poolsAtOnce)
+                for row in pools {
+                    let license: License.ID = try row.id(1)
+                    try db.within(try row.id(0)) { db in try retire(license, before: line, now, in: db, act) }
+                }
+                guard pools.count == Self.poolsAtOnce, let last = pools.last else { return nil }
+                return (try last.blob(0), try last.blob(1))
+            }
+        }
+        let next = act.now + Self.retireEvery
+        try await store.kernel(KernelReason(Self.retireJob)) { db in
+            try db.settle(delivery)
+            try db.enqueue(NewJob(Self.retireJob, key: "all", tenant: nil, payload: [String](), runAt: next), act)
+        }
+    }
+    private static let poolsAtOnce = 50
+    private static let leasesAtOnce = 500
+    private static let retireEvery = Duration.minutes(10)
+
+    private func retire(_ license: License.ID, before line: LedgerTime, _ now: LedgerTime, in db: any TenantScope, _ act: Act) throws {
+        let slots = try db.rows(SeatTable.lapsed, license, line, Int(Int32.max), Self.leasesAtOnce)
+        guard !slots.isEmpty else { return }
+        var book = try SeatBook(license, now, in: db)
+        for slot in slots {
+            guard let lease = try db.row(SeatTable.bySlot, license, try slot.int(0)).map(Self.lease) else { continue }
+            try end(lease, .expired, note: nil, in: db, act)
+            try book.vacate(lease.slot)
+        }
+        try book.close()
+    }
+
+    /// Makes the job due that goes on by itself.
+    package func start(_ act: Act) async throws {
+        try await store.kernel(KernelReason(Self.retireJob)) { db in
+            try db.enqueue(
+                NewJob(Self.retireJob, key: "all", tenant: nil, payload: [String](), runAt: act.now + Self.retireEvery), act)
         }
     }
 
@@ -102,7 +153,7 @@ private struct BeatDesk {
                 count(beat)
                 return .alive(
                     epoch: try row.integer(1), ttlSeconds: Duration.microseconds(try row.integer(2)).wholeSeconds,
-                    isResurrected: try row.bool(3))
+                    isResurrected: try row.bool(3), revived: nil)
             }
         }
         return try settleByRules(beat)
@@ -115,30 +166,45 @@ private struct BeatDesk {
         var license: SeatLicense?
         if let lease { license = try self.license(lease.license, beat.tenant) }
         let outcome: BeatOutcome = try db.within(beat.tenant) { db in
-            let ended = lease == nil ? try db.row(SeatTable.endedBySession, beat.lease).map(SQLLeaseLedger.ended) : nil
+            let ended =
+                lease?.releasedAt == nil && lease != nil ? nil : try db.row(SeatTable.endedBySession, beat.lease).map(SQLLeaseLedger.ended)
             let step = try LeasePool.beat(
-                lease, ended: ended, by: beat.user, epoch: beat.epoch, license: license?.status(at: act.now), seats: license?.seats ?? 0,
-                now: now, reviveWindow: ledger.reviveWindow
-            ) { try lease.flatMap { try db.row(SeatTable.liveCount, $0.license, now)?.int(0) } ?? 0 }
+                lease, ended: ended, by: beat.user, epoch: beat.epoch, license: license?.status(at: act.now), at: act.now, now: now,
+                reviveWindow: ledger.reviveWindow
+            ) {
+                guard let lease, let license else { return false }
+                let book = try SeatBook(lease.license, now, in: db)
+                let kept = try book.claim(lease.user, lease.device, claimTimeout: ledger.claimTimeout)
+                return try book.census(ceiling: license.seats, held: kept.held).hasRoom
+            }
             guard let lease else {
-                if case .refuse(let refusal) = step { return .refused(refusal) }
-                return .refused(.unknown)
+                if case .refuse(let refusal) = step { return .refused(refusal, license: ended?.license) }
+                return .refused(.unknown, license: nil)
             }
             switch step {
             case .extend:
-                return .alive(epoch: lease.epoch, ttlSeconds: lease.ttl.wholeSeconds, isResurrected: lease.isResurrected)
+                return .alive(epoch: lease.epoch, ttlSeconds: lease.ttl.wholeSeconds, isResurrected: lease.isResurrected, revived: nil)
             case .revive:
                 try db.run(SeatTable.revive, lease.license, lease.slot, lease.epoch + 1, now + lease.ttl, act.now)
+                var book = try SeatBook(lease.license, now, in: db)
+                let count = try book.receipt(total: license?.seats ?? 0)
+                try book.close()
                 try db.journal(
                     JournalEntry(
                         "seat.resurrected", subject: "lease:\(lease.id)",
-                        details: ["license": .string(lease.license.description), "epoch": .int(lease.epoch + 1)]), act)
-                return .alive(epoch: lease.epoch + 1, ttlSeconds: lease.ttl.wholeSeconds, isResurrected: true)
+                        details: [
+                            "license": .string(lease.license.description), "epoch": .int(lease.epoch + 1), "receipt": .int(count.sequence),
+                        ]), act)
+                return .alive(
+                    epoch: lease.epoch + 1, ttlSeconds: lease.ttl.wholeSeconds, isResurrected: true,
+                    revived: Revival(license: lease.license, count: count))
             case .end(let reason):
                 try ledger.end(lease, reason, note: nil, in: db, act)
-                try db.run(SeatTable.vacate, lease.license, lease.slot)
-                return .refused(.ended(reason, note: nil))
-            case .refuse(let refusal): return .refused(refusal)
+                var book = try SeatBook(lease.license, now, in: db)
+                try book.vacate(lease.slot)
+                try book.close()
+                return .refused(.ended(reason, note: nil), license: lease.license)
+            case .refuse(let refusal): return .refused(refusal, license: lease.license)
             }
         }
         if case .alive = outcome { count(beat) }

@@ -20,7 +20,7 @@ package final class SQLLeaseLedger: LeaseLedger {
 
     private static let surveyReason = KernelReason("seats.survey")
     private static let acquireReason = KernelReason("seats.acquire")
-    private static let releaseReason = KernelReason("seats.release")
+    private static let denyReason = KernelReason("seats.deny")
     private static let listReason = KernelReason("seats.list")
 
     package init(
@@ -39,16 +39,18 @@ package final class SQLLeaseLedger: LeaseLedger {
 
     package func recalled(_ act: Act) async throws -> LeaseGrant? { try await store.recalled(act, as: LeaseGrant.self) }
 
-    package func survey(_ tenant: TenantID, device: DeviceHandle) async throws -> [SeatStanding] {
+    package func survey(_ tenant: TenantID, device: DeviceHandle, user: UserID?, now wall: Timestamp) async throws -> Survey {
         try await store.kernelRead(Self.surveyReason) { [time, licenses] db in
             let now = try time.look(in: db)
             return try db.within(tenant) { db in
                 var counts: [License.ID: (live: Int, isOwn: Bool)] = [:]
                 for row in try db.rows(SeatTable.survey, now, device.bytes) { counts[try row.id(0)] = (try row.int(1), try row.bool(2)) }
-                return try licenses.seatLicenses(in: db).map { license in
+                let standings = try licenses.seatLicenses(in: db).map { license in
                     let count = counts[license.id] ?? (0, false)
                     return SeatStanding(license: license, live: count.live, isOwn: count.isOwn)
                 }
+                let recent = try user.flatMap { try db.row(SeatTable.recentDevices, $0, wall - .hours(24), device.bytes)?.int(0) }
+                return Survey(standings: standings, recentDevices: recent ?? 0)
             }
         }
     }
@@ -57,18 +59,19 @@ package final class SQLLeaseLedger: LeaseLedger {
         try await store.kernelRead(Self.listReason) { [time, sealer] db in
             let now = try time.look(in: db)
             return try db.within(query.tenant) { db in
-                try db.rows(SeatTable.list, query.after?.uuid.bytes ?? [], now, query.user, query.license, query.limit).map { row in
+                try db.rows(SeatTable.list, query.after?.uuid.bytes ?? [], now, query.user, query.license, query.limit, query.only).map {
+                    row in
                     let lease = try Self.lease(row)
                     // The name of the machine goes with its person.
-                    let hostname = try row.optional(11, row.blob).flatMap {
+                    let hostname = try row.optional(16, row.blob).flatMap {
                         (try? sealer.open($0, person: lease.user, context: Self.hostnameContext)).map {
                             String(decoding: $0, as: UTF8.self)
                         }
                     }
                     return LeaseView(
-                        lease: lease, expiresAt: Self.wall(lease.expiresAt, now, wall), lastHeartbeatAt: try row.time(10),
+                        lease: lease, expiresAt: Self.wall(lease.expiresAt, now, wall), lastHeartbeatAt: try row.time(15),
                         hostname: hostname,
-                        os: try row.optional(12, row.text), version: try row.optional(13, row.text))
+                        os: try row.optional(17, row.text), version: try row.optional(18, row.text))
                 }
             }
         }
@@ -83,7 +86,10 @@ package final class SQLLeaseLedger: LeaseLedger {
     // MARK: Acquire
 
     /// Thrown out of `once`, so that a refusal is not kept as the answer to an Idempotency-Key; caught in the same closure.
-    private struct NotGranted: Error { let outcome: AcquireOutcome }
+    private struct NotGranted: Error {
+        let status: LicenseStatus?
+        let isUnusable: Bool
+    }
 
     package func acquire(_ claim: LeaseClaim, _ act: Act) async throws -> AcquireOutcome {
         try await store.kernel(Self.acquireReason) { [self] db in
@@ -92,27 +98,37 @@ package final class SQLLeaseLedger: LeaseLedger {
                 do {
                     return .granted(try db.once(act) { try grant(claim, now, in: db, act) })
                 } catch let refusal as NotGranted {
-                    try journalRefusal(claim, refusal.outcome, in: db, act)
-                    return refusal.outcome
+                    if refusal.isUnusable {
+                        let code = refusal.status.flatMap(LicenseProblems.refusal)?.code ?? CommonProblems.notFound.code
+                        try journalRefusal(claim, ["reason": .string(code)], in: db, act)
+                        return .unusable(refusal.status)
+                    }
+                    return try refuse(claim, now, in: db, act)
                 }
             }
         }
     }
 
     private func grant(_ claim: LeaseClaim, _ now: LedgerTime, in db: any TenantScope, _ act: Act) throws -> LeaseGrant {
-        guard let license = try licenses.seatLicense(claim.license, in: db) else { throw NotGranted(outcome: .unusable(nil)) }
+        guard let license = try licenses.seatLicense(claim.license, in: db) else { throw NotGranted(status: nil, isUnusable: true) }
         let status = license.status(at: act.now)
-        guard status.isUsable else { throw NotGranted(outcome: .unusable(status)) }
+        guard status.isUsable else { throw NotGranted(status: status, isUnusable: true) }
         let ceiling = license.seats + claim.overdraft
         let own = try db.row(SeatTable.byDevice, claim.license, claim.device.bytes).map(Self.lease)
-        let census = try census(claim.license, ceiling: ceiling, now, in: db)
-        let step = LeasePool.acquire(own: own, user: claim.user, census: census, ceiling: ceiling, now: now)
+        var book = try SeatBook(claim.license, now, in: db)
+        let step: LeasePool.AcquireStep
+        var reservation = own?.reservation
+        if let decided = LeasePool.acquire(own: own, user: claim.user, now: now) {
+            step = decided
+        } else {
+            let kept = try book.claim(claim.user, claim.device, claimTimeout: claimTimeout)
+            step = LeasePool.acquire(lapsed: own, census: try book.census(ceiling: ceiling, held: kept.held), ceiling: ceiling)
+            reservation = kept.reservation
+        }
 
         var lease: Lease
-        var used = census.live
         switch step {
-        case .refuse(let seconds):
-            throw NotGranted(outcome: .exhausted(used: census.live, total: license.seats, retryAfterSeconds: seconds))
+        case .refuse: throw NotGranted(status: status, isUnusable: false)
         case .keep:
             guard var kept = own else { throw StoreFault.corrupt("a lease kept that is not there") }
             let row = try db.row(SeatTable.keep, claim.license, kept.slot, claim.ttl.microseconds, now + claim.ttl, act.now)
@@ -121,71 +137,96 @@ package final class SQLLeaseLedger: LeaseLedger {
             kept.ttl = claim.ttl
             lease = kept
         case .renew(let slot), .take(let slot), .open(let slot), .reclaim(let slot):
-            if !(own.map { now < $0.expiresAt } ?? false) { used += 1 }
-            lease = try begin(claim, slot: slot, ceiling: ceiling, own: own, step: step, now: now, in: db, act)
-            try warn(claim, before: census.live, after: used, of: license.seats, in: db, act)
+            lease = try begin(
+                claim, slot: slot, ceiling: ceiling, own: own, step: step, reservation: reservation, now: now, &book, in: db, act)
         }
+        try book.leaveQueue(claim.device)
+        let count = try book.receipt(total: license.seats)
+        try book.close()
+        if step != .keep { try warn(claim, after: count.used, of: license.seats, in: db, act) }
         try db.journal(
             JournalEntry(
                 "seat.acquired", subject: "lease:\(lease.id)",
                 details: [
-                    "license": .string(claim.license.description), "epoch": .int(lease.epoch), "seats_used": .int(Int64(used)),
-                    "seats_total": .int(Int64(license.seats)), "repeated": .bool(step == .keep),
-                ], decision: claim.decision), act)
+                    "license": .string(claim.license.description), "epoch": .int(lease.epoch), "seats_used": .int(Int64(count.used)),
+                    "seats_total": .int(Int64(license.seats)), "repeated": .bool(step == .keep), "receipt": .int(count.sequence),
+                ], decision: claim.asked?.decision), act)
         return LeaseGrant(
-            license: claim.license, session: lease.id, epoch: lease.epoch, seatsUsed: used, seatsTotal: license.seats,
-            expiresAt: Self.wall(lease.expiresAt, now, act.now), ttlSeconds: claim.ttl.wholeSeconds)
+            license: claim.license, session: lease.id, epoch: lease.epoch, count: count, isRepeated: step == .keep, grantedAt: act.now,
+            asked: claim.asked, expiresAt: Self.wall(lease.expiresAt, now, act.now), ttlSeconds: claim.ttl.wholeSeconds)
     }
 
     /// Writes a new life into `slot`, after whatever the seat and the device held before is in the history.
     private func begin(
-        _ claim: LeaseClaim, slot: Int, ceiling: Int, own: Lease?, step: LeasePool.AcquireStep, now: LedgerTime, in db: any TenantScope,
-        _ act: Act
+        _ claim: LeaseClaim, slot: Int, ceiling: Int, own: Lease?, step: LeasePool.AcquireStep, reservation: Reservation.ID?,
+        now: LedgerTime, _ book: inout SeatBook, in db: any TenantScope, _ act: Act
     ) throws -> Lease {
+        var wasEmpty = true
         if let own {
             try end(own, .superseded, note: nil, in: db, act)
-            if own.slot != slot { try db.run(SeatTable.vacate, own.license, own.slot) }
+            if own.slot == slot { wasEmpty = false } else { try book.vacate(own.slot) }
         }
         if case .reclaim = step, let other = try db.row(SeatTable.bySlot, claim.license, slot).map(Self.lease) {
             try end(other, .expired, note: nil, in: db, act)
+            wasEmpty = false
         }
         let before = try own?.epoch ?? db.row(SeatTable.lastEpoch, claim.license, claim.device.bytes)?.integer(0) ?? 0
-        let lease = Lease(
+        var lease = Lease(
             id: entropy.id(act.now), license: claim.license, slot: slot, device: claim.device, user: claim.user, epoch: before + 1,
             ttl: claim.ttl, expiresAt: now + claim.ttl, acquiredAt: act.now)
+        // A file that is out counts on its device to its end, whoever sits at it.
+        if let own, own.isBorrowed(at: act.now) {
+            lease.borrowedUntil = own.borrowedUntil
+            lease.expiresAt = max(lease.expiresAt, own.expiresAt)
+        }
+        lease.linger = claim.linger
+        lease.holdUntil = claim.minimumHold > .zero ? now + claim.minimumHold : nil
+        lease.reservation = reservation
         let hostname = try claim.hostname.map { try sealer.seal(Array($0.utf8), person: claim.user, context: Self.hostnameContext) }
+        let linger = lease.linger > .zero ? lease.linger.microseconds : nil
         if case .open = step {
             try db.run(
                 SeatTable.openSeat, db.tenant, lease.license, slot, ceiling, lease.id, lease.device.bytes, lease.user, lease.epoch,
-                lease.ttl.microseconds, lease.expiresAt, act.now, hostname, claim.os, claim.version)
+                lease.ttl.microseconds, lease.expiresAt, act.now, hostname, claim.os, claim.version, linger, lease.holdUntil,
+                lease.borrowedUntil, lease.reservation)
         } else {
+            // A lease beyond a lowered ceiling that goes on as a new life stays where it was granted.
             let row = try db.row(
-                SeatTable.occupy, lease.license, slot, ceiling, lease.id, lease.device.bytes, lease.user, lease.epoch,
-                lease.ttl.microseconds, lease.expiresAt, act.now, hostname, claim.os, claim.version)
+                SeatTable.occupy, lease.license, slot, max(ceiling, slot), lease.id, lease.device.bytes, lease.user, lease.epoch,
+                lease.ttl.microseconds, lease.expiresAt, act.now, hostname, claim.os, claim.version, linger, lease.holdUntil,
+                lease.borrowedUntil, lease.reservation)
             guard row != nil else { throw StoreFault.corrupt("a seat to be taken has no row") }
         }
+        book.took(slot, wasEmpty: wasEmpty)
         return lease
     }
 
-    private func census(_ license: License.ID, ceiling: Int, _ now: LedgerTime, in db: any TenantScope) throws -> LeasePool.Census {
-        guard let row = try db.row(SeatTable.census, license, now, ceiling) else {
-            return LeasePool.Census(live: 0, highest: 0, vacant: nil, lapsed: nil, nextExpiry: nil)
+    /// No seat: says so, or gives a place in the queue. The refusal, its number and its journal entry are one transaction.
+    private func refuse(_ claim: LeaseClaim, _ now: LedgerTime, in db: any TenantScope, _ act: Act) throws -> AcquireOutcome {
+        let total = try licenses.seatLicense(claim.license, in: db)?.seats ?? 0
+        var book = try SeatBook(claim.license, now, in: db)
+        let wait = LeasePool.wait(until: try book.nextExpiry(), now: now)
+        var place: Place?
+        if claim.waits {
+            let ticket: Identifier<Never> = entropy.id(act.now)
+            let limit = settings[SeatSettings.queueLimit]
+            if try book.wait(claim, ticket: ticket, limit: limit, claimTimeout: claimTimeout) {
+                let ahead = try book.ahead(of: claim.device, claimTimeout: claimTimeout)
+                let seconds = claimTimeout.wholeSeconds
+                place = Place(position: ahead + 1, retryAfterSeconds: max(1, min(wait, seconds / 3)), claimSeconds: seconds)
+            }
         }
-        var census = LeasePool.Census(
-            live: try row.int(0), highest: try row.int(1), vacant: try row.optional(2, row.int), lapsed: nil,
-            nextExpiry: try row.optional(3, row.integer).map(LedgerTime.init(microseconds:)))
-        if census.live < ceiling, census.vacant == nil, census.highest >= ceiling {
-            census.lapsed = try db.row(SeatTable.lapsed, license, now, ceiling)?.int(0)
-        }
-        return census
+        let count = try book.receipt(total: total)
+        try book.close()
+        let code = place == nil ? SeatProblems.exhausted.code : "waiting"
+        try journalRefusal(claim, ["reason": .string(code), "receipt": .int(count.sequence)], in: db, act)
+        return place.map { .waiting($0, count) } ?? .exhausted(count, retryAfterSeconds: wait)
     }
 
     /// The owners hear of it once a day, when use rises over the mark.
-    private func warn(
-        _ claim: LeaseClaim, before: Int, after: Int, of seats: Int, in db: any TenantScope, _ act: Act
-    ) throws {
+    private func warn(_ claim: LeaseClaim, after: Int, of seats: Int, in db: any TenantScope, _ act: Act) throws {
         let percent = settings[SeatSettings.warningPercent]
-        guard seats >= 2, after * 100 >= seats * percent, before * 100 < seats * percent else { return }
+        guard seats >= 2, after * 100 >= seats * percent, (after - 1) * 100 < seats * percent else { return }
         try db.emit(
             MailRequested(
                 recipient: .owners(claim.tenant), template: "seats_nearly_full",
@@ -193,56 +234,41 @@ package final class SQLLeaseLedger: LeaseLedger {
                 key: "seats_nearly_full:\(claim.license):\(act.now.seconds / 86_400)"), act)
     }
 
-    private func journalRefusal(_ claim: LeaseClaim, _ outcome: AcquireOutcome, in db: any TenantScope, _ act: Act) throws {
-        let reason =
-            switch outcome {
-            case .granted: "granted"
-            case .exhausted: SeatProblems.exhausted.code
-            case .unusable(let status): status.flatMap(LicenseProblems.refusal)?.code ?? CommonProblems.notFound.code
-            }
+    private func journalRefusal(_ claim: LeaseClaim, _ details: [String: JSONValue], in db: any TenantScope, _ act: Act) throws {
         try db.journal(
             JournalEntry(
-                "seat.denied", subject: "license:\(claim.license)", outcome: .denied, details: ["reason": .string(reason)],
-                decision: claim.decision), act)
+                "seat.denied", subject: "license:\(claim.license)", outcome: .denied, details: .object(details),
+                decision: claim.asked?.decision), act)
     }
 
-    package func deny(_ claim: LeaseClaim, reason: String, _ act: Act) async throws {
-        try await store.tenant(claim.tenant) { db in
-            try db.journal(
-                JournalEntry(
-                    "seat.denied", subject: "license:\(claim.license)", outcome: .denied,
-                    details: ["reason": .string(CommonProblems.policyDenied.code), "policy_reason": .string(reason)],
-                    decision: claim.decision), act)
-        }
-    }
-
-    // MARK: Release
-
-    package func release(_ id: Lease.ID, tenant: TenantID, by user: UserID?, note: String?, _ act: Act) async throws {
-        try await store.kernel(Self.releaseReason) { [self] db in
-            let now = try time.advance(in: db)
-            try db.within(tenant) { db in
-                let lease = try db.row(SeatTable.bySession, id).map(Self.lease)
-                let over = lease == nil ? try db.row(SeatTable.endedBySession, id).map(Self.ended) : nil
-                switch LeasePool.release(lease, ended: over, by: user, now: now) {
-                case .refuse(let refusal): throw SeatProblems.problem(refusal)
-                case .nothing: return
-                case .vacate(let reason):
-                    guard let lease else { return }
-                    try end(lease, reason, note: reason == .forced ? note : nil, in: db, act)
-                    try db.run(SeatTable.vacate, lease.license, lease.slot)
-                }
+    package func deny(_ claim: LeaseClaim, reason: String, _ act: Act) async throws -> SeatCount {
+        try await store.kernel(Self.denyReason) { [self] db in
+            let now = try time.look(in: db)
+            return try db.within(claim.tenant) { db in
+                var book = try SeatBook(claim.license, now, in: db)
+                let count = try book.receipt(total: try licenses.seatLicense(claim.license, in: db)?.seats ?? 0)
+                try book.close()
+                try journalRefusal(
+                    claim,
+                    [
+                        "reason": .string(CommonProblems.policyDenied.code), "policy_reason": .string(reason),
+                        "receipt": .int(count.sequence),
+                    ], in: db, act)
+                return count
             }
         }
     }
 
     // MARK: Shared steps
 
-    /// Remembers a life that is over; its row is the caller's to empty or to fill.
-    func end(_ lease: Lease, _ reason: LeaseEnd, note: String?, in db: any TenantScope, _ act: Act) throws {
+    var claimTimeout: Duration { .seconds(Int64(settings[SeatSettings.claimTimeoutSeconds])) }
+
+    /// Remembers a life that is over; its row is the caller's to empty or to fill. One that lingers is remembered already.
+    func end(_ lease: Lease, _ reason: LeaseEnd, note: String?, sequence: Int64? = nil, in db: any TenantScope, _ act: Act) throws {
+        guard lease.releasedAt == nil else { return }
         try db.run(
             SeatTable.remember, db.tenant, lease.id, lease.license, lease.device.bytes, lease.user, lease.epoch, lease.acquiredAt, act.now,
-            reason.rawValue, note)
+            reason.rawValue, note, lease.isBorrowed(at: act.now) && reason != .superseded ? lease.borrowedUntil : nil, sequence)
         var details: [String: JSONValue] = [
             "license": .string(lease.license.description), "epoch": .int(lease.epoch), "reason": .string(reason.rawValue),
         ]
@@ -256,20 +282,34 @@ package final class SQLLeaseLedger: LeaseLedger {
     static let hostnameContext = "seat.hostname"
 
     static func lease(_ row: Row) throws -> Lease {
-        Lease(
+        try Lease(
             id: try row.id(0), license: try row.id(1), slot: try row.int(2), device: DeviceHandle(try row.blob(3)), user: try row.id(4),
             epoch: try row.integer(5), ttl: .microseconds(try row.integer(6)), expiresAt: LedgerTime(microseconds: try row.integer(7)),
-            acquiredAt: try row.time(8), isResurrected: try row.bool(9))
+            acquiredAt: try row.time(8), isResurrected: try row.bool(9)
+        ).with(row)
     }
     static func ended(_ row: Row) throws -> EndedLease {
         guard let end = LeaseEnd(rawValue: try row.text(6)) else { throw StoreFault.corrupt("a lease that ended for an unknown reason") }
         return EndedLease(
             id: try row.id(0), license: try row.id(1), user: try row.id(2), epoch: try row.integer(3), acquiredAt: try row.time(4),
-            endedAt: try row.time(5), end: end, note: try row.optional(7, row.text))
+            endedAt: try row.time(5), end: end, note: try row.optional(7, row.text), sequence: try row.optional(8, row.integer))
     }
     /// A ledger time as the wall clock shows it, in whole seconds rounded down.
     static func wall(_ moment: LedgerTime, _ now: LedgerTime, _ wall: Timestamp) -> Timestamp {
         Timestamp(seconds: (wall + (moment - now)).seconds)
+    }
+}
+
+extension Lease {
+    /// What stands in the columns behind the first ten.
+    fileprivate func with(_ row: Row) throws -> Lease {
+        var lease = self
+        lease.releasedAt = try row.optional(10, row.time)
+        lease.linger = .microseconds(try row.optional(11, row.integer) ?? 0)
+        lease.holdUntil = try row.optional(12, row.integer).map(LedgerTime.init(microseconds:))
+        lease.borrowedUntil = try row.optional(13, row.time)
+        lease.reservation = try row.optional(14, row.id)
+        return lease
     }
 }
 

@@ -9,8 +9,14 @@ package enum SeatHooks {
 /// Asked at each acquire, before the ledger decides: may this user have a seat for this device, and on what terms.
 package enum SeatRequestHook: DecideHook {
     package struct Input: Sendable {
+        /// To run now, or to take the seat out of the house.
+        package enum Purpose: String, Sendable { case acquire, borrow }
+        package var purpose: Purpose
+        /// For how long; nil unless the seat is to be borrowed.
+        package var borrowHours: Int?
         package var user: String
         package var role: String
+        package var recentDevices: Int
         package var device: String
         package var hostname: String?
         package var os: String?
@@ -22,11 +28,14 @@ package enum SeatRequestHook: DecideHook {
         package var seatsUsed: Int
 
         package init(
-            user: String, role: String, device: String, hostname: String?, os: String?, version: String?, license: String, tier: String,
-            status: String, seats: Int, seatsUsed: Int
+            purpose: Purpose = .acquire, borrowHours: Int? = nil, user: String, role: String, recentDevices: Int = 0, device: String,
+            hostname: String?, os: String?, version: String?, license: String, tier: String, status: String, seats: Int, seatsUsed: Int
         ) {
+            self.purpose = purpose
+            self.borrowHours = borrowHours
             self.user = user
             self.role = role
+            self.recentDevices = recentDevices
             self.device = device
             self.hostname = hostname
             self.os = os
@@ -44,14 +53,25 @@ package enum SeatRequestHook: DecideHook {
         package var overdraftSeats: Int?
         /// Nil: `seats.lease_ttl_seconds`.
         package var leaseTTL: Duration?
+        /// For how long the seat stays the device's after its release; nil: not at all.
+        package var linger: Duration?
+        /// Before which the seat goes to no other device, however soon it is released; nil: at once.
+        package var minimumHold: Duration?
+        /// Nil: `seats.borrow_hours`.
+        package var borrowHours: Int?
     }
 
     package static let definition = HookDefinition(
         "on_seat_request", kind: .decide, summary: "Whether a user may have a seat for a device, and on what terms.",
         input: [
+            HookField("purpose", .string, "`acquire` or `borrow`: to run now, or to take the seat away from the network."),
+            HookField("borrow_hours", .integer, "For how long the seat is to be borrowed.", optional: true),
             HookField(
                 "user",
-                .object([HookField("id", .string, "Handle of the user."), HookField("role", .string, "The user's role in the tenant.")]),
+                .object([
+                    HookField("id", .string, "Handle of the user."), HookField("role", .string, "The user's role in the tenant."),
+                    HookField("recent_devices", .integer, "Other devices on which the user began a lease in the last 24 hours, up to 200."),
+                ]),
                 "Who asks."),
             HookField(
                 "device",
@@ -75,12 +95,25 @@ package enum SeatRequestHook: DecideHook {
             HookField(
                 "lease_ttl_seconds", .integer, "How long a lease lives without a heartbeat.", optional: true, tight: .lowest,
                 range: 60...86_400),
+            HookField(
+                "linger_seconds", .integer, "How long the seat stays the device's after its release.", optional: true, tight: .lowest,
+                range: 0...86_400),
+            HookField(
+                "minimum_hold_seconds", .integer, "Before which the seat goes to no other device, however soon it is released.",
+                optional: true, tight: .highest, range: 0...86_400),
+            HookField("borrow_hours", .integer, "The longest time to lend a seat for.", optional: true, tight: .lowest, range: 0...168),
         ], whenAllAbstain: .allow)
 
     package static func encode(_ input: Input) -> HookValue {
         func optional(_ text: String?) -> HookValue { text.map(HookValue.string) ?? .null }
         return .object([
-            ("user", .object([("id", .string(input.user)), ("role", .string(input.role))])),
+            ("purpose", .string(input.purpose.rawValue)), ("borrow_hours", input.borrowHours.map { .int(Int64($0)) } ?? .null),
+            (
+                "user",
+                .object([
+                    ("id", .string(input.user)), ("role", .string(input.role)), ("recent_devices", .int(Int64(input.recentDevices))),
+                ])
+            ),
             (
                 "device",
                 .object([
@@ -101,6 +134,9 @@ package enum SeatRequestHook: DecideHook {
     package static func terms(_ value: HookValue) -> Terms {
         Terms(
             overdraftSeats: value["overdraft_seats"]?.int.map { Int(min(max($0, 0), 1_000)) },
-            leaseTTL: value["lease_ttl_seconds"]?.int.map { .seconds(min(max($0, 60), 86_400)) })
+            leaseTTL: value["lease_ttl_seconds"]?.int.map { .seconds(min(max($0, 60), 86_400)) },
+            linger: value["linger_seconds"]?.int.map { .seconds(min(max($0, 0), 86_400)) },
+            minimumHold: value["minimum_hold_seconds"]?.int.map { .seconds(min(max($0, 0), 86_400)) },
+            borrowHours: value["borrow_hours"]?.int.map { Int(min(max($0, 0), 168)) })
     }
 }

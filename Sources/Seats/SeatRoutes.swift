@@ -5,7 +5,7 @@ import Store
 import Vocabulary
 
 extension Leases {
-    package func routes() -> [Route] { clientRoutes() + operatorRoutes() }
+    package func routes() -> [Route] { clientRoutes() + borrowRoutes() + operatorRoutes() + reservationRoutes() }
 
     /// What a running copy of the product calls.
     private func clientRoutes() -> [Route] {
@@ -14,19 +14,28 @@ extension Leases {
                 .post, "/api/v1/licenses/acquire", name: "licenses.acquire",
                 summary: "Takes a seat for a device, or renews the one it holds. Policy is asked before the ledger decides.",
                 access: .permission(SeatPermissions.acquire), request: Wire.acquireRequest,
-                answers: [RouteAnswer(200, "The seat, signed", Wire.acquired)],
+                answers: [
+                    RouteAnswer(200, "The seat, signed", Wire.acquired),
+                    RouteAnswer(202, "No seat is free: a place in the queue, kept as long as the caller asks again in time", Wire.waiting),
+                ],
                 problems: [
-                    SeatProblems.exhausted, CommonProblems.policyDenied, SeatProblems.noLicense, LicenseProblems.suspended,
+                    SeatProblems.exhausted.with(Wire.receiptShown), CommonProblems.policyDenied.with(Wire.receiptShown),
+                    SeatProblems.noLicense, LicenseProblems.suspended,
                     LicenseProblems.expired, LicenseProblems.revoked, CommonProblems.notFound, CommonProblems.unavailable,
                 ], creates: true
             ) { call in
-                let answer = try await acquire(try Wire.request(call), try call.caller(), call.act)
-                return .json(value: [
-                    "license_id": .string(answer.grant.license.description), "session_id": .string(answer.grant.session.description),
-                    "seats_used": .int(Int64(answer.grant.seatsUsed)), "seats_total": .int(Int64(answer.grant.seatsTotal)),
-                    "expires_at": .string(answer.grant.expiresAt.iso8601), "signature": .string(answer.signature),
-                    "heartbeat_interval": .int(answer.heartbeatIntervalSeconds), "epoch": .int(answer.grant.epoch),
-                ])
+                switch try await acquire(try Wire.request(call), try call.caller(), call.act) {
+                case .granted(let answer): return .json(value: Wire.json(answer))
+                case .waiting(let place, let count, let license):
+                    var reply = Reply.json(
+                        value: [
+                            "status": "waiting", "license_id": .string(license.description), "position": .int(Int64(place.position)),
+                            "retry_after": .int(place.retryAfterSeconds), "claim_seconds": .int(place.claimSeconds),
+                            "seats_used": .int(Int64(count.used)), "seats_total": .int(Int64(count.total)),
+                        ], status: 202)
+                    reply.headers.append(("retry-after", String(place.retryAfterSeconds)))
+                    return reply
+                }
             },
             Route(
                 .post, "/api/v1/licenses/heartbeat", name: "licenses.heartbeat",
@@ -34,6 +43,12 @@ extension Leases {
                 answers: [RouteAnswer(200, "The lease lives on", Wire.beaten)], problems: Wire.leaseProblems + [SeatProblems.busy]
             ) { call in
                 let beat = try await heartbeat(try Wire.session(call), epoch: call.json?["epoch"]?.int, try call.caller(), call.act)
+                if let receipt = beat.receipt {
+                    return .json(value: [
+                        "epoch": .int(beat.epoch), "expires_in": .int(beat.ttlSeconds), "receipt": receipt.json, "resurrected": true,
+                        "status": "ok",
+                    ])
+                }
                 // Written by hand: this is the most frequent answer of all.
                 let resurrected = beat.isResurrected ? ",\"resurrected\":true" : ""
                 let text = "{\"epoch\":\(beat.epoch),\"expires_in\":\(beat.ttlSeconds)\(resurrected),\"status\":\"ok\"}"
@@ -41,8 +56,11 @@ extension Leases {
             },
             Route(
                 .post, "/api/v1/licenses/release", name: "licenses.release", summary: "Gives a seat back. Releasing again is harmless.",
-                access: .lease, request: Wire.releaseRequest, answers: [RouteAnswer(200, "The seat is free", Wire.released)],
-                problems: [CommonProblems.notFound, SeatProblems.notHolder]
+                access: .lease, request: Wire.releaseRequest,
+                answers: [RouteAnswer(200, "The seat is free, or lingers for the device", Wire.released)],
+                problems: [
+                    CommonProblems.notFound, SeatProblems.notHolder, SeatProblems.returnedBefore.with(["until": "2027-01-15T08:00:00Z"]),
+                ]
             ) { call in
                 try await release(try Wire.session(call), try call.caller(), call.act)
                 return .json(value: ["status": "released"])
@@ -76,11 +94,21 @@ extension Leases {
                 .post, "/api/v1/sessions/{id}/release", name: "sessions.release",
                 summary: "Ends anybody's lease; the holder is told the reason at its next heartbeat.",
                 access: .permission(SeatPermissions.release), request: Wire.forceRequest,
-                answers: [RouteAnswer(200, "The seat is free", Wire.released)], problems: [CommonProblems.notFound]
+                answers: [RouteAnswer(200, "The seat is free", Wire.forced)],
+                problems: [CommonProblems.notFound, SeatProblems.borrowed.with(["borrowed_until": "2027-01-15T08:00:00Z"])]
             ) { call in
                 let reason = call.json?["reason"]?.string ?? ""
-                try await forceRelease(try call.id("id"), tenant: try call.caller().tenant, reason: reason, call.act)
-                return .json(value: ["status": "released"])
+                let receipt = try await forceRelease(try call.id("id"), tenant: try call.caller().tenant, reason: reason, call.act)
+                return .json(value: receipt.map { ["status": "released", "receipt": $0.json] } ?? ["status": "released"])
+            },
+            Route(
+                .get, "/api/v1/sessions/waiting", name: "sessions.waiting", summary: "Who waits for a seat, by licence and turn.",
+                access: .permission(SeatPermissions.read), query: [Wire.licenseFilter],
+                answers: [RouteAnswer(200, "Up to 200, the first first", .object([SchemaField("waiting", .array(Wire.waiter, max: 200))]))]
+            ) { call in
+                let page = LeaseQuery(
+                    tenant: try call.caller().tenant, license: call.query["license_id"].flatMap(LicenseID.init), limit: 200)
+                return .json(value: ["waiting": .array(try await ledger.queue(page).map(Wire.json))])
             },
         ]
     }
@@ -90,100 +118,4 @@ extension Leases {
         let found = try await list(Wire.query(call, page, try call.caller().tenant, user: user), now: call.act.now)
         return call.reply(Page(reading: found, limit: page.limit) { $0.lease.id.description }, named: "sessions", Wire.json)
     }
-}
-
-/// How the room's nouns look on the wire.
-private enum Wire {
-    // Bodies were read and checked by the edge.
-    static func request(_ call: Call) throws(Problem) -> Leases.Request {
-        guard let json = call.json, let hardwareID = json["hardware_id"]?.string else { throw CommonProblems.malformed }
-        return Leases.Request(
-            hardwareID: hardwareID, hostname: json["hostname"]?.string, os: json["os"]?.string, version: json["version"]?.string,
-            license: json["license_id"]?.string.flatMap(LicenseID.init))
-    }
-    static func session(_ call: Call) throws(Problem) -> Lease.ID {
-        guard let id = call.json?["session_id"]?.string.flatMap(Lease.ID.init) else { throw CommonProblems.malformed }
-        return id
-    }
-
-    static let headers = [("content-type", "application/json")]
-    /// One more than the page holds, so that it is seen whether there is another.
-    static func query(_ call: Call, _ page: ListRequest, _ tenant: TenantID, user: UserID?) -> LeaseQuery {
-        LeaseQuery(
-            tenant: tenant, user: user, license: call.query["license_id"].flatMap(LicenseID.init), after: page.after.flatMap(Lease.ID.init),
-            limit: page.limit + 1)
-    }
-
-    static func json(_ view: LeaseView) -> JSONValue {
-        func text(_ value: String?) -> JSONValue { value.map(JSONValue.string) ?? .null }
-        return [
-            "session_id": .string(view.lease.id.description), "license_id": .string(view.lease.license.description),
-            "user_id": .string(view.lease.user.description), "hostname": text(view.hostname), "os": text(view.os),
-            "version": text(view.version), "seat": .int(Int64(view.lease.slot)), "epoch": .int(view.lease.epoch),
-            "resurrected": .bool(view.lease.isResurrected), "acquired_at": .string(view.lease.acquiredAt.iso8601),
-            "last_heartbeat_at": .string(view.lastHeartbeatAt.iso8601), "expires_at": .string(view.expiresAt.iso8601),
-        ]
-    }
-    static func json(_ ended: EndedLease) -> JSONValue {
-        [
-            "session_id": .string(ended.id.description), "license_id": .string(ended.license.description),
-            "user_id": .string(ended.user.description), "epoch": .int(ended.epoch), "acquired_at": .string(ended.acquiredAt.iso8601),
-            "ended_at": .string(ended.endedAt.iso8601), "end_reason": .string(ended.end.rawValue),
-            "note": ended.note.map(JSONValue.string) ?? .null,
-        ]
-    }
-
-    // MARK: Schemas
-
-    static let leaseProblems = [
-        CommonProblems.notFound, SeatProblems.notHolder, SeatProblems.released, SeatProblems.expired, SeatProblems.forced,
-        SeatProblems.superseded, LicenseProblems.suspended, LicenseProblems.expired, LicenseProblems.revoked,
-    ]
-    private static let uuid = Schema.string(min: 36, max: 36, format: .uuid)
-    private static let moment = Schema.string(max: 40, format: .dateTime)
-    private static let figure = Schema.integer(0...10_001_000)
-    private static let epoch = Schema.integer(1...Int64.max)
-
-    static let acquireRequest = Schema.object([
-        SchemaField("hardware_id", .string(min: 1, max: 256), "What identifies the device; opaque to the server"),
-        SchemaField("hostname", .nullable(.string(max: 255)), "Shown to operators", optional: true),
-        SchemaField("os", .nullable(.string(max: 64)), optional: true),
-        SchemaField("version", .nullable(.string(max: 64)), "The client's version", optional: true),
-        SchemaField("license_id", .nullable(uuid), "Only this licence; else the oldest with a free seat", optional: true),
-    ])
-    static let acquired = Schema.object([
-        SchemaField("license_id", uuid), SchemaField("session_id", uuid), SchemaField("seats_used", figure),
-        SchemaField("seats_total", figure), SchemaField("expires_at", moment, "The lease's end unless a heartbeat comes"),
-        SchemaField("signature", .string(max: 1_024, format: .hex), "Over expires_at, license_id and session_id"),
-        SchemaField("heartbeat_interval", .integer(1...86_400), "Seconds"),
-        SchemaField("epoch", epoch, "Grows with each life of the lease"),
-    ])
-    static let beatRequest = Schema.object([
-        SchemaField("session_id", uuid), SchemaField("epoch", epoch, "As acquire answered; an older one is superseded", optional: true),
-    ])
-    static let beaten = Schema.object([
-        SchemaField("status", .choice(["ok"])), SchemaField("expires_in", .integer(1...86_400), "Seconds"), SchemaField("epoch", epoch),
-        SchemaField("resurrected", .boolean, "The lease had expired and came back", optional: true),
-    ])
-    static let releaseRequest = Schema.object([SchemaField("session_id", uuid), SchemaField("epoch", epoch, optional: true)])
-    static let released = Schema.object([SchemaField("status", .choice(["released"]))])
-    static let forceRequest = Schema.object([SchemaField("reason", .string(min: 1, max: 200), "Told to the holder")])
-
-    static let licenseFilter = QueryField("license_id", .string(min: 36, max: 36, format: .uuid), "Only of this licence")
-    static let lease = Schema.named(
-        "Lease",
-        .object([
-            SchemaField("session_id", uuid), SchemaField("license_id", uuid), SchemaField("user_id", uuid),
-            SchemaField("hostname", .nullable(.string(max: 255))), SchemaField("os", .nullable(.string(max: 64))),
-            SchemaField("version", .nullable(.string(max: 64))), SchemaField("seat", figure), SchemaField("epoch", epoch),
-            SchemaField("resurrected", .boolean), SchemaField("acquired_at", moment), SchemaField("last_heartbeat_at", moment),
-            SchemaField("expires_at", moment),
-        ]))
-    static let endedLease = Schema.named(
-        "EndedLease",
-        .object([
-            SchemaField("session_id", uuid), SchemaField("license_id", uuid), SchemaField("user_id", uuid), SchemaField("epoch", epoch),
-            SchemaField("acquired_at", moment), SchemaField("ended_at", moment),
-            SchemaField("end_reason", .choice(LeaseEnd.allCases.map(\.rawValue))), SchemaField("note", .nullable(.string(max: 200))),
-        ]))
 }

@@ -23,8 +23,23 @@ package enum SeatSettings {
     package static let warningPercent = Setting<Int>(
         "seats.warning_percent", default: 90, in: 1...100,
         reason: "From which use on the owners get a mail, once a day and licence, where a licence has two seats or more.")
+    package static let claimTimeoutSeconds = Setting<Int>(
+        "seats.claim_timeout_seconds", default: 30, in: 3...3_600,
+        reason: "Who waits in the queue and does not ask again for so long has left it; a free seat is kept for the first so long.")
+    package static let queueLimit = Setting<Int>(
+        "seats.queue_limit", default: 1_000, in: 0...10_000, reason: "How many devices wait for one licence; 0: nobody waits.")
+    package static let borrowHours = Setting<Int>(
+        "seats.borrow_hours", default: 168, in: 0...168,
+        reason: "The longest time for which a seat is lent for use without the network; 0: never. Policy can say less.")
+    package static let borrowLowWaterPercent = Setting<Int>(
+        "seats.borrow_low_water_percent", default: 10, in: 0...100,
+        reason: "This part of a licence's seats, rounded down, is never lent, so that those on the network find some.")
+    package static let receipts = Setting<Bool>(
+        "seats.receipts", default: true, range: "true or false",
+        reason: "Whether answers carry a signed receipt. Each costs one Ed25519 signature.")
     package static let all: [AnySetting] = [
         leaseTTLSeconds.erased, heartbeatIntervalSeconds.erased, reviveWindowSeconds.erased, signatureAlgorithm.erased,
-        longestTickGapSeconds.erased, historyDays.erased, warningPercent.erased,
+        longestTickGapSeconds.erased, historyDays.erased, warningPercent.erased, claimTimeoutSeconds.erased,
+        queueLimit.erased, borrowHours.erased, borrowLowWaterPercent.erased, receipts.erased,
     ]
 }

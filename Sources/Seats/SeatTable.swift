@@ -14,26 +14,42 @@ enum SeatTable {
     static let survey = SQL(
         "seats.survey",
         """
-        SELECT license_id, count(*) FILTER (WHERE expires_at > $1), count(*) FILTER (WHERE expires_at > $1 AND device = $2)
-        FROM seat GROUP BY license_id
+        SELECT p.license_id,
+            p.occupied - (SELECT count(*) FROM seat s WHERE s.license_id = p.license_id AND s.expires_at > 0 AND s.expires_at <= $1),
+            EXISTS (SELECT 1 FROM seat s WHERE s.license_id = p.license_id AND s.device = $2 AND s.expires_at > $1)
+        FROM seat_pool p
         """)
-    static let census = SQL(
-        "seats.census",
+    static let recentDevices = SQL(
+        "seats.recent_devices",
         """
-        SELECT count(*) FILTER (WHERE expires_at > $2), coalesce(max(slot), 0),
-            min(slot) FILTER (WHERE session_id IS NULL AND slot <= $3), min(expires_at) FILTER (WHERE expires_at > $2)
-        FROM seat WHERE license_id = $1
+        SELECT count(DISTINCT device) FROM (
+            SELECT device FROM (SELECT device FROM seat_history WHERE user_id = $1 AND acquired_at > $2 ORDER BY acquired_at DESC LIMIT 200)
+            UNION ALL
+            SELECT device FROM (SELECT device FROM seat WHERE user_id = $1 AND acquired_at > $2 LIMIT 200))
+        WHERE device <> $3
         """)
+    static let pool = SQL("seats.pool", "SELECT highest, occupied, waiting, reserved, sequence FROM seat_pool WHERE license_id = $1")
+    static let vacant = SQL(
+        "seats.vacant", "SELECT slot FROM seat WHERE license_id = $1 AND expires_at = 0 AND slot <= $2 ORDER BY slot LIMIT $3")
     static let lapsed = SQL(
         "seats.lapsed",
         """
-        SELECT slot FROM seat WHERE license_id = $1 AND session_id IS NOT NULL AND expires_at <= $2 AND slot <= $3
-        ORDER BY expires_at, slot LIMIT 1
+        SELECT slot FROM seat WHERE license_id = $1 AND expires_at > 0 AND expires_at <= $2 AND slot <= $3 ORDER BY expires_at, slot LIMIT $4
         """)
-    static let liveCount = SQL("seats.live_count", "SELECT count(*) FROM seat WHERE license_id = $1 AND expires_at > $2")
+    static let lapsedCount = SQL(
+        "seats.lapsed_count", "SELECT count(*) FROM seat WHERE license_id = $1 AND expires_at > 0 AND expires_at <= $2")
+    static let beyond = SQL("seats.beyond", "SELECT count(*) FROM seat WHERE license_id = $1 AND slot > $2 AND +expires_at > $3")
+    static let nextExpiry = SQL(
+        "seats.next_expiry", "SELECT expires_at FROM seat WHERE license_id = $1 AND expires_at > $2 ORDER BY expires_at LIMIT 1")
+    static let borrowedCount = SQL(
+        "seats.borrowed_count",
+        "SELECT count(*) FROM seat WHERE license_id = $1 AND borrowed_until > $2 AND slot <> $3")
 
     private static let lease =
-        "session_id, license_id, slot, device, user_id, epoch, ttl, expires_at, acquired_at, resurrected"
+        """
+        session_id, license_id, slot, device, user_id, epoch, ttl, expires_at, acquired_at, resurrected, released_at, linger, hold_until,
+        borrowed_until, reservation_id
+        """
     static let bySession = SQL("seats.by_session", "SELECT \(lease) FROM seat WHERE session_id = $1")
     static let byDevice = SQL("seats.by_device", "SELECT \(lease) FROM seat WHERE license_id = $1 AND device = $2")
     static let bySlot = SQL("seats.by_slot", "SELECT \(lease) FROM seat WHERE license_id = $1 AND slot = $2 AND session_id IS NOT NULL")
@@ -42,7 +58,8 @@ enum SeatTable {
         "seats.list",
         """
         SELECT \(lease), beat_at, hostname_box, os, version FROM seat
-        WHERE session_id > $1 AND expires_at > $2 AND ($3 IS NULL OR user_id = $3) AND ($4 IS NULL OR license_id = $4)
+        WHERE session_id > $1 AND expires_at > $2 AND released_at IS NULL AND ($3 IS NULL OR user_id = $3) AND ($4 IS NULL OR license_id = $4)
+            AND ($6 IS NULL OR session_id = $6)
         ORDER BY session_id LIMIT $5
         """)
 
@@ -52,19 +69,19 @@ enum SeatTable {
         """
         INSERT INTO seat
             (tenant_id, license_id, slot, ceiling, session_id, device, user_id, epoch, ttl, expires_at, resurrected, acquired_at, beat_at,
-             hostname_box, os, version)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $11, $12, $13, $14)
+             hostname_box, os, version, released_at, linger, hold_until, borrowed_until, reservation_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $11, $12, $13, $14, NULL, $15, $16, $17, $18)
         """)
     static let occupy = SQL(
         "seats.occupy",
         """
         UPDATE seat SET ceiling = $3, session_id = $4, device = $5, user_id = $6, epoch = $7, ttl = $8, expires_at = $9, resurrected = 0,
-            acquired_at = $10, beat_at = $10, hostname_box = $11, os = $12, version = $13
+            acquired_at = $10, beat_at = $10, hostname_box = $11, os = $12, version = $13, released_at = NULL, linger = $14,
+            hold_until = $15, borrowed_until = $16, reservation_id = $17
         WHERE license_id = $1 AND slot = $2 RETURNING slot
         """)
     static let keep = SQL(
         "seats.keep",
-
         """
         UPDATE seat SET ttl = $3, expires_at = CASE WHEN expires_at > $4 THEN expires_at ELSE $4 END, beat_at = $5
         WHERE license_id = $1 AND slot = $2 RETURNING expires_at
@@ -78,16 +95,90 @@ enum SeatTable {
         "seats.vacate",
         """
         UPDATE seat SET session_id = NULL, device = NULL, user_id = NULL, expires_at = 0, ttl = 0, resurrected = 0, acquired_at = NULL,
-            beat_at = NULL, hostname_box = NULL, os = NULL, version = NULL
+            beat_at = NULL, hostname_box = NULL, os = NULL, version = NULL, released_at = NULL, linger = NULL, hold_until = NULL,
+            borrowed_until = NULL, reservation_id = NULL
         WHERE license_id = $1 AND slot = $2 RETURNING slot
         """)
+
+    static let linger = SQL(
+        "seats.linger", "UPDATE seat SET released_at = $3, expires_at = $4 WHERE license_id = $1 AND slot = $2 RETURNING slot")
+    static let lend = SQL(
+        "seats.lend",
+        """
+        UPDATE seat SET borrowed_until = $3, expires_at = CASE WHEN expires_at > $4 THEN expires_at ELSE $4 END
+        WHERE license_id = $1 AND slot = $2 RETURNING slot
+        """)
+    static let openPool = SQL(
+        "seats.open_pool",
+        """
+        INSERT INTO seat_pool (tenant_id, license_id, highest, occupied, waiting, reserved, sequence) VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """)
+    static let keepPool = SQL(
+        "seats.keep_pool",
+        """
+        UPDATE seat_pool SET highest = $2, occupied = $3, waiting = $4, reserved = $5, sequence = $6 WHERE license_id = $1
+        RETURNING sequence
+        """)
+
+    // The queue.
+    static let waiter = SQL("seats.waiter", "SELECT since, ticket FROM seat_wait WHERE license_id = $1 AND device = $2")
+    static let ahead = SQL(
+        "seats.ahead",
+        """
+        SELECT count(*) FROM seat_wait
+        WHERE license_id = $1 AND seen > $2 AND device <> $3 AND ($4 IS NULL OR since < $4 OR (since = $4 AND ticket < $5))
+        """)
+    static let enqueue = SQL(
+        "seats.enqueue",
+        "INSERT INTO seat_wait (tenant_id, license_id, device, user_id, ticket, since, seen) VALUES ($1, $2, $3, $4, $5, $6, $6)")
+    static let stillWaiting = SQL(
+        "seats.still_waiting", "UPDATE seat_wait SET seen = $3 WHERE license_id = $1 AND device = $2 RETURNING seen")
+    static let leaveQueue = SQL("seats.leave_queue", "DELETE FROM seat_wait WHERE license_id = $1 AND device = $2 RETURNING device")
+    static let dropWaiters = SQL(
+        "seats.drop_waiters", "DELETE FROM seat_wait WHERE license_id = $1 AND seen <= $2 AND device <> $3 RETURNING device")
+    static let queue = SQL(
+        "seats.queue",
+        """
+        SELECT license_id, ticket, user_id, since FROM seat_wait WHERE seen > $1 AND ($2 IS NULL OR license_id = $2)
+        ORDER BY license_id, since, ticket LIMIT $3
+        """)
+
+    // Reservations.
+    static let reservations = SQL(
+        "seats.reservations",
+        """
+        SELECT r.reservation_id, r.seats,
+            (SELECT count(*) FROM seat s WHERE s.license_id = r.license_id AND s.reservation_id = r.reservation_id AND s.expires_at > $2),
+            EXISTS (SELECT 1 FROM seat_reservation_member m WHERE m.reservation_id = r.reservation_id AND m.user_id = $3)
+        FROM seat_reservation r WHERE r.license_id = $1 ORDER BY r.reservation_id
+        """)
+    static let reservationList = SQL(
+        "seats.reservation_list",
+        """
+        SELECT r.reservation_id, r.license_id, r.name, r.seats,
+            (SELECT count(*) FROM seat s WHERE s.license_id = r.license_id AND s.reservation_id = r.reservation_id AND s.expires_at > $2)
+        FROM seat_reservation r WHERE r.license_id = $1 ORDER BY r.name
+        """)
+    static let reservationMembers = SQL(
+        "seats.reservation_members", "SELECT user_id FROM seat_reservation_member WHERE reservation_id = $1 ORDER BY user_id")
+    static let reserve = SQL(
+        "seats.reserve",
+        "INSERT INTO seat_reservation (tenant_id, reservation_id, license_id, name, seats) VALUES ($1, $2, $3, $4, $5)")
+    static let reserveMember = SQL(
+        "seats.reserve_member", "INSERT INTO seat_reservation_member (tenant_id, reservation_id, user_id) VALUES ($1, $2, $3)")
+    static let changeReservation = SQL(
+        "seats.change_reservation", "UPDATE seat_reservation SET seats = $2 WHERE reservation_id = $1 RETURNING reservation_id")
+    static let dropMembers = SQL(
+        "seats.drop_members", "DELETE FROM seat_reservation_member WHERE reservation_id = $1 RETURNING user_id")
+    static let dropReservation = SQL(
+        "seats.drop_reservation", "DELETE FROM seat_reservation WHERE license_id = $1 AND name = $2 RETURNING reservation_id")
 
     // Heartbeats, in kernel scope: one statement for the usual case. The tenant stands in the key.
     static let beat = SQL(
         "seats.beat",
         """
         UPDATE seat_all SET expires_at = CASE WHEN expires_at > $4 + ttl THEN expires_at ELSE $4 + ttl END, beat_at = $5
-        WHERE tenant_id = $1 AND session_id = $2 AND user_id = $3 AND expires_at > $4 AND ($6 = 0 OR epoch = $6)
+        WHERE tenant_id = $1 AND session_id = $2 AND user_id = $3 AND expires_at > $4 AND released_at IS NULL AND ($6 = 0 OR epoch = $6)
         RETURNING license_id, epoch, ttl, resurrected
         """)
     static let tally = SQL(
@@ -101,13 +192,13 @@ enum SeatTable {
     static let dropTally = SQL("seats.drop_tally", "DELETE FROM seat_beat_tally_all WHERE tenant_id = $1 AND second = $2")
 
     // History.
-    private static let ended = "session_id, license_id, user_id, epoch, acquired_at, ended_at, end_reason, note"
+    private static let ended = "session_id, license_id, user_id, epoch, acquired_at, ended_at, end_reason, note, sequence"
     static let remember = SQL(
         "seats.remember",
         """
         INSERT INTO seat_history
-            (tenant_id, session_id, license_id, device, user_id, epoch, acquired_at, ended_at, end_reason, note)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            (tenant_id, session_id, license_id, device, user_id, epoch, acquired_at, ended_at, end_reason, note, borrowed_until, sequence)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         """)
     static let endedBySession = SQL("seats.ended_by_session", "SELECT \(ended) FROM seat_history WHERE session_id = $1")
     static let lastEpoch = SQL(
@@ -117,6 +208,14 @@ enum SeatTable {
         """
         SELECT \(ended) FROM seat_history WHERE session_id > $1 AND ($2 IS NULL OR user_id = $2) AND ($3 IS NULL OR license_id = $3)
         ORDER BY session_id LIMIT $4
+        """)
+    static let returnedEarly = SQL(
+        "seats.returned_early",
+        "SELECT borrowed_until FROM seat_history WHERE license_id = $1 AND device = $2 AND borrowed_until > $3 LIMIT 1")
+    static let pools = SQL(
+        "seats.pools",
+        """
+        SELECT tenant_id, license_id FROM seat_pool_all WHERE (tenant_id, license_id) > ($1, $2) ORDER BY tenant_id, license_id LIMIT $3
         """)
     static let purgeHistory = SQL(
         "seats.purge_history",

@@ -12,6 +12,8 @@ package struct TypedMessage: Sendable, Hashable {
             self.name = name
         }
         package static let licenseFile = Kind("license-file.v1")
+        package static let seatReceipt = Kind("seat-receipt.v1")
+        package static let borrowedSeat = Kind("borrowed-seat.v1")
         package static let journalCheckpoint = Kind("journal-checkpoint.v1")
     }
 

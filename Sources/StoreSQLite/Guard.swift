@@ -41,7 +41,7 @@ final class Guard {
         let verdict: Bool
         switch mode {
         case .trusted: verdict = true
-        case .migration: verdict = judgeMigration(action)
+        case .migration: verdict = judgeMigration(action, first)
         case .kernel: verdict = judgeKernel(action, first, second)
         case .tenant: verdict = judgeTenant(action, first, second, door)
         }
@@ -90,9 +90,11 @@ final class Guard {
         }
     }
 
-    private func judgeMigration(_ action: Int32) -> Bool {
+    private func judgeMigration(_ action: Int32, _ first: String) -> Bool {
         switch action {
-        case SQLITE_ATTACH, SQLITE_DETACH, SQLITE_PRAGMA, SQLITE_TRANSACTION, SQLITE_SAVEPOINT, SQLITE_CREATE_VTABLE, SQLITE_DROP_VTABLE,
+        // The engine itself looks through a table that gets a column with a CHECK.
+        case SQLITE_PRAGMA: return first.lowercased() == "quick_check"
+        case SQLITE_ATTACH, SQLITE_DETACH, SQLITE_TRANSACTION, SQLITE_SAVEPOINT, SQLITE_CREATE_VTABLE, SQLITE_DROP_VTABLE,
             SQLITE_CREATE_TEMP_TABLE, SQLITE_CREATE_TEMP_VIEW, SQLITE_CREATE_TEMP_INDEX, SQLITE_CREATE_TEMP_TRIGGER:
             return false
         default: return true

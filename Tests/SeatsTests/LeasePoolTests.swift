@@ -15,64 +15,81 @@ struct LeasePoolTests {
             slot: slot, device: DeviceHandle([UInt8](repeating: 7, count: 32)), user: user, epoch: epoch, ttl: .seconds(360),
             expiresAt: at(expires), acquiredAt: Timestamp(seconds: 0))
     }
-    static func census(_ live: Int, highest: Int, vacant: Int? = nil, lapsed: Int? = nil, next: Int64? = 300) -> LeasePool.Census {
-        LeasePool.Census(live: live, highest: highest, vacant: vacant, lapsed: lapsed, nextExpiry: next.map(at))
-    }
+    typealias Census = LeasePool.Census
 
     struct Acquire: CustomTestStringConvertible, Sendable {
         let testDescription: String
-        let own: Lease?
-        let census: LeasePool.Census
+        var own: Lease?
+        let census: Census
         var ceiling = 3
-        var now: Int64 = 100
         let step: LeasePool.AcquireStep
     }
     static let acquires: [Acquire] = [
-        Acquire(testDescription: "the first seat is opened", own: nil, census: census(0, highest: 0, next: nil), step: .open(slot: 1)),
-        Acquire(testDescription: "the next seat is opened", own: nil, census: census(2, highest: 2), step: .open(slot: 3)),
+        Acquire(testDescription: "the first seat is opened", census: Census(free: 3, highest: 0), step: .open(slot: 1)),
+        Acquire(testDescription: "the next seat is opened", census: Census(free: 1, highest: 2), step: .open(slot: 3)),
         Acquire(
-            testDescription: "an emptied seat comes before a new one", own: nil, census: census(1, highest: 2, vacant: 1),
-            step: .take(slot: 1)),
+            testDescription: "an emptied seat comes before a new one", census: Census(free: 2, highest: 2, vacant: 1), step: .take(slot: 1)),
         Acquire(
-            testDescription: "a new seat comes before one whose holder is only late", own: nil, census: census(1, highest: 2, lapsed: 2),
+            testDescription: "a new seat comes before one whose holder is only late", census: Census(free: 2, highest: 2, lapsed: 2),
             step: .open(slot: 3)),
         Acquire(
-            testDescription: "an expired lease is reclaimed before a newcomer is refused", own: nil,
-            census: census(2, highest: 3, lapsed: 2), step: .reclaim(slot: 2)),
-        Acquire(
-            testDescription: "a full licence refuses, and says when the next lease expires", own: nil, census: census(3, highest: 3),
-            step: .refuse(retryAfterSeconds: 200)),
-        Acquire(
-            testDescription: "a part of a second counts as one", own: nil,
-            census: LeasePool.Census(
-                live: 3, highest: 3, vacant: nil, lapsed: nil, nextExpiry: LedgerTime(microseconds: 100_000_001)),
-            step: .refuse(retryAfterSeconds: 1)),
-        Acquire(
-            testDescription: "the own live lease is kept, however full", own: lease(), census: census(3, highest: 3), step: .keep),
-        Acquire(
-            testDescription: "another user of the device takes its seat over, however full", own: lease(user: other),
-            census: census(3, highest: 3), step: .renew(slot: 1)),
+            testDescription: "an expired lease is reclaimed before a newcomer is refused", census: Census(free: 1, highest: 3, lapsed: 2),
+            step: .reclaim(slot: 2)),
+        Acquire(testDescription: "a full licence refuses", census: Census(free: 0, highest: 3), step: .refuse),
         Acquire(
             testDescription: "an own lease that expired gets its own seat for a new life", own: lease(slot: 2, expires: 100),
-            census: census(2, highest: 3, lapsed: 2), step: .renew(slot: 2)),
+            census: Census(free: 1, highest: 3, lapsed: 2), step: .renew(slot: 2)),
         Acquire(
             testDescription: "an own lease that expired waits like others when all seats are taken", own: lease(slot: 2, expires: 50),
-            census: census(3, highest: 4), step: .refuse(retryAfterSeconds: 200)),
+            census: Census(free: 1, beyond: 1, highest: 4, lapsed: 2), step: .refuse),
         Acquire(
             testDescription: "an own seat beyond a lowered ceiling is given up for one within", own: lease(slot: 5, expires: 50),
-            census: census(1, highest: 5, vacant: 2), step: .take(slot: 2)),
+            census: Census(free: 3, beyond: 1, highest: 5, vacant: 2), step: .take(slot: 2)),
         Acquire(
-            testDescription: "leases beyond a lowered ceiling count until they are gone", own: nil,
-            census: census(4, highest: 5, vacant: 1),
-            step: .refuse(retryAfterSeconds: 200)),
+            testDescription: "leases beyond a lowered ceiling use up seats within it until they are gone",
+            census: Census(free: 2, beyond: 2, highest: 5, vacant: 1), step: .refuse),
         Acquire(
-            testDescription: "no seats, no lease", own: nil, census: census(0, highest: 0, next: nil), ceiling: 0,
-            step: .refuse(retryAfterSeconds: 60)),
+            testDescription: "a seat that is kept for others is not free", census: Census(free: 2, held: 2, highest: 1, vacant: 1),
+            step: .refuse),
+        Acquire(
+            testDescription: "one more than what is kept for others is", census: Census(free: 3, held: 2, highest: 1, vacant: 1),
+            step: .take(slot: 1)),
+        Acquire(testDescription: "no seats, no lease", census: Census(free: 0, highest: 0), ceiling: 0, step: .refuse),
     ]
 
-    @Test("acquire", arguments: acquires)
-    func acquire(_ row: Acquire) {
-        #expect(LeasePool.acquire(own: row.own, user: Self.me, census: row.census, ceiling: row.ceiling, now: Self.at(row.now)) == row.step)
+    @Test("acquire, where the device holds no live lease", arguments: acquires)
+    func acquire(_ row: Acquire) { #expect(LeasePool.acquire(lapsed: row.own, census: row.census, ceiling: row.ceiling) == row.step) }
+
+    @Test("what the device holds itself is decided without a look at the others")
+    func own() {
+        #expect(LeasePool.acquire(own: Self.lease(), user: Self.me, now: Self.at(100)) == .keep)
+        #expect(LeasePool.acquire(own: Self.lease(user: Self.other), user: Self.me, now: Self.at(100)) == .renew(slot: 1))
+        #expect(LeasePool.acquire(own: Self.lease(), user: Self.me, now: Self.at(360)) == nil)
+        #expect(LeasePool.acquire(own: nil, user: Self.me, now: Self.at(0)) == nil)
+        var lingering = Self.lease()
+        lingering.releasedAt = Timestamp(seconds: 1)
+        #expect(LeasePool.acquire(own: lingering, user: Self.me, now: Self.at(100)) == .renew(slot: 1))
+    }
+
+    @Test("a refused caller is told whole seconds until the next lease expires, never none")
+    func wait() {
+        #expect(LeasePool.wait(until: Self.at(300), now: Self.at(100)) == 200)
+        #expect(LeasePool.wait(until: LedgerTime(microseconds: 100_000_001), now: Self.at(100)) == 1)
+        #expect(LeasePool.wait(until: nil, now: Self.at(100)) == 60)
+    }
+
+    @Test("reserved seats are kept from others, and those for whom they are reserved wait for nobody")
+    func claims() {
+        func id(_ number: UInt8) -> Reservation.ID { Identifier(UUID(bytes: [UInt8](repeating: number, count: 16))) }
+        func standing(_ number: UInt8, _ seats: Int, _ live: Int, _ isMember: Bool) -> ReservationStanding {
+            ReservationStanding(id: id(number), seats: seats, live: live, isMember: isMember)
+        }
+        #expect(LeasePool.claim([], ahead: 2) == .init(held: 2, reservation: nil))
+        #expect(LeasePool.claim([standing(1, 3, 1, false)], ahead: 2) == .init(held: 4, reservation: nil))
+        #expect(LeasePool.claim([standing(1, 3, 1, true)], ahead: 2) == .init(held: 0, reservation: id(1)))
+        #expect(LeasePool.claim([standing(1, 3, 3, true), standing(2, 2, 0, false)], ahead: 1) == .init(held: 3, reservation: nil))
+        #expect(LeasePool.claim([standing(1, 3, 5, false)], ahead: 0) == .init(held: 0, reservation: nil))
+        #expect(LeasePool.claim([standing(1, 1, 0, true), standing(2, 2, 1, false)], ahead: 9) == .init(held: 1, reservation: id(1)))
     }
 
     struct Beat: CustomTestStringConvertible, Sendable {
@@ -82,7 +99,7 @@ struct LeasePoolTests {
         var user = LeasePoolTests.me
         var epoch: Int64?
         var license: LicenseStatus? = .active
-        var live = 2
+        var hasRoom = true
         let now: Int64
         let step: LeasePool.BeatStep
     }
@@ -91,7 +108,7 @@ struct LeasePoolTests {
         Beat(testDescription: "in grace everything works", license: .grace, now: 359, step: .extend),
         Beat(testDescription: "late, and a seat is free", now: 360, step: .revive),
         Beat(testDescription: "late, and just within the window", now: 659, step: .revive),
-        Beat(testDescription: "late, and no seat is free", live: 3, now: 400, step: .refuse(.ended(.expired, note: nil))),
+        Beat(testDescription: "late, and no seat is free", hasRoom: false, now: 400, step: .refuse(.ended(.expired, note: nil))),
         Beat(testDescription: "later than the window", now: 660, step: .refuse(.ended(.expired, note: nil))),
         Beat(testDescription: "with the right epoch", epoch: 3, now: 100, step: .extend),
         Beat(testDescription: "with an older epoch", epoch: 2, now: 100, step: .refuse(.ended(.superseded, note: nil))),
@@ -110,6 +127,8 @@ struct LeasePoolTests {
         Beat(testDescription: "somebody else's past", lease: nil, ended: .released, user: other, now: 100, step: .refuse(.notHolder)),
     ]
 
+    static let wall = Timestamp(seconds: 1_000)
+
     @Test("heartbeat", arguments: beats)
     func beat(_ row: Beat) {
         let past = row.ended.map {
@@ -118,9 +137,9 @@ struct LeasePoolTests {
                 endedAt: Timestamp(seconds: 0), end: $0, note: "why")
         }
         let step = LeasePool.beat(
-            row.lease, ended: past, by: row.user, epoch: row.epoch, license: row.license, seats: 3, now: Self.at(row.now),
+            row.lease, ended: past, by: row.user, epoch: row.epoch, license: row.license, at: Self.wall, now: Self.at(row.now),
             reviveWindow: .seconds(300)
-        ) { row.live }
+        ) { row.hasRoom }
         #expect(step == row.step)
     }
 
@@ -129,12 +148,54 @@ struct LeasePoolTests {
         let past = EndedLease(
             id: Self.lease().id, license: Self.lease().license, user: Self.me, epoch: 3, acquiredAt: Timestamp(seconds: 0),
             endedAt: Timestamp(seconds: 0), end: .released, note: nil)
-        #expect(LeasePool.release(Self.lease(), ended: nil, by: Self.me, now: Self.at(1)) == .vacate(.released))
-        #expect(LeasePool.release(Self.lease(), ended: nil, by: nil, now: Self.at(1)) == .vacate(.forced))
-        #expect(LeasePool.release(Self.lease(), ended: nil, by: Self.me, now: Self.at(500)) == .vacate(.expired))
-        #expect(LeasePool.release(Self.lease(), ended: nil, by: Self.other, now: Self.at(1)) == .refuse(.notHolder))
-        #expect(LeasePool.release(nil, ended: past, by: Self.me, now: Self.at(1)) == .nothing)
-        #expect(LeasePool.release(nil, ended: past, by: Self.other, now: Self.at(1)) == .refuse(.notHolder))
-        #expect(LeasePool.release(nil, ended: nil, by: Self.me, now: Self.at(1)) == .refuse(.unknown))
+        #expect(LeasePool.release(Self.lease(), ended: nil, by: Self.me, at: Self.wall, now: Self.at(1)) == .vacate(.released))
+        #expect(LeasePool.release(Self.lease(), ended: nil, by: nil, at: Self.wall, now: Self.at(1)) == .vacate(.forced))
+        #expect(LeasePool.release(Self.lease(), ended: nil, by: Self.me, at: Self.wall, now: Self.at(500)) == .vacate(.expired))
+        #expect(LeasePool.release(Self.lease(), ended: nil, by: Self.other, at: Self.wall, now: Self.at(1)) == .refuse(.notHolder))
+        #expect(LeasePool.release(nil, ended: past, by: Self.me, at: Self.wall, now: Self.at(1)) == .nothing)
+        #expect(LeasePool.release(nil, ended: past, by: Self.other, at: Self.wall, now: Self.at(1)) == .refuse(.notHolder))
+        #expect(LeasePool.release(nil, ended: nil, by: Self.me, at: Self.wall, now: Self.at(1)) == .refuse(.unknown))
+    }
+
+    @Test("a released seat lingers for its device as policy said, or until it was held long enough")
+    func lingering() {
+        var lease = Self.lease()
+        lease.linger = .seconds(30)
+        #expect(LeasePool.release(lease, ended: nil, by: Self.me, at: Self.wall, now: Self.at(10)) == .linger(until: Self.at(40)))
+        lease.holdUntil = Self.at(100)
+        #expect(LeasePool.release(lease, ended: nil, by: Self.me, at: Self.wall, now: Self.at(10)) == .linger(until: Self.at(100)))
+        #expect(LeasePool.release(lease, ended: nil, by: nil, at: Self.wall, now: Self.at(10)) == .vacate(.forced))
+        lease.releasedAt = Timestamp(seconds: 1)
+        let past = EndedLease(
+            id: lease.id, license: lease.license, user: Self.me, epoch: 3, acquiredAt: Timestamp(seconds: 0),
+            endedAt: Timestamp(seconds: 0),
+            end: .released, note: nil)
+        #expect(LeasePool.release(lease, ended: past, by: Self.me, at: Self.wall, now: Self.at(20)) == .nothing)
+        #expect(LeasePool.release(lease, ended: past, by: nil, at: Self.wall, now: Self.at(20)) == .vacate(.released))
+        let beat = LeasePool.beat(
+            lease, ended: past, by: Self.me, epoch: nil, license: .active, at: Self.wall, now: Self.at(20), reviveWindow: .seconds(300)
+        ) { true }
+        #expect(beat == .refuse(.ended(.released, note: nil)))
+    }
+
+    @Test("a borrowed seat is neither called back nor emptied under its holder, and some seats never leave")
+    func borrowing() {
+        var lease = Self.lease()
+        lease.borrowedUntil = Self.wall + .hours(2)
+        #expect(LeasePool.release(lease, ended: nil, by: nil, at: Self.wall, now: Self.at(1)) == .isBorrowed(until: Self.wall + .hours(2)))
+        #expect(LeasePool.release(lease, ended: nil, by: Self.me, at: Self.wall, now: Self.at(1)) == .vacate(.released))
+        #expect(LeasePool.release(lease, ended: nil, by: nil, at: Self.wall + .hours(2), now: Self.at(1)) == .vacate(.forced))
+        let beat = LeasePool.beat(
+            lease, ended: nil, by: Self.me, epoch: nil, license: .suspended, at: Self.wall, now: Self.at(1), reviveWindow: .seconds(300)
+        ) { true }
+        #expect(beat == .refuse(.ended(.licenseSuspended, note: nil)))
+        #expect([1, 9, 10, 15, 100].map { LeasePool.mostBorrowed(seats: $0, lowWaterPercent: 10) } == [1, 9, 9, 14, 90])
+        #expect(LeasePool.borrow(lease, ended: nil, by: Self.me, borrowed: 0, most: 1, now: Self.at(1)) == .lend)
+        #expect(LeasePool.borrow(lease, ended: nil, by: Self.me, borrowed: 1, most: 1, now: Self.at(1)) == .lowWater(most: 1))
+        #expect(LeasePool.borrow(lease, ended: nil, by: Self.other, borrowed: 0, most: 1, now: Self.at(1)) == .refuse(.notHolder))
+        #expect(
+            LeasePool.borrow(lease, ended: nil, by: Self.me, borrowed: 0, most: 1, now: Self.at(360))
+                == .refuse(.ended(.expired, note: nil)))
+        #expect(LeasePool.borrow(nil, ended: nil, by: Self.me, borrowed: 0, most: 1, now: Self.at(1)) == .refuse(.unknown))
     }
 }

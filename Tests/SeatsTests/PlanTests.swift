@@ -9,8 +9,17 @@ struct PlanTests {
     /// By primary key or one of its indexes, down to the licence, the lease or the device.
     static let tenant: [(SQL, String)] = [
         (SeatTable.byDevice, "tenant_id=? AND license_id=? AND device=?"), (SeatTable.bySession, "tenant_id=? AND session_id=?"),
-        (SeatTable.bySlot, "tenant_id=? AND license_id=? AND slot=?"), (SeatTable.census, "tenant_id=? AND license_id=?"),
-        (SeatTable.lapsed, "tenant_id=? AND license_id=?"), (SeatTable.liveCount, "tenant_id=? AND license_id=?"),
+        (SeatTable.bySlot, "tenant_id=? AND license_id=? AND slot=?"), (SeatTable.pool, "tenant_id=? AND license_id=?"),
+        (SeatTable.lapsed, "tenant_id=? AND license_id=? AND expires_at>? AND expires_at<?"),
+        (SeatTable.lapsedCount, "tenant_id=? AND license_id=? AND expires_at>? AND expires_at<?"),
+        (SeatTable.vacant, "tenant_id=? AND license_id=? AND expires_at=? AND slot<?"),
+        (SeatTable.beyond, "tenant_id=? AND license_id=? AND slot>?"),
+        (SeatTable.nextExpiry, "tenant_id=? AND license_id=? AND expires_at>?"),
+        (SeatTable.borrowedCount, "tenant_id=? AND license_id=? AND borrowed_until>?"),
+        (SeatTable.recentDevices, "tenant_id=? AND user_id=? AND acquired_at>?"),
+        (SeatTable.reservations, "tenant_id=? AND license_id=? AND reservation_id=? AND expires_at>?"),
+        (SeatTable.waiter, "tenant_id=? AND license_id=? AND device=?"), (SeatTable.ahead, "tenant_id=? AND license_id=?"),
+        (SeatTable.returnedEarly, "tenant_id=? AND license_id=? AND device=?"),
         (SeatTable.keep, "tenant_id=? AND license_id=? AND slot=?"), (SeatTable.occupy, "tenant_id=? AND license_id=? AND slot=?"),
         (SeatTable.vacate, "tenant_id=? AND license_id=? AND slot=?"), (SeatTable.revive, "tenant_id=? AND license_id=? AND slot=?"),
         (SeatTable.list, "tenant_id=? AND session_id>?"), (SeatTable.endedBySession, "tenant_id=? AND session_id=?"),
@@ -32,7 +41,7 @@ struct PlanTests {
     }
     private func check(_ sql: SQL, _ key: String, _ plan: [String]) throws {
         // An update through a view walks the rows that the search before it found.
-        #expect(!plan.contains { $0.hasPrefix("SCAN") && $0 != "SCAN seat" }, "\(sql.name): \(plan)")
+        #expect(!plan.contains { $0.hasPrefix("SCAN") && $0 != "SCAN seat" && !$0.hasPrefix("SCAN (subquery") }, "\(sql.name): \(plan)")
         #expect(plan.contains { $0.contains(key) }, "\(sql.name): \(plan)")
     }
 }

@@ -1,6 +1,7 @@
 import Catalog
 import Foundation
 import HookEngine
+import LicenseFormat
 import Licensing
 import RoomTesting
 import Seats
@@ -33,16 +34,17 @@ final class SeatHouse: Sendable {
     ]
 
     /// - Parameter wrap: what stands between the ledger and the store.
-    static func make(seed: UInt64 = 1, settings: Settings = Settings(), wrap: (any Store) -> any Store = { $0 }) async throws -> SeatHouse {
+    static func make(
+        seed: UInt64 = 1, settings: Settings = Settings(), signer: any Signer = TestSigner(), wrap: (any Store) -> any Store = { $0 }
+    ) async throws -> SeatHouse {
         let test = try await TestStore.make(
             migrations: try LicensingRoom.migrations() + SeatsRoom.migrations(), topics: [MailRequested.topic: ["spy"]], seed: seed)
-        return try SeatHouse(test, tenant: test.entropy.id(test.clock.now()), settings: settings, store: wrap(test.store))
+        return try SeatHouse(test, tenant: test.entropy.id(test.clock.now()), settings: settings, signer: signer, store: wrap(test.store))
     }
 
-    private init(_ test: TestStore, tenant: TenantID, settings: Settings, store: any Store) throws {
+    private init(_ test: TestStore, tenant: TenantID, settings: Settings, signer: any Signer = TestSigner(), store: any Store) throws {
         self.test = test
         self.tenant = tenant
-        let signer = TestSigner()
         let hooks = ScriptedHooks()
         let licenses = Licenses(
             store: test.store, catalog: Catalog(try TierCatalog.read(Self.tiers)), sealer: test.sealer, signer: signer,
@@ -56,6 +58,19 @@ final class SeatHouse: Sendable {
         self.time = time
         self.ledger = ledger
         leases = Leases(ledger: ledger, licenses: licenses, hooks: hooks, signer: signer, settings: settings)
+    }
+
+    /// With real keys, and their public halves as customers have them.
+    static func keyed() async throws -> (house: SeatHouse, keys: LicensePublicKeys) {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("keys-\(UUID().uuidString)")
+        let ring = try KeyRing.open(
+            directory: folder,
+            masterKey: try MasterKey.load(
+                environment: String(repeating: "07", count: 32), file: folder.appendingPathComponent("master.key"), keys: folder,
+                entropy: SystemEntropy()), clock: ManualClock(), entropy: SystemEntropy(), settings: Settings())
+        let house = try await make(settings: Settings().setting(SeatSettings.signatureAlgorithm, to: "ed25519"), signer: ring)
+        guard let keys = LicensePublicKeys(document: ring.licenseKeysDocument()) else { throw CocoaError(.coderInvalidValue) }
+        return (house, keys)
     }
 
     /// Another process, or the same one after a crash, on the same data.
@@ -97,10 +112,25 @@ final class SeatHouse: Sendable {
     @discardableResult
     func acquire(_ device: String, by person: Principal? = nil, license: LicenseID? = nil) async throws -> LeaseGrant {
         let person = person ?? self.person()
-        return try await leases.acquire(
+        return try await answer(
             Leases.Request(hardwareID: device, hostname: "host-\(device)", os: "linux", version: "1.0", license: license), person,
             act(person)
         ).grant
+    }
+    struct IsWaiting: Error { let place: Place }
+    func answer(_ request: Leases.Request, _ person: Principal, _ act: Act) async throws -> Leases.Answer {
+        switch try await leases.acquire(request, person, act) {
+        case .granted(let answer): return answer
+        case .waiting(let place, _, _): throw IsWaiting(place: place)
+        }
+    }
+    /// The place in the queue; nil: the seat was given.
+    func wait(_ device: String, by person: Principal? = nil) async throws -> Place? {
+        let person = person ?? self.person()
+        do {
+            _ = try await answer(Leases.Request(hardwareID: device, waits: true), person, act(person))
+            return nil
+        } catch let waiting as IsWaiting { return waiting.place }
     }
     /// The code of the problem that the body meets; nil: it met none.
     func refusal<Value>(_ body: () async throws -> Value) async throws -> String? {
@@ -118,7 +148,7 @@ final class SeatHouse: Sendable {
     func release(_ session: Lease.ID, by person: Principal? = nil) async throws {
         try await leases.release(session, person ?? self.person(), act(person))
     }
-    func live() async throws -> Int { try await leases.usage(tenant).reduce(0) { $0 + $1.live } }
+    func live() async throws -> Int { try await leases.usage(tenant, now: now).reduce(0) { $0 + $1.live } }
 
     /// Actions of the room in the tenant's journal, in order.
     func journal() async throws -> [String] {
