@@ -36,6 +36,20 @@ def config(algorithm):
     return ("http:\n  limits_enabled: false\nseats:\n  lease_ttl_seconds: 86400\n" f"  signature_algorithm: {algorithm}\n")
 
 
+def roomy_policies():
+    """The shipped policies, with a team tier of a thousand seats a unit: no run may end because the seats do."""
+    import tempfile
+
+    folder = os.path.join(tempfile.mkdtemp(prefix="bench-"), "policies")
+    shutil.copytree(os.path.join(ROOT, "policies"), folder)
+    path = os.path.join(folder, "tiers.lua")
+    with open(path, encoding="utf-8") as file:
+        head, team = file.read().split('id = "team"', 1)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(head + 'id = "team"' + team.replace("seats_per_unit = 1,", "seats_per_unit = 1000,", 1))
+    return folder
+
+
 def tokens_and_sessions(kernel, sessions):
     token = kernel.member("bench@example.com")
     license = kernel.paid_license(token, "team", quantity=10_000)

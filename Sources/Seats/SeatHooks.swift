@@ -64,13 +64,15 @@ package enum SeatRequestHook: DecideHook {
     package static let definition = HookDefinition(
         "on_seat_request", kind: .decide, summary: "Whether a user may have a seat for a device, and on what terms.",
         input: [
-            HookField("purpose", .string, "`acquire` or `borrow`: to run now, or to take the seat away from the network."),
+            HookField("purpose", .string, "`acquire` or `borrow`: to run now, or to take the seat away from the network.", optional: true),
             HookField("borrow_hours", .integer, "For how long the seat is to be borrowed.", optional: true),
             HookField(
                 "user",
                 .object([
                     HookField("id", .string, "Handle of the user."), HookField("role", .string, "The user's role in the tenant."),
-                    HookField("recent_devices", .integer, "Other devices on which the user began a lease in the last 24 hours, up to 200."),
+                    HookField(
+                        "recent_devices", .integer, "Other devices on which the user began a lease in the last 24 hours, up to 200.",
+                        optional: true),
                 ]),
                 "Who asks."),
             HookField(

@@ -37,19 +37,20 @@ class Answer:
 
 
 class Kernel:
-    def __init__(self, data=None, env=None, config=None, plugins=None):
+    def __init__(self, data=None, env=None, config=None, plugins=None, policies=None):
         self.owned = data is None
         self.data = data or tempfile.mkdtemp(prefix="kernel-")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("STRIPE_", "CODITECT_"))}
         self.env.update(env or {})
         self.config = config
+        self.policies = policies or os.path.join(ROOT, "policies")
         self.plugins = plugins or os.path.join(BUILD, "plugins")
         self.port = 0  # a free one; the same again after a restart, as addresses in mails and payment pages name it
         self.process, self.base, self.log = None, None, os.path.join(self.data, "server.log")
 
     def start(self):
         command = [os.path.join(BUILD, "coditectd"), "serve", "--data", self.data, "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--policies", os.path.join(ROOT, "policies"), "--plugins", self.plugins]
+        command += ["--policies", self.policies, "--plugins", self.plugins]
         if self.config:
             path = os.path.join(self.data, "coditect.yaml")
             with open(path, "w", encoding="utf-8") as file:
