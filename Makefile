@@ -31,7 +31,7 @@ room: ## test one room and what it stands on: make room ROOM=Seats
 	@test -n "$(ROOM)" || { echo "make room ROOM=Seats"; exit 64; }
 	CODITECT_ROOMS=$(ROOM) swift test --scratch-path .build-room --filter '$(ROOM)Tests'
 
-interop: ## the heavy peers: an API fuzzer
+interop: ## the heavy peers: a browser through the pages, an API fuzzer
 	@Scripts/install.sh interop
 	@Scripts/interop.sh
 

@@ -34,9 +34,9 @@ extension Console {
         _ call: Call, _ caller: Principal, chosen: String?, sent: SentForm? = nil, problem: Problem? = nil
     ) async throws -> Reply {
         let held = Billing.main(try await services.billing.subscriptions(of: caller.tenant, now: call.act.now))
-        let current = held.flatMap { view in view.standing.state == .cancelled ? nil : services.catalog.current[view.standing.tier]?.name }
+        let current = held.flatMap { view in view.standing.state == .cancelled ? nil : services.catalog.current[view.standing.tier] }
         let buyable = services.catalog.current.offered.filter { !$0.isByContract && !$0.isFree }
-        let selected = buyable.first { $0.id.name == chosen } ?? buyable.first
+        let selected = buyable.first { $0.id.name == chosen } ?? buyable.first { $0.id == current?.id } ?? buyable.first
         let plans = buyable.map { tier -> [String: Any] in
             [
                 "id": tier.id.name, "name": tier.name, "price": PlanWords.price(tier),
@@ -57,7 +57,7 @@ extension Console {
             [
                 "plans": plans, "intervals": intervals,
                 "quantity": [Self.quantity.shown(sent, problem).merging(sent == nil ? ["value": "1"] : [:]) { $1 }],
-                "request": request.description, "current": current ?? false,
+                "request": request.description, "current": current?.name ?? false,
             ])
     }
 

@@ -11,12 +11,12 @@ enum APIPage {
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark">
-            <title>\(text(title)) API</title>
+            <title>\(text(title))</title>
             <link rel="stylesheet" href="/docs/api.css">
             </head>
             <body>
             <a class="skip" href="#routes">Skip to the routes</a>
-            <header><h1>\(text(title)) API</h1>
+            <header><h1>\(text(title))</h1>
             <p>Version \(text(version)). JSON in UTF-8, snake_case, times in ISO 8601 UTC. For tools: <a href="/openapi.json">openapi.json</a>.</p>
             <p>An error is one object: <code>error</code> (a stable code), <code>message</code>, <code>hint</code>, <code>request_id</code>,
             and what the code says beside.</p></header>

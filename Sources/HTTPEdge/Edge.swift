@@ -39,6 +39,8 @@ package final class Edge: Sendable {
     let guards: EdgeGuards
     let limits: LimitGuard
     let keys: EdgeKeys
+    /// For a page where no route was met: it has its style sheet as all pages have.
+    private let strayPage: SecurityHeaders
     private let clock: any Clock
     private let ids: RequestIDs
     private let observer: any EdgeObserver
@@ -60,6 +62,7 @@ package final class Edge: Sendable {
         keys = EdgeKeys(secret: secret, entropy: entropy)
         limits = LimitGuard(rules: rules.limits, keyValue: guards.keyValue, keys: keys, standardLimit: guards.standardLimit)
         self.rules = rules
+        strayPage = .page(rules)
         self.guards = guards
         self.clock = clock
         self.observer = observer
@@ -254,7 +257,7 @@ package final class Edge: Sendable {
 
     func finish(_ reply: inout Reply, _ exchange: inout Exchange) {
         let isSecure = exchange.provenance?.isSecure ?? false
-        (exchange.endpoint?.headers ?? .api).add(to: &reply, isSecure: isSecure)
+        (exchange.endpoint?.headers ?? (exchange.isPage ? strayPage : .api)).add(to: &reply, isSecure: isSecure)
         reply.headers.append(("x-request-id", exchange.requestID))
         if exchange.endpoint?.isPage != true { addCORS(to: &reply, exchange) }
         if let binding = exchange.formBinding, binding.isFresh, binding.isUsed.load(ordering: .relaxed) {

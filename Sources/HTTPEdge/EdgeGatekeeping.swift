@@ -22,6 +22,8 @@ struct Exchange {
         self.method = method
     }
     var isHead: Bool { method == "HEAD" }
+    /// Whether the answer is for a person's eyes: also where no route was met.
+    var isPage: Bool { endpoint?.isPage ?? (incoming?.wantsHTML == true) }
     var actor: Actor { caller.map { .user($0.principal.user, session: $0.principal.session) } ?? .anonymous }
     /// The method, as long as it is one of HTTP's, so that no caller makes up a name for the metrics.
     var knownMethod: String { ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(method) ? method : "other" }
@@ -121,8 +123,7 @@ extension Edge {
             headers.append(("www-authenticate", exchange.hasSentToken ? "Bearer error=\"invalid_token\"" : "Bearer"))
         }
         if let allow = exchange.allow { headers.append(("allow", allow)) }
-        let asPage = exchange.endpoint?.isPage ?? (exchange.incoming?.wantsHTML == true)
-        if asPage {
+        if exchange.isPage {
             headers.append(("content-type", "text/html; charset=utf-8"))
             let text = guards.problemPage?(problem, exchange.requestID) ?? ProblemPage.html(problem, requestID: exchange.requestID)
             return Reply(status: problem.status, headers: headers, body: Data(text.utf8))

@@ -337,6 +337,9 @@ struct AnsweringTests {
                 && !bad.text.contains("<script>"))
         let missing = await house.send("GET", "/nope", ["Accept": "text/html,*/*"])
         #expect(missing.status == 404 && missing.text.hasPrefix("<!doctype html>"))
+        // Under the rules of pages, too: a browser refuses the style sheet under those of the API.
+        #expect(missing.header("content-security-policy") == bad.header("content-security-policy"))
+        #expect(missing.header("content-security-policy")?.contains("style-src 'self'") == true)
         #expect(await house.send("GET", "/nope", ["Accept": "application/json"]).code == "not_found")
     }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Takes the README's tour as a newcomer would: every command is run, every page is used, every output is compared.
 
-    tour.py README.md [--browser tiny|chromium]
+    tour.py README.md
 
 Between `<!-- tour -->` and `<!-- /tour -->` the README has two kinds of thing, taken in order:
 
@@ -22,7 +22,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from tiny_browser import Browser, Lost  # noqa: E402
+from tiny_browser import Browser  # noqa: E402
+from walk import Walk, steps  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PATIENCE = 600
@@ -86,20 +87,17 @@ class Tour:
             XDG_RUNTIME_DIR=self.home, DATA=os.path.join(self.home, "data"), PORT=str(self.port), POLICIES=self.policies, NO_COLOR="1",
             CODITECT_SERVER=f"http://127.0.0.1:{self.port}",
         )
-        self.browser = Browser()
-        self.held, self.remembered, self.done = [], {}, 0
+        self.walk = Walk(Browser())
+        self.held, self.done = [], 0
 
     def fill_in(self, text):
-        """`KEY` and the like stand for what an earlier page showed."""
-        for name, value in self.remembered.items():
-            text = text.replace(name, value)
-        return text.replace("--data data", f"--data {self.env['DATA']}").replace("policies/", self.policies + "/")
+        return self.walk.fill_in(text).replace("--data data", f"--data {self.env['DATA']}").replace("policies/", self.policies + "/")
 
     def run(self):
         try:
-            for kind, body in self.steps():
+            for kind, body in steps(self.text):
                 if kind == "table":
-                    self.table(body)
+                    self.done += self.walk.table(body)
                 else:
                     self.console(body, hold="hold" in kind)
         finally:
@@ -108,24 +106,6 @@ class Tour:
             shutil.rmtree(self.home, ignore_errors=True)
         print(f"tour: {self.done} steps, all as the README says")
         print(f"tour: {self.done} passed, 0 failed")
-
-    def steps(self):
-        lines = iter(self.text.split("\n"))
-        for line in lines:
-            if line.startswith("```console"):
-                block = []
-                for inner in lines:
-                    if inner.startswith("```"):
-                        break
-                    block.append(inner)
-                yield line[3:], block
-            elif line.startswith("|"):
-                rows = [line]
-                for inner in lines:
-                    if not inner.startswith("|"):
-                        break
-                    rows.append(inner)
-                yield "table", rows[2:]
 
     def console(self, block, hold):
         commands = []
@@ -160,54 +140,6 @@ class Tour:
             if self.held and any(h.process.poll() not in (None, 0) for h in self.held[-1:]) and not ready():
                 raise SystemExit(f"tour: '{what}' ended early:\n{show()}")
             time.sleep(0.1)
-
-    def table(self, rows):
-        for row in rows:
-            cells = [cell.strip() for cell in row.strip().strip("|").split("|")]
-            do, see = cells[-2], cells[-1]
-            for act in do.split(";"):
-                self.act(re.sub(r"[*`<>]", "", act).strip())
-            wanted = [re.sub(r"[*`]", "", s).strip() for s in see.split(";")]
-            for text in wanted:
-                self.see(text)
-            self.done += 1
-
-    def act(self, act):
-        act = self.fill_in(act)
-        print(f"  > {act}", flush=True)
-        verb, _, rest = act.partition(" ")
-        verb = verb.lower()
-        if verb == "open":
-            self.browser.open(rest)
-        elif verb == "follow":
-            self.browser.follow(rest)
-        elif verb == "fill":
-            label, _, value = rest.partition(" with ")
-            self.browser.fill(label, value)
-        elif verb == "choose":
-            self.browser.choose(rest)
-        elif verb == "press":
-            self.browser.press(rest)
-        elif verb == "wait":
-            words = rest.removeprefix("for ").strip()
-            deadline = time.monotonic() + 60
-            while words.lower() not in self.browser.page.text.lower():
-                if time.monotonic() > deadline:
-                    raise Lost(f"waited for '{words}' on {self.browser.page.url}: {self.browser.page.text[:800]}")
-                time.sleep(0.5)
-                self.browser.reload()
-        else:
-            raise SystemExit(f"tour: what is '{act}'?")
-
-    def see(self, text):
-        name, equals, expected = text.partition(" = ")
-        if equals:
-            found = re.search(expected.replace("…", r"[0-9A-Z-]+"), self.browser.page.text)
-            if not found:
-                raise Lost(f"'{expected}' is not on {self.browser.page.url}: {self.browser.page.text[:800]}")
-            self.remembered[name] = found.group(0).split()[-1]
-        elif text.lower() not in self.browser.page.text.lower():
-            raise Lost(f"'{text}' is not on {self.browser.page.url} ({self.browser.page.status}): {self.browser.page.text[:800]}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ enum Markup {
         <link rel="stylesheet" href="/plugins/sandbox/style.css">
         </head>
         <body>
-        <p class="banner"><strong>Sandbox.</strong> Pretend money: nothing is charged.</p>
+        <header class="banner"><p><strong>Sandbox.</strong> Pretend money: nothing is charged.</p></header>
         <main>
         <h1>\(escape(title))</h1>
         \(content)

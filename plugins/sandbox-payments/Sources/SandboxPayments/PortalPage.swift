@@ -103,7 +103,7 @@ struct PortalPage {
         return """
             <section aria-labelledby="invoices">
             <h2 id="invoices">Invoices</h2>
-            <div class="scroll" role="region" aria-labelledby="invoices" tabindex="0">
+            <div class="scroll" role="region" aria-label="Table of invoices" tabindex="0">
             <table>
             <thead><tr><th scope="col">From</th><th scope="col">To</th><th scope="col">Amount</th><th scope="col">State</th></tr></thead>
             <tbody>
@@ -145,7 +145,8 @@ enum Style {
         main { max-width: 36rem; margin: 0 auto; padding: 1rem; }
         h1 { font-size: 1.6rem; margin: 1rem 0; }
         h2 { font-size: 1.15rem; margin: 0 0 .5rem; }
-        .banner { margin: 0; padding: .6rem 1rem; background: var(--banner); color: var(--on-banner); text-align: center; }
+        .banner p { margin: 0; }
+        .banner { padding: .6rem 1rem; background: var(--banner); color: var(--on-banner); text-align: center; }
         section, form:not(.steps form):not(.line) { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: 1rem;
           margin: 0 0 1rem; }
         section form:not(.steps form):not(.line) { border: 0; padding: 0; margin: 0; }
