@@ -73,6 +73,7 @@ struct FactReading {
     var reference: String?
     var subscription: String?
     var customer: String?
+    var invoice: String?
     var payment: String?
     var amount: Money?
     var asOf: Timestamp
@@ -100,7 +101,7 @@ struct FactReading {
             type = fact.isPaid ? .checkoutCompleted : nil
         case .invoice(let fact):
             (subscription, customer, amount, asOf) = (fact.subscription, fact.customer, fact.amount, fact.asOf)
-            payment = fact.payment
+            (invoice, payment) = (fact.invoice, fact.payment)
             (subject, weight) = ("invoice:\(fact.invoice)", 3)
             // An invoice of no subscription changes nothing.
             if fact.subscription != nil { type = fact.isPaid ? .paymentSucceeded : fact.hasFailed ? .paymentFailed : nil }

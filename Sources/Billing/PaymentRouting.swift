@@ -2,7 +2,7 @@ import Vocabulary
 
 /// A provider's object by which an event finds its tenant.
 package struct RouteAnchor: Hashable, Sendable, Codable, Comparable {
-    package enum Kind: String, Hashable, Sendable, Codable { case reference, session, customer, subscription, payment }
+    package enum Kind: String, Hashable, Sendable, Codable { case reference, session, customer, subscription, invoice, payment }
     package let kind: Kind
     package let object: String
     package init(_ kind: Kind, _ object: String) {
@@ -55,14 +55,16 @@ extension FactReading {
         if let session { return [RouteAnchor(.session, session)] }
         return [
             subscription.map { RouteAnchor(.subscription, $0) }, reference.map { RouteAnchor(.reference, $0) },
-            customer.map { RouteAnchor(.customer, $0) }, payment.map { RouteAnchor(.payment, $0) },
+            customer.map { RouteAnchor(.customer, $0) }, invoice.map { RouteAnchor(.invoice, $0) },
+            payment.map { RouteAnchor(.payment, $0) },
         ].compactMap { $0 }
     }
     /// What must not contradict.
     var links: [RouteAnchor] {
         [
             subscription.map { RouteAnchor(.subscription, $0) }, customer.map { RouteAnchor(.customer, $0) },
-            reference.map { RouteAnchor(.reference, $0) }, payment.map { RouteAnchor(.payment, $0) },
+            reference.map { RouteAnchor(.reference, $0) }, invoice.map { RouteAnchor(.invoice, $0) },
+            payment.map { RouteAnchor(.payment, $0) },
         ].compactMap { $0 }
     }
 }

@@ -152,6 +152,28 @@ struct RoutingTests {
         }
     }
 
+    @Test("a payment told apart from its invoice leads a dispute to the invoice's tenant, whichever of the three comes first")
+    func byInvoice() async throws {
+        let invoice = InvoiceFact(
+            invoice: "in_1", subscription: "sub_1_a", customer: nil, isPaid: true, hasFailed: false, amount: nil, periodStart: day(0),
+            periodEnd: day(30), asOf: day(0))
+        let paid = InvoiceFact(
+            invoice: "in_1", subscription: nil, customer: nil, isPaid: false, hasFailed: false, amount: nil, periodStart: nil,
+            periodEnd: nil, asOf: day(0), payment: "pi_1")
+        let dispute = DisputeFact(
+            dispute: "dp_1", payment: "pi_1", customer: nil, subscription: nil, amount: nil, status: "open", reason: nil, asOf: day(0))
+        let events = [Told("i", .invoice(invoice)), Told("p", .invoice(paid)), Told("d", .dispute(dispute))]
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let house = try await House.make()
+            try await house.checkout()
+            for told in Lives.bought.prefix(2) { try await house.deliverAndRun(told.of("a", session: "cs_1", reference: house.reference)) }
+            for index in order { try await house.deliverAndRun(events[index]) }
+            try await house.run()
+            for event in events { #expect(try await house.event(event.id).status == .applied, "\(event.id) in \(order)") }
+            #expect(house.mails(house.tenant).contains("staff:dispute_opened"), "\(order)")
+        }
+    }
+
     @Test("an event that names nothing to route by is refused, not lost")
     func unroutable() async throws {
         let house = try await House.make()

@@ -21,6 +21,8 @@ struct StripeEvent {
         case "invoice.paid", "invoice.payment_succeeded", "invoice.payment_failed", "invoice.payment_action_required", "invoice.finalized",
             "invoice.updated", "invoice.overpaid", "invoice.overdue", "invoice.marked_uncollectible", "invoice.voided":
             return try invoice()
+        case "invoice_payment.paid":
+            return try invoicePayment()
         case "charge.refunded", "refund.created", "refund.updated", "charge.refund.updated":
             return try refunds()
         case "charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed", "charge.dispute.funds_withdrawn",
@@ -124,15 +126,45 @@ struct StripeEvent {
             object.child("parent").child("subscription_details").reference("subscription") ?? object.reference("subscription")
         let isPaid = paid()
         let period = period(of: subscription)
-        return [
+        let payments = payments()
+        let whole: PaymentFact =
             .invoice(
                 InvoiceFact(
                     invoice: id, subscription: subscription, customer: object.reference("customer"), isPaid: isPaid,
                     hasFailed: !isPaid && type == "invoice.payment_failed",
                     amount: StripeMoney.incoming(isPaid ? object["amount_paid"] : object["amount_due"], object["currency"]),
-                    periodStart: period?.start, periodEnd: period?.end, nextAttemptAt: object.time("next_payment_attempt"), asOf: asOf))
-        ]
+                    periodStart: period?.start, periodEnd: period?.end, nextAttemptAt: object.time("next_payment_attempt"), asOf: asOf,
+                    payment: payments.first))
+        // One paid in parts: each of its payments may be disputed.
+        return [whole] + payments.dropFirst().map { part(of: id, $0) }
     }
+
+    /// Newer versions leave the payments out of an invoice's events and tell of each apart; it names its invoice and nothing else.
+    private func invoicePayment() throws -> [PaymentFact] {
+        guard let invoice = object.reference("invoice"), let payment = Self.payment(object.child("payment")) else { return [] }
+        return [part(of: invoice, payment)]
+    }
+
+    /// States only which payment belongs to the invoice; whether that is paid, its own events say.
+    private func part(of invoice: String, _ payment: String) -> PaymentFact {
+        .invoice(
+            InvoiceFact(
+                invoice: invoice, subscription: nil, customer: nil, isPaid: false, hasFailed: false, amount: nil, periodStart: nil,
+                periodEnd: nil, asOf: asOf, payment: payment))
+    }
+
+    /// By what the invoice was or is to be paid, the paid ones first: in a list since basil, on the invoice itself before.
+    private func payments() -> [String] {
+        let listed = object.list("payments").filter { $0["status"]?.string != "canceled" }
+        let ordered = listed.filter { $0["status"]?.string == "paid" } + listed.filter { $0["status"]?.string != "paid" }
+        var found: [String] = []
+        for payment in ordered.map({ Self.payment($0.child("payment")) }) + [Self.payment(object)] {
+            if let payment, !found.contains(payment) { found.append(payment) }
+        }
+        return found
+    }
+    /// Refunds and disputes are named alike: by the intent, and by the charge where there is none.
+    private static func payment(_ object: StripeObject) -> String? { object.reference("payment_intent") ?? object.reference("charge") }
 
     /// By the invoice's own state; only where it says none, by the event's name.
     private func paid() -> Bool {
@@ -191,7 +223,7 @@ struct StripeEvent {
         if let status = refund["status"]?.string, ["failed", "canceled"].contains(status) { return nil }
         return .refund(
             RefundFact(
-                refund: id, payment: refund.reference("payment_intent") ?? refund.reference("charge"), customer: customer,
+                refund: id, payment: Self.payment(refund), customer: customer,
                 subscription: nil,
                 amount: StripeMoney.incoming(refund["amount"], refund["currency"]), reason: text(refund["reason"]), asOf: asOf))
     }
@@ -201,7 +233,7 @@ struct StripeEvent {
         return [
             .dispute(
                 DisputeFact(
-                    dispute: id, payment: object.reference("payment_intent") ?? object.reference("charge"), customer: nil,
+                    dispute: id, payment: Self.payment(object), customer: nil,
                     subscription: nil,
                     amount: StripeMoney.incoming(object["amount"], object["currency"]), status: text(object["status"]) ?? "unknown",
                     reason: text(object["reason"]), asOf: asOf))

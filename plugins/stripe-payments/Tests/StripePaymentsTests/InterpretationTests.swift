@@ -135,6 +135,57 @@ import Testing
         #expect(try invoice(Basil.invoice.with(["status": .some(nil)])) == expected)
     }
 
+    @Test("an invoice names its payment as disputes and refunds do: in new shape, in old shape, in both, and not where there is none")
+    func paymentsOfInvoices() throws {
+        func listed(_ payment: JSONValue, _ status: JSONValue = "paid") -> JSONValue {
+            ["id": "inpay_1", "object": "invoice_payment", "invoice": "in_1", "status": status, "payment": payment]
+        }
+        func list(_ payments: JSONValue...) -> JSONValue { ["payments": ["object": "list", "data": .array(payments)]] }
+        let intent: JSONValue = ["type": "payment_intent", "payment_intent": "pi_1"]
+        let charge: JSONValue = ["type": "charge", "charge": "ch_1"]
+        let table: [(String, JSONValue, JSONValue, [String])] = [
+            ("new: the intent", Basil.invoice, list(listed(intent)), ["pi_1"]),
+            ("new: the intent, expanded", Basil.invoice, list(listed(["payment_intent": ["id": "pi_1", "object": "payment_intent"]])), ["pi_1"]),
+            ("new: a charge without intent", Basil.invoice, list(listed(charge)), ["ch_1"]),
+            ("new: the paid one first", Basil.invoice, list(listed(["payment_intent": "pi_0"], "open"), listed(intent)), ["pi_1", "pi_0"]),
+            ("new: a given-up one not at all", Basil.invoice, list(listed(["payment_intent": "pi_0"], "canceled")), []),
+            ("new: paid outside", Basil.invoice, list(listed(["type": "payment_record", "payment_record": "pr_1"])), []),
+            ("new: left out, as in most events", Basil.invoice, [:], []),
+            ("new: null", Basil.invoice, ["payments": nil], []),
+            ("old: intent and charge", Acacia.invoice, ["payment_intent": "pi_1", "charge": "ch_1"], ["pi_1"]),
+            ("old: expanded", Acacia.invoice, ["payment_intent": ["id": "pi_1"], "charge": ["id": "ch_1"]], ["pi_1"]),
+            ("old: a charge alone", Acacia.invoice, ["payment_intent": nil, "charge": "ch_1"], ["ch_1"]),
+            ("old: null", Acacia.invoice, ["payment_intent": nil, "charge": nil], []),
+            ("both", Acacia.invoice, list(listed(intent)).with(["payment_intent": "pi_1", "charge": "ch_1"]), ["pi_1"]),
+            ("odd", Basil.invoice, ["payments": ["data": [1, "pi_1", [:]]], "payment_intent": 7, "charge": ""], []),
+        ]
+        for (name, invoice, more, expected) in table {
+            let found = try facts("invoice.paid", invoice.with(more.object ?? [:])).compactMap { fact -> InvoiceFact? in
+                if case .invoice(let fact) = fact { fact } else { nil }
+            }
+            #expect(found.compactMap(\.payment) == expected, "\(name)")
+            #expect(found.allSatisfy { $0.invoice == "in_1" } && found.first?.subscription == "sub_1" && found.first?.isPaid == true, "\(name)")
+            #expect(found.dropFirst().allSatisfy { !$0.isPaid && $0.subscription == nil && $0.amount == nil }, "\(name)")
+        }
+        let dispute: JSONValue = ["id": "dp_1", "object": "dispute", "charge": "ch_1", "payment_intent": "pi_1", "status": "needs_response"]
+        guard case .dispute(let fact) = try facts("charge.dispute.created", dispute).first else { throw PaymentProviderError.malformed("") }
+        #expect(fact.payment == "pi_1", "the dispute and the invoice speak of one payment")
+    }
+
+    @Test("a payment told apart from its invoice says whose it is and nothing else")
+    func paymentsToldApart() throws {
+        let apart: JSONValue = [
+            "id": "inpay_1", "object": "invoice_payment", "invoice": "in_1", "status": "paid", "amount_paid": 14_500, "currency": "usd",
+            "payment": ["type": "payment_intent", "payment_intent": "pi_1"],
+        ]
+        let expected = InvoiceFact(
+            invoice: "in_1", subscription: nil, customer: nil, isPaid: false, hasFailed: false, amount: nil, periodStart: nil,
+            periodEnd: nil, asOf: asOf, payment: "pi_1")
+        #expect(try facts("invoice_payment.paid", apart) == [.invoice(expected)])
+        #expect(try facts("invoice_payment.paid", apart.with(["payment": .null])) == [])
+        #expect(try facts("invoice_payment.paid", apart.with(["invoice": .null])) == [])
+    }
+
     @Test("an invoice made by hand has no parent and belongs to no subscription, even if its lines name one")
     func manualInvoices() throws {
         #expect(try invoice(Basil.invoice.with(["parent": .null]))?.subscription == nil)
