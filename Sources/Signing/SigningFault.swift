@@ -1,6 +1,7 @@
 import COpenSSL
+import Vocabulary
 
-/// A failure of keys or cryptography: an operator's to mend, never an answer to a client.
+/// A failure of keys or cryptography: an operator's to mend, never an answer to a client, but for a full queue, which passes.
 package enum SigningFault: Error, Sendable, Equatable, CustomStringConvertible {
     /// OpenSSL refused an operation; the text is its reason and holds no key material.
     case library(String, reason: String)
@@ -48,4 +49,8 @@ package enum SigningFault: Error, Sendable, Equatable, CustomStringConvertible {
         guard code != 0, let reason = ERR_reason_error_string(code) else { return .library(operation, reason: "no reason given") }
         return .library(operation, reason: String(cString: reason))
     }
+}
+
+extension SigningFault: PassingFault {
+    package var isPassing: Bool { self == .busy }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Signing
 import Testing
 import Vocabulary
 
@@ -253,6 +254,18 @@ struct AnsweringTests {
         #expect(reply.status == 500 && reply.code == "internal_error" && !reply.text.contains("s3cret"))
         let id = try #require(reply.json["request_id"]?.string)
         #expect(house.recorder.faults.count == 1 && house.recorder.faults[0].hasPrefix(id) && house.recorder.faults[0].contains("s3cret"))
+    }
+
+    @Test("a full queue of signatures passes by itself; any other failure of keys is ours to mend")
+    func passing() async throws {
+        for (fault, status, retry) in [(SigningFault.busy, 503, "5"), (.unknownKey("k"), 500, nil)] as [(SigningFault, Int, String?)] {
+            let house = try House(more: [
+                Route(.get, "/signed", name: "x.signed", summary: "", access: .open, answers: []) { _ in throw fault }
+            ])
+            let reply = await house.send("GET", "/signed")
+            #expect(reply.status == status && reply.header("retry-after") == retry, "\(fault)")
+            #expect(house.recorder.faults.count == 1)
+        }
     }
 
     @Test(
