@@ -33,6 +33,14 @@ extension Identity {
             SignUpForm(email: email, password: password, firstName: firstName, lastName: lastName, organization: nil, tier: nil))
         try strength.check(password, person: applicant.person)
         let candidate = try candidate(applicant, try await passwords.hash(password), act)
+        do { try await appoint(candidate, by: digest, act) } catch let problem as Problem {
+            try discard(candidate)
+            throw problem
+        }
+        return try await account(candidate.id)
+    }
+
+    private func appoint(_ candidate: Candidate, by digest: [UInt8], _ act: Act) async throws {
         try await store.kernel(KernelReason("identity.redeem_first_administrator")) { db in
             guard try db.row(UserTable.useLink, digest, LinkPurpose.firstAdministrator.rawValue, act.now) != nil,
                 try db.row(UserTable.anyAdministrator) == nil
@@ -45,6 +53,5 @@ extension Identity {
                 act)
             try mail("welcome_admin", to: candidate.id, key: "welcome_admin:\(candidate.id)", in: db, act)
         }
-        return try await account(candidate.id)
     }
 }

@@ -32,7 +32,8 @@ package struct SignedUp: Sendable, Hashable, Codable {
 
 extension Identity {
     /// Founds user, tenant and owner membership in one step and mails a link; for a known address only mails the one who has it.
-    /// Body, status and work are the same for both: the policy is asked, the password is hashed and the fields are sealed in any case.
+    /// Body, status and work are the same for both: the policy is asked, the password is hashed and the fields are sealed in any case,
+    /// under a key that is thrown away where nobody was stored.
     package func signUp(_ form: SignUpForm, _ act: Act) async throws -> SignedUp {
         if let earlier = try await store.recalled(act, as: SignedUp.self) { return earlier }
         let applicant = try Applicant(form)
@@ -50,6 +51,7 @@ extension Identity {
                 ),
                 HookSubject(tenant: nil, tier: applicant.tier, requestID: act.requestID, now: act.now))
             if case .deny(let reason, let seconds) = verdict.outcome {
+                try candidate.map(discard)
                 try await refuseSignUp(reason, verdict.decision, act)
                 throw CommonProblems.denied(reason, retryAfterSeconds: seconds)
             }
@@ -62,12 +64,18 @@ extension Identity {
             ready.decision = verdict.decision
             candidate = ready
             let entry = ready
-            let result = try await change(KernelReason("identity.sign_up")) { db -> Changed<SignedUp?> in
+            let result = try await change(KernelReason("identity.sign_up")) { db -> Changed<(answer: SignedUp, isStored: Bool)?> in
                 if applicant.isPilot, try countPilots(act.now, in: db) != used { return Changed(nil) }
-                return Changed(try db.once(act) { try enter(entry, in: db, act) })
+                let answer = try db.once(act) { try enter(entry, in: db, act) }
+                return Changed((answer, try db.row(UserTable.user, entry.id) != nil))
             }
-            if let result { return result }
+            if let result {
+                // Only what has been committed says that nobody was stored: after a fault the key stays.
+                if !result.isStored { try discard(ready) }
+                return result.answer
+            }
         }
+        try candidate.map(discard)
         throw CommonProblems.unavailable.retry(afterSeconds: 1)
     }
 
@@ -95,6 +103,9 @@ extension Identity {
             firstNameBox: try fields.seal(applicant.firstName, id, "first_name"),
             lastNameBox: try fields.seal(applicant.lastName, id, "last_name"))
     }
+
+    /// Nobody is stored under this id, and nobody will be.
+    func discard(_ candidate: Candidate) throws { try vault.sealer.discard(person: candidate.id) }
 
     private func enter(_ candidate: Candidate, in db: any KernelScope, _ act: Act) throws -> SignedUp {
         let applicant = candidate.applicant

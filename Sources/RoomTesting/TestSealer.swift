@@ -7,6 +7,9 @@ import Vocabulary
 package final class TestSealer: Sealer {
     package struct WrongBox: Error {}
     private let erased = Guarded<Set<UserID>>([])
+    private let keyed = Guarded<Set<UserID>>([])
+    /// Who has a key: for whom something was sealed, and who was not discarded since.
+    package var people: Set<UserID> { keyed.with { $0 } }
     package init() {}
 
     private func wrap(_ plain: [UInt8], _ label: String) -> [UInt8] {
@@ -21,7 +24,11 @@ package final class TestSealer: Sealer {
     }
     package func seal(_ plain: [UInt8], context: String) throws -> [UInt8] { wrap(plain, context) }
     package func open(_ box: [UInt8], context: String) throws -> [UInt8] { try unwrap(box, context) }
-    package func seal(_ plain: [UInt8], person: UserID, context: String) throws -> [UInt8] { wrap(plain, "\(person)/\(context)") }
+    package func seal(_ plain: [UInt8], person: UserID, context: String) throws -> [UInt8] {
+        keyed.with { _ = $0.insert(person) }
+        return wrap(plain, "\(person)/\(context)")
+    }
+    package func discard(person: UserID) throws { keyed.with { _ = $0.remove(person) } }
     package func open(_ box: [UInt8], person: UserID, context: String) throws -> [UInt8] {
         guard erased.with({ !$0.contains(person) }) else { throw WrongBox() }
         return try unwrap(box, "\(person)/\(context)")

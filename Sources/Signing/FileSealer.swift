@@ -48,6 +48,7 @@ package final class FileSealer: Sealer {
 
     /// Erases everything sealed under this person's key, wherever copies of it lie. For good: nothing can be sealed for the person afterwards.
     package func destroy(person: UserID) throws { try people.destroy(person) }
+    package func discard(person: UserID) throws { try people.discard(person) }
 
     private func seal(_ plain: [UInt8], _ kind: Kind, _ key: SecretBytes, _ context: String) throws -> [UInt8] {
         let header = [kind.rawValue, masterID]
@@ -114,6 +115,14 @@ final class PersonKeys: Sendable {
         try KeyFiles.prepare(directory: file.deletingLastPathComponent())
         // The empty file stays, so that no later use makes a new key.
         while try !KeyFiles.blank(file) { if try KeyFiles.create([], at: file) { return } }
+    }
+
+    /// Takes the file away; a destroyed key stays destroyed.
+    func discard(_ person: UserID) throws {
+        held.withLock { $0[person] = nil }
+        let file = self.file(person)
+        guard let box = try KeyFiles.read(file, maxBytes: 4_096), box.contains(where: { $0 != 0 }) else { return }
+        try KeyFiles.remove(file)
     }
 
     /// Spread by the last byte of the id, which is random; the first ones are its time.

@@ -57,6 +57,11 @@ enum KeyFiles {
         return true
     }
 
+    /// Takes the name away; nothing to do where there is none.
+    static func remove(_ file: URL) throws {
+        guard unlink(file.path) == 0 || errno == ENOENT else { throw fault(file) }
+    }
+
     /// Overwrites the file's bytes in place and leaves it empty; false where there is none.
     static func blank(_ file: URL) throws -> Bool {
         let descriptor = open(file.path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)

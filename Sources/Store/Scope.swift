@@ -219,6 +219,8 @@ package protocol Sealer: Sendable {
     /// Under a key of this person, kept outside the database; destroying that key erases the fields.
     func seal(_ plain: [UInt8], person: UserID, context: String) throws -> [UInt8]
     func open(_ box: [UInt8], person: UserID, context: String) throws -> [UInt8]
+    /// Throws away the key of a person who was never stored, so that none is left over. Not for erasing: the id may get a new key.
+    func discard(person: UserID) throws
     /// A keyed hash (HMAC-SHA-256) for looking things up without keeping them: mail addresses, licence keys, tokens.
     func digest(_ plain: [UInt8], purpose: String) -> [UInt8]
 }

@@ -155,5 +155,6 @@ struct KeylessSealer: Sealer {
         try inner.seal(plain, person: person, context: context)
     }
     func open(_ box: [UInt8], person: UserID, context: String) throws -> [UInt8] { try inner.open(box, person: person, context: context) }
+    func discard(person: UserID) throws { try inner.discard(person: person) }
     func digest(_ plain: [UInt8], purpose: String) -> [UInt8] { plain }
 }

@@ -208,6 +208,7 @@ struct FirstAdministratorTests {
         }
         #expect(winners == 1)
         #expect(try await house.count(Look.users) == 1)
+        #expect(house.bench.sealer.people.count == 1, "who lost leaves no key")
     }
 
     @Test("a taken address and a weak password spend nothing")

@@ -120,5 +120,6 @@ struct TestSealerOfAnother: Sealer {
         try inner.seal(plain, person: person, context: context)
     }
     func open(_ box: [UInt8], person: UserID, context: String) throws -> [UInt8] { try inner.open(box, person: person, context: context) }
+    func discard(person: UserID) throws { try inner.discard(person: person) }
     func digest(_ plain: [UInt8], purpose: String) -> [UInt8] { inner.digest(plain, purpose: "another:\(purpose)") }
 }

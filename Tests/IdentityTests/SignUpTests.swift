@@ -67,6 +67,25 @@ struct SignUpTests {
         _ = try await house.login()
     }
 
+    @Test("a key is kept for those who are stored and for nobody else, whoever signs up, how often and however it ends")
+    func keys() async throws {
+        let house = try await IdentityHouse(Settings().setting(IdentitySettings.pilotLimit, to: 1))
+        let first = try await house.signUp("ada@example.com")
+        #expect(house.bench.sealer.people == [first.id])
+        for email in ["ada@example.com", "ADA@example.com"] { try await house.signUp(email) }
+        #expect(house.bench.sealer.people == [first.id], "a known address")
+        // Two tasks repeat one request: one of them finds the other's answer when its own person is already sealed.
+        let act = house.act(key: "again")
+        async let one = house.identity.signUp(house.form("bob@example.com"), act)
+        async let two = house.identity.signUp(house.form("bob@example.com"), act)
+        let bob = try await (one, two)
+        #expect(bob.0 == bob.1)
+        #expect(house.bench.sealer.people == [first.id, bob.0.id], "a repeated request")
+        house.hooks.script("on_signup", .deny(reason: "domain_not_allowed", retryAfterSeconds: nil))
+        #expect(await problem { _ = try await house.signUp("eve@example.com") } != nil)
+        #expect(house.bench.sealer.people == [first.id, bob.0.id], "a refused one")
+    }
+
     @Test("many sign-ups with a known address send one mail in an hour")
     func noFlood() async throws {
         let house = try await IdentityHouse()
@@ -110,6 +129,7 @@ struct SignUpTests {
         }
         #expect(accepted == 3)
         #expect(try await house.count(Look.users) == 3)
+        #expect(house.bench.sealer.people.count == 3, "who was refused on the second asking leaves no key")
     }
 
     @Test("pilots who did not prove their address within a day give their place back")

@@ -109,6 +109,23 @@ struct SealerTests {
         #expect(throws: SigningFault.personErased) { try sealer.seal(plain, person: stranger, context: "c") }
     }
 
+    @Test("a discarded key leaves no file and opens nothing; a destroyed one stays destroyed")
+    func discarded() throws {
+        let home = try Home()
+        let sealer = try home.sealer()
+        let box = try sealer.seal(plain, person: person, context: "c")
+        try sealer.discard(person: person)
+        #expect(!FileManager.default.fileExists(atPath: home.keyFile(person).path))
+        #expect(throws: SigningFault.sealBroken) { try sealer.open(box, person: person, context: "c") }
+        try sealer.discard(person: person)
+        let again = try sealer.seal(plain, person: person, context: "c")
+        #expect(try sealer.open(again, person: person, context: "c") == plain)
+        #expect(throws: (any Error).self) { try sealer.open(box, person: person, context: "c") }
+        try sealer.destroy(person: person)
+        try sealer.discard(person: person)
+        #expect(throws: SigningFault.personErased) { try sealer.seal(plain, person: person, context: "c") }
+    }
+
     @Test("a crash between overwriting and cutting the file leaves the key destroyed")
     func halfDestroyed() throws {
         let home = try Home()

@@ -101,5 +101,6 @@ struct XORSealer: Sealer {
     func open(_ box: [UInt8], context: String) throws -> [UInt8] { mask(box, context) }
     func seal(_ plain: [UInt8], person: UserID, context: String) throws -> [UInt8] { mask(plain, "\(person)\(context)") }
     func open(_ box: [UInt8], person: UserID, context: String) throws -> [UInt8] { mask(box, "\(person)\(context)") }
+    func discard(person: UserID) throws {}
     func digest(_ plain: [UInt8], purpose: String) -> [UInt8] { StoreDigest.sha256(Array(purpose.utf8) + plain) }
 }
