@@ -54,6 +54,6 @@ new-feature: ## a furnished room: make new-feature NAME=Projects
 	@Scripts/new-feature.sh "$(NAME)"
 
 clean: ## remove what was built; data stays
-	rm -rf .build .build-room plugins/*/.build
+	rm -rf .build .build-room .build-new-feature plugins/*/.build
 
 .PHONY: help run build plugins test room interop bench lint format check docs new-feature clean

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a furnished room under Sources/NAME with its tests, and says which two lines of Package.swift to add.
+# Makes a furnished room under Sources/NAME with its tests, and says which lines to add to the graph.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name=${1:-}
@@ -109,6 +109,10 @@ Furnished Sources/$name and Tests/${name}Tests. Add to Package.swift:
 
     room("$name"),
     tests("${name}Tests", on: ["$name", "RoomTesting"]),
+
+to the features of Tests/ArchitectureTests/ImportGraphTests.swift:
+
+    ("$name", []),
 
 and mount it in Sources/Composition. Then: make room ROOM=$name
 TEXT

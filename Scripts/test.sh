@@ -23,6 +23,7 @@ if [ ${#failed[@]} -eq 0 ]; then
     step "seat signatures by Debian's cryptography" /usr/bin/python3 Tests/Interop/test_seat_signature.py
     step "Stripe signatures by the official SDK" "$python" Tests/Interop/stripe_signatures.py
     step "kill -9 at every step" python3 Tests/Interop/test_crash.py
+    step "a new room" Scripts/test-new-feature.sh
     step "the README's tour" python3 Tests/Interop/tour.py README.md
 fi
 if [ ${#failed[@]} -gt 0 ]; then echo "test: failed: ${failed[*]}"; exit 1; fi

@@ -145,7 +145,10 @@ import Testing
         let charge: JSONValue = ["type": "charge", "charge": "ch_1"]
         let table: [(String, JSONValue, JSONValue, [String])] = [
             ("new: the intent", Basil.invoice, list(listed(intent)), ["pi_1"]),
-            ("new: the intent, expanded", Basil.invoice, list(listed(["payment_intent": ["id": "pi_1", "object": "payment_intent"]])), ["pi_1"]),
+            (
+                "new: the intent, expanded", Basil.invoice, list(listed(["payment_intent": ["id": "pi_1", "object": "payment_intent"]])),
+                ["pi_1"]
+            ),
             ("new: a charge without intent", Basil.invoice, list(listed(charge)), ["ch_1"]),
             ("new: the paid one first", Basil.invoice, list(listed(["payment_intent": "pi_0"], "open"), listed(intent)), ["pi_1", "pi_0"]),
             ("new: a given-up one not at all", Basil.invoice, list(listed(["payment_intent": "pi_0"], "canceled")), []),
@@ -164,10 +167,13 @@ import Testing
                 if case .invoice(let fact) = fact { fact } else { nil }
             }
             #expect(found.compactMap(\.payment) == expected, "\(name)")
-            #expect(found.allSatisfy { $0.invoice == "in_1" } && found.first?.subscription == "sub_1" && found.first?.isPaid == true, "\(name)")
+            #expect(
+                found.allSatisfy { $0.invoice == "in_1" } && found.first?.subscription == "sub_1" && found.first?.isPaid == true, "\(name)")
             #expect(found.dropFirst().allSatisfy { !$0.isPaid && $0.subscription == nil && $0.amount == nil }, "\(name)")
         }
-        let dispute: JSONValue = ["id": "dp_1", "object": "dispute", "charge": "ch_1", "payment_intent": "pi_1", "status": "needs_response"]
+        let dispute: JSONValue = [
+            "id": "dp_1", "object": "dispute", "charge": "ch_1", "payment_intent": "pi_1", "status": "needs_response",
+        ]
         guard case .dispute(let fact) = try facts("charge.dispute.created", dispute).first else { throw PaymentProviderError.malformed("") }
         #expect(fact.payment == "pi_1", "the dispute and the invoice speak of one payment")
     }
