@@ -93,7 +93,11 @@ package struct AuditDesk: Sendable {
                 let more = report.findings.count > 1 ? " (and \(report.findings.count - 1) more)" : ""
                 results.append(Result(line: "\(name)  BROKEN  \(counts): \(first.sentence)\(more)", isIntact: false))
             } else {
-                results.append(Result(line: "\(name)  intact  \(counts), \(report.uncovered) since the last checkpoint", isIntact: true))
+                let begin = report.dropping.map {
+                    ", begins after \(report.dropped) entries that checkpoint \($0.seq) of \($0.at.iso8601) dropped"
+                }
+                results.append(
+                    Result(line: "\(name)  intact  \(counts), \(report.uncovered) since the last checkpoint\(begin ?? "")", isIntact: true))
             }
         }
         return results

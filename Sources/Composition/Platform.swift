@@ -58,7 +58,10 @@ package final class Platform: Sendable {
         }
         let logger = ground.logger
         let keys = ground.keys
-        upkeep = StoreUpkeep(store: ground.store, checkpointEvery: .minutes(5), log: { logger.warning("\($0)") }) { message in
+        upkeep = StoreUpkeep(
+            store: ground.store, keepJournal: .days(Int64(options.settings[PlatformSettings.journalDays])), checkpointEvery: .minutes(5),
+            log: { logger.warning("\($0)") }
+        ) { message in
             let signature = try await keys.sign(message, .journal)
             return (signature.keyID, signature.bytes)
         }

@@ -17,5 +17,10 @@ package enum PlatformSettings {
         reason: "Limits and revocations are kept in process in this version: a URL is refused at start rather than ignored.",
         environment: "REDIS_URL", isSecret: true)
 
-    package static let all: [AnySetting] = [brand.erased, logLevel.erased, databaseURL.erased, redisURL.erased]
+    package static let journalDays = Setting(
+        "store.journal_days", default: 731, range: "365 to 36500", accepts: { (365...36_500).contains($0) },
+        reason: "How many days the audit log is kept: two years, a leap year's day with them. Older entries go from its front, under a "
+            + "signed checkpoint that says so; one that no checkpoint covers stays.")
+
+    package static let all: [AnySetting] = [brand.erased, logLevel.erased, databaseURL.erased, redisURL.erased, journalDays.erased]
 }

@@ -21,15 +21,54 @@ package struct JournalKeeper: Sendable {
         if heads.isEmpty { return false }
         let checkpoint = JournalCheckpoint(
             tenant: owner, seq: (last?.seq ?? 0) + 1, at: now, previous: last?.hash ?? JournalRecord.genesis, heads: heads)
+        return try await add(checkpoint, signer: sign)
+    }
+
+    /// Signed outside of the transaction that adds it and drops what it says; false if another process was faster.
+    private func add(_ checkpoint: JournalCheckpoint, signer sign: Sign) async throws -> Bool {
         let document = checkpoint.document
         let signature = try await sign(Array(document.utf8))
         let signed = SignedCheckpoint(seq: checkpoint.seq, document: document, keyID: signature.keyID, signature: signature.bytes)
         do {
-            try await store.kernel(JournalKeeper.sealing, .flushed) { try $0.ledger.addCheckpoint(signed, of: owner, heads: heads) }
+            try await store.kernel(JournalKeeper.sealing, .flushed) { db in
+                try db.ledger.addCheckpoint(signed, of: checkpoint.tenant, heads: checkpoint.heads)
+                try db.ledger.drop(checkpoint.dropped, of: checkpoint.tenant)
+            }
             return true
         } catch StoreFault.conflict {
             return false
         }
+    }
+
+    // MARK: - Retention
+
+    /// Drops what is older than `moment` from the front of each segment of `owner`, as far as a checkpoint covers it. Each step is one
+    /// transaction with a signed checkpoint that states it: without that statement a missing front is a finding. Answers how many steps.
+    @discardableResult package func drop(_ owner: UUID, before moment: Timestamp, now: Timestamp, signer sign: Sign) async throws -> Int {
+        var (steps, lost) = (0, 0)
+        while true {
+            let (last, expired) = try await store.kernelRead(JournalKeeper.sealing) { db in
+                (try db.ledger.lastCheckpoint(of: owner), try db.ledger.expiredHeads(of: owner, before: moment))
+            }
+            // What is covered has a checkpoint that covers it.
+            guard let last, !expired.isEmpty else { return steps }
+            let checkpoint = JournalCheckpoint(
+                tenant: owner, seq: last.seq + 1, at: now, previous: last.hash, heads: [], dropped: expired)
+            if try await add(checkpoint, signer: sign) {
+                steps += 1
+            } else {
+                // Another process was faster, with a checkpoint or with this very step.
+                lost += 1
+                if lost > 10 { return steps }
+            }
+        }
+    }
+
+    /// Of every journal.
+    @discardableResult package func drop(before moment: Timestamp, now: Timestamp, signer sign: Sign) async throws -> Int {
+        var steps = 0
+        for owner in try await owners() { steps += try await drop(owner, before: moment, now: now, signer: sign) }
+        return steps
     }
 
     /// Every journal that grew; answers how many checkpoints were made.
@@ -64,9 +103,22 @@ package struct JournalKeeper: Sendable {
         }
     }
 
-    /// Checks the journal of `owner` as it stands in the database.
+    /// Checks the journal of `owner` as it stands in the database. Where a checkpoint came while it was read, so that its front may have
+    /// gone meanwhile, it is read again before anything is called wrong.
     package func verify(
         _ owner: UUID, isSigned: @escaping @Sendable (_ message: [UInt8], _ keyID: String, _ signature: [UInt8]) -> Bool
+    ) async throws -> JournalReport {
+        var report = try await read(owner, isSigned)
+        for _ in 0..<3 where !report.isIntact {
+            let last = try await store.kernelRead(JournalKeeper.reading) { try $0.ledger.lastCheckpoint(of: owner)?.seq }
+            if last == report.lastCheckpoint?.seq { break }
+            report = try await read(owner, isSigned)
+        }
+        return report
+    }
+
+    private func read(
+        _ owner: UUID, _ isSigned: @escaping @Sendable (_ message: [UInt8], _ keyID: String, _ signature: [UInt8]) -> Bool
     ) async throws -> JournalReport {
         var verifier = JournalVerifier(tenant: owner, isSigned: isSigned)
         try await walk(owner) {

@@ -13,6 +13,10 @@ package protocol JournalLedger: AnyObject {
     func checkpoints(of owner: UUID, after seq: Int64, limit: Int) throws -> [SignedCheckpoint]
     /// Throws `conflict` if there is a checkpoint with this number already. Kernel scope only.
     func addCheckpoint(_ checkpoint: SignedCheckpoint, of owner: UUID, heads: [JournalHead]) throws
+    /// For some segments the last entry up to which all are older than `moment` and under a checkpoint. Kernel scope only.
+    func expiredHeads(of owner: UUID, before moment: Timestamp) throws -> [JournalHead]
+    /// Drops each segment's entries up to its head; the schema refuses what no checkpoint covers. Kernel scope only.
+    func drop(_ heads: [JournalHead], of owner: UUID) throws
 }
 
 /// A place in one journal.
@@ -57,33 +61,35 @@ package struct SignedCheckpoint: Sendable, Hashable {
 }
 
 /// What a checkpoint states: the heads that moved since the one before, which it names by hash. Together all checkpoints of a tenant
-/// fix the head of every segment.
+/// fix the head of every segment. One that drops what is too old to be kept states where its segments begin since: after these entries.
 package struct JournalCheckpoint: Sendable, Hashable {
     package let tenant: UUID
     package let seq: Int64
     package let at: Timestamp
     package let previous: [UInt8]
     package let heads: [JournalHead]
+    package let dropped: [JournalHead]
     static let kind = "coditect.journal.checkpoint"
 
-    package init(tenant: UUID, seq: Int64, at: Timestamp, previous: [UInt8], heads: [JournalHead]) {
+    package init(tenant: UUID, seq: Int64, at: Timestamp, previous: [UInt8], heads: [JournalHead], dropped: [JournalHead] = []) {
         self.tenant = tenant
         self.seq = seq
         self.at = at
         self.previous = previous
         self.heads = heads
+        self.dropped = dropped
     }
 
     package var document: String {
-        var out = Array("{\"at_microseconds\":\(at.microseconds),\"heads\":[".utf8)
-        for (index, head) in heads.enumerated() {
-            if index > 0 { out.append(44) }
-            out += "{\"count\":\(head.count),\"hash\":".utf8
-            JournalJSON.write(hex: head.hash, to: &out)
-            out += ",\"segment\":".utf8
-            JournalJSON.write(head.segment, to: &out)
-            out.append(125)
+        var out = Array("{\"at_microseconds\":\(at.microseconds),".utf8)
+        // Only where there is something to state: the form of those that drop nothing is older.
+        if !dropped.isEmpty {
+            out += "\"dropped\":[".utf8
+            Self.write(dropped, to: &out)
+            out += "],".utf8
         }
+        out += "\"heads\":[".utf8
+        Self.write(heads, to: &out)
         out += "],\"kind\":\"\(JournalCheckpoint.kind)\",\"previous\":".utf8
         JournalJSON.write(hex: previous, to: &out)
         out += ",\"seq\":\(seq),\"tenant\":".utf8
@@ -92,15 +98,28 @@ package struct JournalCheckpoint: Sendable, Hashable {
         return String(decoding: out, as: UTF8.self)
     }
 
+    private static func write(_ heads: [JournalHead], to out: inout [UInt8]) {
+        for (index, head) in heads.enumerated() {
+            if index > 0 { out.append(44) }
+            out += "{\"count\":\(head.count),\"hash\":".utf8
+            JournalJSON.write(hex: head.hash, to: &out)
+            out += ",\"segment\":".utf8
+            JournalJSON.write(head.segment, to: &out)
+            out.append(125)
+        }
+    }
+
     /// Nil unless `document` is one that this program could have written, to the byte.
     package init?(document: String) {
         struct Head: Decodable {
             let count: Int64
             let hash: String
             let segment: UUID
+            var read: JournalHead? { JournalJSON.bytes(hex: hash).map { JournalHead(segment: segment, count: count, hash: $0) } }
         }
         struct Fields: Decodable {
             let at_microseconds: Int64
+            let dropped: [Head]?
             let heads: [Head]
             let kind: String
             let previous: String
@@ -110,11 +129,9 @@ package struct JournalCheckpoint: Sendable, Hashable {
         guard let fields = try? JSONDecoder().decode(Fields.self, from: Data(document.utf8)), fields.kind == JournalCheckpoint.kind,
             let previous = JournalJSON.bytes(hex: fields.previous)
         else { return nil }
-        let heads = fields.heads.compactMap { head in
-            JournalJSON.bytes(hex: head.hash).map { JournalHead(segment: head.segment, count: head.count, hash: $0) }
-        }
         self.init(
-            tenant: fields.tenant, seq: fields.seq, at: Timestamp(microseconds: fields.at_microseconds), previous: previous, heads: heads)
+            tenant: fields.tenant, seq: fields.seq, at: Timestamp(microseconds: fields.at_microseconds), previous: previous,
+            heads: fields.heads.compactMap(\.read), dropped: (fields.dropped ?? []).compactMap(\.read))
         guard self.document == document else { return nil }
     }
 }

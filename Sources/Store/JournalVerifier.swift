@@ -36,6 +36,9 @@ package struct JournalReport: Sendable, Hashable {
     /// Entries that no checkpoint covers yet: changes to them show only while somebody kept a later state.
     package var uncovered: Int64 = 0
     package var lastCheckpoint: JournalCheckpoint?
+    /// Entries that were dropped as too old, and the last checkpoint that says so.
+    package var dropped: Int64 = 0
+    package var dropping: JournalCheckpoint?
     /// In the order of the journal; the first of a segment names where it went wrong.
     package var findings: [JournalFinding] = []
     package var isIntact: Bool { findings.isEmpty }
@@ -48,6 +51,8 @@ package struct JournalVerifier {
         var hash = JournalRecord.genesis
         /// Numbers that were passed over.
         var gap: Set<Int64> = []
+        /// Entries that a checkpoint says were dropped.
+        var dropped: Int64 = 0
         /// The highest number that a checkpoint states.
         var covered: Int64 = 0
         /// Number → hash that a checkpoint states, with the checkpoint's number.
@@ -89,9 +94,36 @@ package struct JournalVerifier {
         }
         report.lastCheckpoint = checkpoint
         previousCheckpoint = signed.hash
+        drop(checkpoint)
         for head in checkpoint.heads {
             segments[head.segment, default: Segment()].stated[head.count] = (head.hash, checkpoint.seq)
             segments[head.segment, default: Segment()].covered = max(head.count, segments[head.segment]?.covered ?? 0)
+        }
+    }
+
+    /// Only what an earlier checkpoint covers may be dropped: the chain from here to that one's head still proves this one's hash.
+    private mutating func drop(_ checkpoint: JournalCheckpoint) {
+        for head in checkpoint.dropped {
+            var segment = segments[head.segment] ?? Segment()
+            let name = "segment \(lower(head.segment))"
+            if head.count > segment.covered || head.count <= segment.dropped {
+                find(
+                    .checkpointBroken, head.segment, checkpoint.seq,
+                    "checkpoint \(checkpoint.seq) drops entries up to \(head.count) of \(name), which no earlier one covers")
+                continue
+            }
+            if let stated = segment.stated[head.count], stated.hash != head.hash {
+                find(
+                    .rewritten, head.segment, head.count,
+                    "the entries of \(name) up to \(head.count) are not those that checkpoint \(stated.checkpoint) states")
+            }
+            report.dropped += head.count - segment.dropped
+            report.dropping = checkpoint
+            segment.dropped = head.count
+            segment.last = head.count
+            segment.hash = head.hash
+            segment.stated = segment.stated.filter { $0.key > head.count }
+            segments[head.segment] = segment
         }
     }
 
@@ -144,6 +176,10 @@ package struct JournalVerifier {
         if let stated = segment.stated.removeValue(forKey: seq), stated.hash != hash, isWhole {
             find(.rewritten, id, seq, "the entries of \(name) up to \(seq) are not those that checkpoint \(stated.checkpoint) states")
         }
+        guard seq > segment.dropped else {
+            find(.repeated, id, seq, "entry \(seq) of \(name) was dropped, and is there all the same")
+            return
+        }
         guard seq > segment.last else {
             if segment.gap.remove(seq) != nil {
                 report.findings.removeAll { $0.kind == .missing && $0.segment == id && $0.seq == seq }
@@ -161,8 +197,9 @@ package struct JournalVerifier {
                 find(.missing, id, lost, "entry \(lost) of \(name) is missing")
             }
         } else if previous != segment.hash, !isMoved {
-            if segment.last == 0 {
-                find(.missing, id, 0, "\(name) does not begin with its first entry")
+            if segment.last == segment.dropped {
+                find(
+                    .missing, id, segment.last, "\(name) does not begin \(segment.last == 0 ? "with its first entry" : "where it was cut")")
             } else {
                 find(.edited, id, segment.last, "entry \(segment.last) of \(name) was replaced: entry \(seq) follows another one")
             }

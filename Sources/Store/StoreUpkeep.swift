@@ -1,27 +1,32 @@
 import Foundation
 import Vocabulary
 
-/// The store's own recurring work: seals journals, removes what is done and expired.
+/// The store's own recurring work: seals journals, drops what is too old of them, removes what is done and expired.
 package struct StoreUpkeep: Sendable {
     package static let checkpointKind = "store.checkpoint"
     package static let sweepKind = "store.sweep"
+    package static let retentionKind = "store.journal_retention"
     private static let reason = KernelReason("store.upkeep")
 
     private let store: any Store
     private let sign: JournalKeeper.Sign
     /// How long a done job stays to be looked at.
     private let keepDone: Duration
+    /// How long an entry of a journal is kept.
+    private let keepJournal: Duration
     private let checkpointEvery: Duration
     private let sweepEvery: Duration
     private let log: @Sendable (String) -> Void
 
     package init(
-        store: any Store, keepDone: Duration = .days(7), checkpointEvery: Duration = .hours(1), sweepEvery: Duration = .hours(1),
+        store: any Store, keepDone: Duration = .days(7), keepJournal: Duration = .days(731), checkpointEvery: Duration = .hours(1),
+        sweepEvery: Duration = .hours(1),
         log: @escaping @Sendable (String) -> Void = { _ in }, signer sign: @escaping JournalKeeper.Sign
     ) {
         self.store = store
         self.sign = sign
         self.keepDone = keepDone
+        self.keepJournal = keepJournal
         self.checkpointEvery = checkpointEvery
         self.sweepEvery = sweepEvery
         self.log = log
@@ -34,13 +39,18 @@ package struct StoreUpkeep: Sendable {
                 _ = try await JournalKeeper(store: store).checkpoint(now: act.now, signer: sign)
             },
             recurring(StoreUpkeep.sweepKind, every: sweepEvery) { act in _ = try await sweep(act.now) },
+            recurring(StoreUpkeep.retentionKind, every: .days(1)) { act in
+                try await JournalKeeper(store: store).drop(before: act.now - keepJournal, now: act.now, signer: sign)
+            },
         ]
     }
 
     /// Makes the work due for the first time; at every start, since it leaves alone what is scheduled already.
     package func schedule(_ act: Act) async throws {
         try await store.kernel(StoreUpkeep.reason) { db in
-            for kind in [StoreUpkeep.checkpointKind, StoreUpkeep.sweepKind] { try next(kind, at: act.now, db, act) }
+            for kind in [StoreUpkeep.checkpointKind, StoreUpkeep.sweepKind, StoreUpkeep.retentionKind] {
+                try next(kind, at: act.now, db, act)
+            }
         }
     }
 

@@ -44,4 +44,30 @@ enum JournalTable {
         INSERT INTO journal_mark_all (tenant_id, segment, entry_count) VALUES ($1, $2, $3)
         ON CONFLICT (tenant_id, segment) DO UPDATE SET entry_count = max(entry_count, excluded.entry_count)
         """)
+    /// A bounded step: of ten segments 500 entries each.
+    static let expiredHeads = SQL(
+        "journal.expired_heads",
+        """
+        WITH span AS (
+            SELECT m.segment AS segment, m.entry_count AS covered, coalesce(b.entry_count, 0) AS dropped
+            FROM journal_mark_all m LEFT JOIN journal_begin_all b ON b.tenant_id = m.tenant_id AND b.segment = m.segment
+            WHERE m.tenant_id = $1 AND m.entry_count > coalesce(b.entry_count, 0)
+        )
+        SELECT e.segment, e.seq, e.hash FROM span
+        JOIN journal_entry_all e ON e.tenant_id = $1 AND e.segment = span.segment AND e.seq = min(
+            span.covered, span.dropped + 500,
+            coalesce((
+                SELECT x.seq - 1 FROM journal_entry_all x
+                WHERE x.tenant_id = $1 AND x.segment = span.segment AND x.seq > span.dropped AND x.seq <= span.dropped + 500 AND x.at >= $2
+                ORDER BY x.seq LIMIT 1), span.covered))
+        ORDER BY e.segment LIMIT 10
+        """)
+    static let begin = SQL(
+        "journal.begin",
+        """
+        INSERT INTO journal_begin_all (tenant_id, segment, entry_count) VALUES ($1, $2, $3)
+        ON CONFLICT (tenant_id, segment) DO UPDATE SET entry_count = max(entry_count, excluded.entry_count)
+        """)
+    static let drop = SQL(
+        "journal.drop", "DELETE FROM journal_entry_all WHERE tenant_id = $1 AND segment = $2 AND seq <= $3")
 }

@@ -50,4 +50,19 @@ extension Ledger {
         try rows(JournalTable.addCheckpoint, owner, checkpoint.seq, checkpoint.document, checkpoint.keyID, checkpoint.signature)
         for head in heads { try rows(JournalTable.mark, owner, head.segment, head.count) }
     }
+
+    func expiredHeads(of owner: UUID, before moment: Timestamp) throws -> [JournalHead] {
+        try kernelOnly("expiredHeads")
+        return try rows(JournalTable.expiredHeads, owner, moment).map {
+            JournalHead(segment: try $0.uuid(0), count: try $0.integer(1), hash: try $0.blob(2))
+        }
+    }
+
+    func drop(_ heads: [JournalHead], of owner: UUID) throws {
+        try kernelOnly("drop")
+        for head in heads {
+            try rows(JournalTable.begin, owner, head.segment, head.count)
+            try rows(JournalTable.drop, owner, head.segment, head.count)
+        }
+    }
 }

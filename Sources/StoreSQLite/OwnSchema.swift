@@ -2,7 +2,10 @@ import Store
 
 /// The tables of the store itself. Forward only, as any room's.
 enum OwnSchema {
-    static let migrations = [Migration(room: "store", name: "0001_create_store", sql: createStore)]
+    static let migrations = [
+        Migration(room: "store", name: "0001_create_store", sql: createStore),
+        Migration(room: "store", name: "0002_let_the_journal_begin_later", sql: beginJournalLater),
+    ]
 
     static let createStore = """
         CREATE TABLE store_job (
@@ -93,6 +96,36 @@ enum OwnSchema {
         BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
         """
 
+    /// What is too old goes, from the front of a segment only and only below a checkpoint.
+    static let beginJournalLater = """
+        CREATE TABLE journal_begin_all (
+            tenant_id BLOB NOT NULL,
+            segment BLOB NOT NULL,
+            entry_count INTEGER NOT NULL CHECK (entry_count > 0),
+            PRIMARY KEY (tenant_id, segment)
+        ) WITHOUT ROWID, STRICT;
+
+        CREATE TRIGGER journal_begin_is_covered BEFORE INSERT ON journal_begin_all
+        WHEN NOT EXISTS (
+            SELECT 1 FROM journal_mark_all m
+            WHERE m.tenant_id = NEW.tenant_id AND m.segment = NEW.segment AND m.entry_count >= NEW.entry_count)
+        BEGIN SELECT RAISE(ABORT, 'no checkpoint covers these entries'); END;
+        CREATE TRIGGER journal_begin_stays_covered BEFORE UPDATE ON journal_begin_all
+        WHEN NEW.entry_count < OLD.entry_count OR NEW.segment <> OLD.segment OR NEW.tenant_id <> OLD.tenant_id OR NOT EXISTS (
+            SELECT 1 FROM journal_mark_all m
+            WHERE m.tenant_id = NEW.tenant_id AND m.segment = NEW.segment AND m.entry_count >= NEW.entry_count)
+        BEGIN SELECT RAISE(ABORT, 'no checkpoint covers these entries'); END;
+        CREATE TRIGGER journal_begin_keeps_rows BEFORE DELETE ON journal_begin_all
+        BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+
+        DROP TRIGGER journal_entry_keeps_rows;
+        CREATE TRIGGER journal_entry_keeps_rows BEFORE DELETE ON journal_entry_all
+        WHEN NOT EXISTS (
+            SELECT 1 FROM journal_begin_all b
+            WHERE b.tenant_id = OLD.tenant_id AND b.segment = OLD.segment AND b.entry_count >= OLD.seq)
+        BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+        """
+
     static let createMigrationTable = """
         CREATE TABLE IF NOT EXISTS store_migration (
             room TEXT NOT NULL,
@@ -103,5 +136,6 @@ enum OwnSchema {
         ) WITHOUT ROWID, STRICT
         """
     static let triggers: Set<String> = Set(
-        ["entry", "segment", "checkpoint"].flatMap { ["journal_\($0)_keeps_rows", "journal_\($0)_keeps_values"] })
+        ["entry", "segment", "checkpoint"].flatMap { ["journal_\($0)_keeps_rows", "journal_\($0)_keeps_values"] }
+            + ["journal_begin_is_covered", "journal_begin_stays_covered", "journal_begin_keeps_rows"])
 }

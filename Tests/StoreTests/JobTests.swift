@@ -385,21 +385,21 @@ import Vocabulary
             actor: .anonymous, requestID: "r", now: bench.clock.now(), idempotency: IdempotencyClaim(key: "k", scope: "s", fingerprint: [1])
         )
         try await bench.store.tenant(bench.tenant(1)) { _ = try $0.once(claimed) { "x" } }
-        #expect(try await runner.runDue() == 3)
+        #expect(try await runner.runDue() == 4)
         let report = try await JournalKeeper(store: bench.store).verify(bench.tenant(1).uuid, isSigned: JournalTests.isSigned)
         #expect(report.isIntact && report.checkpoints == 1 && report.uncovered == 0)
         func count(_ text: String) async throws -> Int {
             try await bench.store.kernelRead(bench.reason) { try $0.row(SQL("count", text))?.int(0) ?? -1 }
         }
         #expect(try await count("SELECT count(*) FROM store_idempotency") == 1)
-        for _ in 0..<25 {
+        for hour in 1...25 {
             bench.clock.advance(by: .hours(1))
-            #expect(try await runner.runDue() == 2)
+            #expect(try await runner.runDue() == (hour == 24 ? 3 : 2))
         }
         #expect(try await count("SELECT count(*) FROM store_idempotency") == 0)
         #expect(try await count("SELECT count(*) FROM store_job WHERE kind = 'test.work'") == 1)
         bench.clock.advance(by: .days(7))
-        #expect(try await runner.runDue() == 2)
+        #expect(try await runner.runDue() == 3)
         #expect(try await count("SELECT count(*) FROM store_job WHERE kind = 'test.work'") == 0)
         await bench.close()
     }

@@ -6,7 +6,7 @@ import Vocabulary
 @Suite struct JournalExportTests {
     static let python = "/usr/bin/python3"
 
-    /// The ten lines of Python in docs/explanation/storage.md.
+    /// The dozen lines of Python in docs/explanation/storage.md.
     static func program() throws -> String {
         let page = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("docs/explanation/storage.md")
@@ -40,5 +40,20 @@ import Vocabulary
         lines.remove(at: 4)
         #expect(try JournalExportTests.judge(lines) != 0)
         await book.bench.close()
+    }
+
+    @Test(
+        "it accepts an export whose front was dropped under a checkpoint, and none whose front is merely missing",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: python)))
+    func dropped() async throws {
+        let years = try await JournalRetentionTests.Years()
+        #expect(try await years.drop() == 1)
+        var lines: [String] = []
+        try await years.keeper.export(years.owner) { lines.append($0) }
+        #expect(lines.count == 3 + 3 && lines[2].contains("\"dropped\":["))
+        #expect(try JournalExportTests.judge(lines) == 0)
+        lines.remove(at: 2)
+        #expect(try JournalExportTests.judge(lines) != 0)
+        await years.bench.close()
     }
 }
