@@ -1,0 +1,82 @@
+"""What clients asked and were told, and when: one JSON line an operation. Everything the checker knows.
+
+Times are seconds on the clients' monotonic clock, multiplied by the speed at which the server's clocks were made to run.
+"""
+
+import json
+
+
+class Op:
+    """One request of a client, or one thing that was done to the world around the server.
+
+    `status` is None where the answer was lost; then `until` is the last moment at which the request may still have had its effect.
+    """
+
+    __slots__ = ("client", "license", "op", "request", "sent", "received", "status", "answer", "until", "again")
+
+    def __init__(self, client, license, op, request, sent, received=None, status=None, answer=None, until=None):
+        self.client, self.license, self.op, self.request = client, license, op, request
+        self.sent, self.received, self.status, self.answer, self.until = sent, received, status, answer, until
+        self.again = False  # the checker's note: its Idempotency-Key came before
+
+    @property
+    def is_lost(self):
+        return self.status is None
+
+    @property
+    def is_ok(self):
+        return self.status == 200
+
+    @property
+    def error(self):
+        return None if self.answer is None else self.answer.get("error")
+
+    def line(self):
+        answer = "lost" if self.is_lost else dict(self.answer or {}, status_code=self.status)
+        fields = {"client": self.client, "license": self.license, "op": self.op, "request": self.request,
+                  "sent": round(self.sent, 6), "received": round(self.received, 6), "answer": answer}
+        if self.until is not None:
+            fields["until"] = None if self.until == float("inf") else round(self.until, 6)
+        return json.dumps(fields, separators=(",", ":"))
+
+    @staticmethod
+    def parse(line):
+        f = json.loads(line)
+        op = Op(f["client"], f["license"], f["op"], f["request"], f["sent"], f["received"])
+        if f["answer"] != "lost":
+            op.answer = dict(f["answer"])
+            op.status = op.answer.pop("status_code")
+        if "until" in f:
+            op.until = float("inf") if f["until"] is None else f["until"]
+        return op
+
+    def __repr__(self):
+        return self.line()
+
+
+def write(path, ops):
+    with open(path, "w", encoding="utf-8") as file:
+        for op in sorted(ops, key=lambda op: op.sent):
+            file.write(op.line() + "\n")
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return [Op.parse(line) for line in file if line.strip()]
+
+
+class World:
+    """The names under which things done to the server stand in a history. `client` is "world"; `sent` to `received` is when it took hold.
+
+    begin: {ttl, revive_window, longest_gap, wall, seats: {license: n}, overdraft, is_pulsed}
+    seats: {seats} · overdraft: {seats} · suspend · reinstate · step: {offset}, of the wall clock
+    kill: {dead, spawned} · stop: {stopped, continued}
+    """
+
+    BEGIN, SEATS, OVERDRAFT, SUSPEND, REINSTATE = "begin", "seats", "overdraft", "suspend", "reinstate"
+    STEP, KILL, STOP = "step", "kill", "stop"
+    ALL = (BEGIN, SEATS, OVERDRAFT, SUSPEND, REINSTATE, STEP, KILL, STOP)
+
+    @staticmethod
+    def mark(op, request, sent, received, license=None):
+        return Op("world", license, op, request, sent, received, status=200, answer={})
