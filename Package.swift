@@ -110,10 +110,12 @@ let entries: [Entry] = [
             .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         ],
         resources: [.copy("Migrations")]),
+    floor("LicenseTesting", on: ["Vocabulary", "Signing", "LicenseFormat"]),
     floor("RoomTesting", on: ["Vocabulary", "HookEngine", "Store", "StoreSQLite", "KeyValue", "Signing", "HTTPEdge"]),
     floor("PlatformTesting", on: ["Composition", "RoomTesting", "HTTPEdge", "Vocabulary"]),
     program("coditectd", on: ["Composition"], products: [arguments]),
-    program("coditect", on: ["Vocabulary", "Signing", "LicenseFormat"], products: [arguments]),
+    floor("LicenseClient", on: ["Vocabulary", "Signing", "LicenseFormat"]),
+    program("coditect", on: ["Vocabulary", "Signing", "LicenseFormat", "LicenseClient"], products: [arguments]),
     program("bench-floor", on: [], products: [.product(name: "Hummingbird", package: "hummingbird"), logging], path: "Benchmarks/Floor"),
 
     // The tests
@@ -138,7 +140,8 @@ let entries: [Entry] = [
     tests("BillingTests", on: ["Billing", "Catalog", "RoomTesting", "HookEngine", "HTTPEdge", "KeyValue", "Store", "CSQLite"]),
     tests("LicensingTests", on: ["Licensing", "LicenseFormat", "Catalog", "RoomTesting"]),
     tests("SeatsTests", on: ["Seats", "Licensing", "LicenseFormat", "Catalog", "RoomTesting"]),
-    tests("CommandLineTests", on: ["coditect", "LicenseFormat", "Signing", "Vocabulary"]),
+    tests("LicenseClientTests", on: ["LicenseClient", "LicenseFormat", "LicenseTesting", "Signing", "Vocabulary"]),
+    tests("CommandLineTests", on: ["coditect", "LicenseClient", "LicenseFormat", "LicenseTesting", "Signing", "Vocabulary"]),
     tests("ConsoleTests", on: ["Console", "HTTPEdge", "Vocabulary"]),
     tests("NotificationsTests", on: ["Notifications", "Store", "Vocabulary", "RoomTesting"]),
     tests("ArchitectureTests", on: []),
@@ -198,7 +201,8 @@ let named: Set<String> = Set(
 
 let package = Package(
     name: "coditect",
-    products: chosen.filter { $0.kind == .program }.map { .executable(name: $0.name, targets: [$0.name]) },
+    products: chosen.filter { $0.kind == .program }.map { .executable(name: $0.name, targets: [$0.name]) }
+        + chosen.filter { $0.name == "LicenseClient" }.map { .library(name: $0.name, targets: [$0.name]) },
     dependencies: packages.filter { named.contains($0.name) }.map(\.dependency),
     targets: chosen.map(target)
 )

@@ -148,7 +148,7 @@ package enum LicenseFileFault: Error, Sendable, Hashable {
 
 extension LicenseFile {
     /// How far the clock of a device may lag behind the platform's.
-    package static let tolerance: Duration = .minutes(10)
+    package static let tolerance: Duration = .minutes(5)
 
     /// The file's content, if it is signed by one of `keys`, for this hardware and in force at `now`. Pure; needs no network.
     package static func check(

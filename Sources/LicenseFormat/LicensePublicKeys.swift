@@ -27,9 +27,27 @@ package struct LicensePublicKeys: Sendable {
         self.keys = keys
     }
 
+    /// One public key in PEM, as it is built into a program or stands in `keys/license-public.pem`: Ed25519 or RSA-4096.
+    package init?(pem: String) {
+        guard let der = Self.der(pem: pem.trimmingCharacters(in: .whitespacesAndNewlines)) else { return nil }
+        // A key for Ed25519 is 44 bytes long (RFC 8410), any RSA key far longer.
+        keys = [Self.anyID: Key(algorithm: der.count == 44 ? .ed25519 : .rsaPSS, der: der)]
+    }
+    /// The published document or one key in PEM.
+    package init?(text: String) {
+        if text.contains("-----BEGIN") && !text.contains("{") {
+            self.init(pem: text)
+        } else {
+            guard let json = try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)) else { return nil }
+            self.init(document: json)
+        }
+    }
+    /// A key that came without an id is tried for all.
+    private static let anyID = ""
+
     /// The key is chosen by its id and used as its own kind, whatever the signature says of itself.
     package func verify(_ message: [UInt8], _ mark: SignedLicenseFile.Mark) -> Bool {
-        guard let key = keys[mark.keyID], key.algorithm.rawValue == mark.algorithm else { return false }
+        guard let key = keys[mark.keyID] ?? keys[Self.anyID], key.algorithm.rawValue == mark.algorithm else { return false }
         return Self.verify(message, mark.bytes, key)
     }
 

@@ -25,6 +25,18 @@ struct ChildProcess {
         return [SIGINT, SIGTERM, SIGHUP, SIGQUIT].first { sigismember(&pending, $0) == 1 }
     }
 
+    /// Waits, unless this process is asked to end meanwhile: then false, and the signal stays to be looked up.
+    static func pause(_ span: Duration) -> Bool {
+        let end =
+            DispatchTime.now()
+            + .nanoseconds(Int(span.components.seconds) * 1_000_000_000 + Int(span.components.attoseconds / 1_000_000_000))
+        while DispatchTime.now() < end {
+            if pendingEnd() != nil { return false }
+            usleep(20_000)
+        }
+        return pendingEnd() == nil
+    }
+
     /// Exit codes of a shell: 127 if there is no such command, 126 if it cannot be run.
     struct NotRun: Error {
         let code: Int32

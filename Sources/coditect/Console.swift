@@ -1,10 +1,21 @@
 import Foundation
+import LicenseClient
 import Vocabulary
 
 /// The terminal.
 enum Console {
     static func say(_ text: String) { FileHandle.standardOutput.write(Data("\(text)\n".utf8)) }
     static func complain(_ text: String) { FileHandle.standardError.write(Data("coditect: \(text)\n".utf8)) }
+    static func complain(_ failure: Failure, asJSON: Bool) {
+        if asJSON { FileHandle.standardError.write(Data("\(text(failure.json, pretty: false))\n".utf8)) } else { complain("\(failure)") }
+    }
+
+    static func text(_ json: JSONValue, pretty: Bool = true) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting =
+            pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+        return (try? encoder.encode(json)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
 
     static func ask(_ question: String) -> String? {
         FileHandle.standardError.write(Data("\(question): ".utf8))
@@ -26,27 +37,65 @@ enum Console {
     }
 }
 
+/// How output looks: colour and signs on a terminal only, and never where NO_COLOR asks for none (no-color.org).
+struct Look: Sendable {
+    enum Colour: String { case green = "32", yellow = "33", red = "31", dim = "2", bold = "1" }
+    let hasColour: Bool
+    let isTerminal: Bool
+    /// Columns to fill at most.
+    let width: Int
+
+    static let plain = Look(hasColour: false, isTerminal: false, width: .max)
+
+    static func ofStandardOutput(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> Look {
+        guard isatty(STDOUT_FILENO) == 1 else { return .plain }
+        var size = winsize()
+        let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col >= 40
+        let isWanted = (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
+        return Look(hasColour: isWanted, isTerminal: true, width: isKnown ? Int(size.ws_col) : 80)
+    }
+
+    func paint(_ text: String, _ colour: Colour) -> String { hasColour ? "\u{1b}[\(colour.rawValue)m\(text)\u{1b}[0m" : text }
+
+    /// How many columns a text takes: colours take none.
+    private static func columns(_ text: some StringProtocol) -> Int {
+        text.split(separator: "\u{1b}", omittingEmptySubsequences: false).enumerated().reduce(0) { count, part in
+            part.offset == 0 ? count + part.element.count : count + (part.element.drop { $0 != "m" }.count - 1)
+        }
+    }
+
+    /// `text` in lines no wider than the terminal, each but the first indented.
+    func wrap(_ text: String, indent: Int) -> String {
+        guard width < .max else { return text }
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+            if !line.isEmpty, indent + Self.columns(line) + 1 + Self.columns(word) > width {
+                lines.append(line)
+                line = String(word)
+            } else {
+                line += line.isEmpty ? String(word) : " \(word)"
+            }
+        }
+        return (lines + [line]).joined(separator: "\n" + String(repeating: " ", count: indent))
+    }
+}
+
 /// How times and spans are said to a person.
 enum Words {
-    /// `5 min 12 s`, `2 h 5 min`, `3 days`.
-    static func span(_ seconds: Int64) -> String {
-        let seconds = max(0, seconds)
-        func two(_ large: Int64, _ unit: String, _ small: Int64, _ part: String) -> String {
-            small == 0 ? "\(large) \(unit)" : "\(large) \(unit) \(small) \(part)"
-        }
-        switch seconds {
-        case ..<60: return "\(seconds) s"
-        case ..<3_600: return two(seconds / 60, "min", seconds % 60, "s")
-        case ..<172_800: return two(seconds / 3_600, "h", seconds % 3_600 / 60, "min")
-        default: return "\(seconds / 86_400) days"
-        }
-    }
+    static func span(_ seconds: Int64) -> String { Spans.text(seconds) }
     /// `2027-01-15 08:06 UTC`.
-    static func moment(_ text: String) -> String {
-        guard let moment = Timestamp(iso8601: text) else { return text }
-        return moment.iso8601.prefix(16).replacing("T", with: " ") + " UTC"
+    static func moment(_ text: String) -> String { Timestamp(iso8601: text).map(Moments.text) ?? text }
+    /// `in 29 days`, `3 h ago`.
+    static func distance(_ text: String, from now: Timestamp) -> String? {
+        guard let moment = Timestamp(iso8601: text) else { return nil }
+        let seconds = (moment - now).wholeSeconds
+        // The larger unit alone: nobody counts the minutes of a day.
+        let rounded = abs(seconds) < 3_600 ? abs(seconds) / 60 * 60 : abs(seconds) / 3_600 * 3_600
+        let span = Spans.text(abs(seconds) < 60 ? abs(seconds) : rounded)
+        return seconds >= 0 ? "in \(span)" : "\(span) ago"
     }
-    /// `team (Team)` and such lists, sorted.
+    /// `private_projects, seats 2` and such lists, sorted.
     static func list(_ members: [String: JSONValue]) -> String {
         members.sorted { $0.key < $1.key }.compactMap { name, value in
             switch value {

@@ -1,58 +1,72 @@
 import ArgumentParser
 import Foundation
+import LicenseClient
 import Vocabulary
 
 struct Login: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Sign in. Tokens are kept in files that only you can read.")
+    static let configuration = CommandConfiguration(
+        abstract: "Sign in. Tokens are kept in files that only you can read, and renewed as needed.",
+        discussion: "For scripts: echo \"$PASSWORD\" | coditect login --email you@example.com --password-stdin")
     @OptionGroup var options: ServerOptions
     @Option(help: "Your mail address; asked for if it is missing.") var email: String?
     @Flag(help: "Read the password from standard input.") var passwordStdin = false
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
-        try reporting {
-            let folder = Folder.standard()
-            let platform = try Platform(server(options.server, folder))
+        try output.reporting {
+            let folder = StateFolder.standard()
+            let platform = try platform(options.server, folder)
             guard let email = email ?? Console.ask("Mail address"), !email.isEmpty else {
-                throw Failure(.usage, "a mail address is needed")
+                throw Failure(.usage, "usage", "a mail address is needed")
             }
             let password = passwordStdin ? readLine(strippingNewline: true) : Console.askSecret("Password")
-            guard let password, !password.isEmpty else { throw Failure(.usage, "a password is needed") }
-            let answer = try reaching(platform) {
-                try platform.post("/api/v1/auth/login", ["email": .string(email), "password": .string(password)])
-            }
-            guard answer.isSuccess else { throw Failure(answer.status == 429 ? .later : .refused, answer.sentence) }
+            guard let password, !password.isEmpty else { throw Failure(.usage, "usage", "a password is needed") }
+            let answer: Answer
+            do {
+                answer = try platform.post("/api/v1/auth/login", ["email": .string(email), "password": .string(password)])
+            } catch let silence as Platform.Unreachable { throw silence.error }
+            if answer.status == 401 { throw Failure(.refused, answer.code, answer.sentence) }
+            guard answer.isSuccess else { throw answer.error(platform.name) }
             if answer.json["mfa_required"]?.bool == true {
                 throw Failure(
-                    .refused, "this account has a second factor, which this command cannot ask for: sign in with an account that has none")
+                    .refused, "second_factor_needed", "this account has a second factor, which this command cannot ask for",
+                    next: "sign in with an account that has none")
             }
-            let account = try Account(server: platform.name, email: email, tokens: answer.json)
+            let account = try Account(server: platform.name, email: email, tokens: answer.json, now: DeviceClock().now())
             try folder.locked("account") { try folder.write(account, Account.file) }
-            Console.say("Signed in to \(platform.name) as \(email).")
+            output.say(
+                "Signed in to \(platform.name) as \(email).",
+                ["server": .string(platform.name), "email": .string(email), "signed_in": true])
         }
     }
 }
 
 struct Logout: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Sign out, here and on the server.")
+    @OptionGroup var output: OutputOptions
 
     func run() throws {
-        try reporting {
-            let folder = Folder.standard()
-            guard folder.read(Account.self, Account.file) != nil else {
-                Console.say("Nobody is signed in.")
+        try output.reporting {
+            let folder = StateFolder.standard()
+            guard let account = folder.read(Account.self, Account.file) else {
+                output.say("Nobody is signed in.", ["signed_in": false, "ended_on_server": false])
                 return
             }
             // The tokens go in any case; a server that is away forgets the session when it ends by itself.
             defer { try? folder.locked("account") { folder.remove(Account.file) } }
+            var isEnded = false
             do {
-                let answer = try SignedIn(folder: folder).post("/api/v1/auth/logout", [:])
-                if !answer.isSuccess && answer.status != 401 { Console.complain("the server did not end the session: \(answer.sentence)") }
-            } catch let error as Platform.Unreachable {
-                Console.complain("the server cannot be reached (\(error.reason)): signed out here only")
-            } catch is Failure {
-                // Signed out on the server already.
+                let platform = try Platform(account.server, transport: SystemTransport())
+                let caller = Caller(platform: platform, folder: folder, credentials: .signedIn, clock: DeviceClock())
+                let answer = try caller.post("/api/v1/auth/logout", [:])
+                isEnded = answer.isSuccess || answer.status == 401
+                if !isEnded { Console.complain("the server did not end the session: \(answer.sentence)") }
+            } catch let silence as Platform.Unreachable {
+                Console.complain("the server cannot be reached (\(silence.reason)): signed out here only")
+            } catch let error as LicenseClientError where error.code == .notSignedIn {
+                isEnded = true
             }
-            Console.say("Signed out.")
+            output.say("Signed out.", ["signed_in": false, "ended_on_server": .bool(isEnded)])
         }
     }
 }

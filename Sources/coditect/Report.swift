@@ -1,4 +1,5 @@
 import Foundation
+import LicenseClient
 import LicenseFormat
 import Vocabulary
 
@@ -12,6 +13,11 @@ struct Report: Sendable {
     let license: JSONValue
     /// What to do or to know, if anything.
     let notice: String?
+    var account: (email: String, server: String)?
+    /// Processes of this device that hold a seat.
+    var holders = 0
+    /// Nil while the licence may be used.
+    private(set) var exitCode: Failure.Code?
 
     init(license: JSONValue) {
         self.init(isValid: true, code: "valid", source: "server", license: license, notice: nil)
@@ -22,6 +28,7 @@ struct Report: Sendable {
         self.source = source
         self.license = license
         self.notice = notice
+        exitCode = isValid ? nil : .refused
     }
 
     init(validation: JSONValue, server: String) {
@@ -35,7 +42,8 @@ struct Report: Sendable {
             case "in_grace": "A payment is outstanding. Everything works until \(end); please settle it: \(server)/plans"
             case "revoked": "The licence was revoked; ask support."
             case "not_activated": "The licence is good, but not active on this device: run `coditect activate KEY`."
-            case "activation_limit_reached": "The licence is active on as many other devices as its tier allows."
+            case "activation_limit_reached":
+                "The licence is active on as many other devices as its tier allows. Deactivate one, or choose a larger tier: \(server)/plans"
             case "unknown_key", "malformed_key": "The server does not know this licence."
             default: nil
             }
@@ -43,69 +51,86 @@ struct Report: Sendable {
             isValid: validation["valid"]?.bool ?? false, code: code, source: "server", license: license, notice: notice)
     }
 
-    init(offline held: HeldLicense, reason: String, now: Timestamp) {
-        let away = "The server cannot be reached (\(reason))."
-        do throws(LicenseFileFault) {
-            let file = try held.check(hardwareID: held.hardwareID, now: now)
+    /// - Parameter judge: the signed file, if it holds.
+    init(offline held: HeldLicense, reason: LicenseClientError, judge: () throws -> LicenseFile) {
+        do {
+            let file = try judge()
             let license: JSONValue = [
                 "id": .string(file.license.description), "tier": .string(file.tier), "status": .string(file.status),
                 "expires_at": file.expiresAt.map { .string($0.iso8601) } ?? .null, "features": .object(file.features),
                 "max_activations": file.maxActivations.map { .int(Int64($0)) } ?? .null,
                 "offline_until": .string(file.offlineUntil.iso8601),
             ]
+            let until = Moments.text(file.offlineUntil)
             self.init(
                 isValid: true, code: file.status == "grace" ? "in_grace" : "valid", source: "file", license: license,
-                notice: "\(away) Judged from the signed file; it holds until \(Words.moment(file.offlineUntil.iso8601)).")
+                notice: "The server cannot be asked: \(reason.message). Judged from the signed file, which holds until \(until).")
         } catch {
-            let code =
-                switch error {
-                case .expired: "expired"
-                case .stale: "offline_grace_over"
-                case .otherDevice: "other_device"
-                case .clockBehind: "clock_behind"
-                case .malformed, .otherKind, .notSigned: "file_not_authentic"
-                }
-            var notice = "\(away) And \(error.sentence)."
-            if case .expired = error { notice += " Renew it or choose a tier: \(held.server)/plans" }
-            self.init(isValid: false, code: code, source: "file", license: .null, notice: notice)
+            let fault = error as? LicenseClientError ?? LicenseClientError(.storage, "\(error)")
+            let code = fault.code == .expired ? "expired" : fault.code.rawValue
+            let next = fault.next.map { " \($0.prefix(1).uppercased())\($0.dropFirst())." } ?? ""
+            self.init(
+                isValid: false, code: code, source: "file", license: .null,
+                notice: "The server cannot be asked: \(reason.message). And \(fault.message).\(next)")
+            exitCode = Failure.code(fault)
         }
     }
 
     /// `team, active until 2027-01-15 08:06 UTC`.
     var oneLine: String {
-        let tier = license["tier"]?.string ?? "unknown"
-        let status = license["status"]?.string ?? code
         let end = license["expires_at"]?.string.map { " until \(Words.moment($0))" } ?? ""
-        return "\(tier), \(status)\(end)"
+        return "\(standing)\(end)"
     }
+    private var standing: String { "\(license["tier"]?.string ?? "unknown"), \(license["status"]?.string ?? code)" }
 
-    var lines: [String] {
+    func lines(_ look: Look, now: Timestamp) -> [String] {
         var lines: [String] = []
-        func line(_ name: String, _ value: String) { lines.append(name.padding(toLength: 10, withPad: " ", startingAt: 0) + value) }
-        if !license.isNull {
-            line("licence", oneLine)
+        let column = 10
+        func line(_ name: String, _ value: String) {
+            lines.append(look.paint(name.padding(toLength: column, withPad: " ", startingAt: 0), .dim) + look.wrap(value, indent: column))
+        }
+        func distance(_ moment: String?) -> String {
+            guard look.isTerminal, let words = moment.flatMap({ Words.distance($0, from: now) }) else { return "" }
+            return " " + look.paint("(\(words))", .dim)
+        }
+        let colour: Look.Colour = !isValid ? .red : code == "in_grace" || source == "file" ? .yellow : .green
+        let dot = look.isTerminal ? look.paint("●", colour) + " " : ""
+        if license.isNull {
+            line("licence", dot + look.paint(code.replacing("_", with: " "), colour))
+        } else {
+            let end = license["expires_at"]?.string
+            line("licence", dot + look.paint(standing, colour) + (end.map { " until \(Words.moment($0))" } ?? "") + distance(end))
             if let count = license["activations"]?.int {
-                line("devices", license["max_activations"]?.int.map { "\(count) of \($0)" } ?? "\(count), without limit")
+                let most = license["max_activations"]?.int
+                line("devices", Self.bar(count, of: most, look) + (most.map { "\(count) of \($0)" } ?? "\(count), without limit"))
             }
             let features = Words.list(license["features"]?.object ?? [:])
             if !features.isEmpty { line("features", features) }
             if isValid, let until = license["offline_until"]?.string {
-                line("offline", "works without the server until \(Words.moment(until))")
+                line("offline", "works without the server until \(Words.moment(until))" + distance(until))
             }
-        } else {
-            line("licence", code.replacing("_", with: " "))
         }
-        if let notice { lines.append(notice) }
+        if let account { line("account", "\(account.email) at \(account.server)") }
+        if holders > 0 { line("seat", "held by \(holders) \(holders == 1 ? "process" : "processes") of this device") }
+        if let notice {
+            if look.isTerminal { lines.append("") }
+            lines.append(look.paint(look.wrap(notice, indent: 0), isValid ? .yellow : .red))
+        }
         return lines
     }
 
-    var text: String {
-        let json: JSONValue = [
+    /// `▰▰▱▱ `, on a terminal and for few enough to see.
+    private static func bar(_ count: Int64, of most: Int64?, _ look: Look) -> String {
+        guard look.isTerminal, let most, (1...10).contains(most) else { return "" }
+        let used = Int(min(count, most))
+        return String(repeating: "▰", count: used) + String(repeating: "▱", count: Int(most) - used) + " "
+    }
+
+    var json: JSONValue {
+        [
             "valid": .bool(isValid), "code": .string(code), "source": .string(source), "license": license,
-            "notice": notice.map(JSONValue.string) ?? .null,
+            "notice": notice.map(JSONValue.string) ?? .null, "seat_holders": .int(Int64(holders)),
+            "account": account.map { ["email": .string($0.email), "server": .string($0.server)] } ?? .null,
         ]
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        return (try? encoder.encode(json)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
     }
 }

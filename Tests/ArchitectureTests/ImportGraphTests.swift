@@ -23,6 +23,7 @@ struct ImportGraphTests {
         "KeyValue": ["Vocabulary"],
         "Signing": ["Vocabulary", "COpenSSL", "Store"],
         "LicenseFormat": ["Vocabulary", "Signing", "COpenSSL"],
+        "LicenseClient": ["Vocabulary", "Signing", "LicenseFormat"],
         "HTTPEdge": ["Vocabulary", "KeyValue", "Signing"],
         "PolicyHost": ["Vocabulary", "HookEngine", "LuaShim"],
         "PluginHost": ["Vocabulary", "HookEngine", "PluginKit", "PluginNote"],

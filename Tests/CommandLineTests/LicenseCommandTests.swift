@@ -1,5 +1,7 @@
 import Foundation
+import LicenseClient
 import LicenseFormat
+import LicenseTesting
 import Testing
 import Vocabulary
 
@@ -37,7 +39,7 @@ struct LicenseCommandTests {
         var wrong = Array(Self.key)
         wrong[10] = wrong[10] == "A" ? "B" : "A"
         let outcome = try Shell().run("activate", String(wrong), "--server", platform.address)
-        #expect(outcome.code == 64)
+        #expect(outcome.code == 65)
         #expect(outcome.err.contains("not a licence key"))
         #expect(platform.requests.isEmpty)
     }
@@ -77,7 +79,7 @@ struct LicenseCommandTests {
         defer { platform.close() }
         let shell = try Shell()
         let outcome = try shell.run("activate", Self.key, "--server", platform.address, "--device", "demo")
-        #expect(outcome.code == 77)
+        #expect(outcome.code == 65)
         #expect(outcome.err.contains("not signed by the server's key"))
         #expect(!FileManager.default.fileExists(atPath: shell.file("license.json").path))
     }
@@ -117,16 +119,52 @@ struct LicenseCommandTests {
         var held = HeldLicense(
             server: "https://example.com", key: Self.key, hardwareID: "hw", licenseID: maker.license.description,
             signed: maker.file("hw"), publicKeys: maker.ring.licenseKeysDocument())
-        func report(_ hours: Int64) -> Report { Report(offline: held, reason: "away", now: issued + .hours(hours)) }
+        let away = LicenseClientError(.unreachable, "https://example.com cannot be reached: connection refused")
+        func report(_ hours: Int64) -> Report {
+            Report(offline: held, reason: away) { try held.check(hardwareID: "hw", now: issued + .hours(hours)) }
+        }
         #expect(report(71).isValid)
+        #expect(report(71).exitCode == nil)
         #expect(report(72).code == "offline_grace_over")
+        #expect(report(72).exitCode == .unreachable)
         #expect(report(24 * 31).code == "expired")
+        #expect(report(24 * 31).exitCode == .refused)
         #expect(report(24 * 31).notice?.contains("https://example.com/plans") == true)
         #expect(report(-1).code == "clock_behind")
-        held.hardwareID = "other"
-        #expect(report(1).code == "other_device")
+        held.latestSeen = (issued + .hours(60)).seconds
+        #expect(report(1).code == "clock_set_back")
         held.publicKeys = try await FileMaker(keys: FileMaker.theirs).ring.licenseKeysDocument()
         #expect(report(1).code == "file_not_authentic")
+        #expect(report(1).exitCode == .damaged)
+    }
+
+    @Test("on a terminal the same lines are coloured, measured in distances and wrapped; NO_COLOR and pipes get plain text")
+    func look() throws {
+        let now = Timestamp(seconds: 1_800_000_000)
+        var report = Report(
+            validation: [
+                "valid": true, "code": "valid",
+                "license": [
+                    "tier": "team", "status": "active", "expires_at": .string((now + .days(29) + .hours(2)).iso8601), "activations": 1,
+                    "max_activations": 2, "features": ["alpha_feature": true, "beta_feature": true, "gamma_feature": true],
+                    "offline_until": .string((now + .hours(72)).iso8601),
+                ],
+            ], server: "https://example.com")
+        report.account = ("ada@example.com", "https://example.com")
+        report.holders = 2
+        let colour = report.lines(Look(hasColour: true, isTerminal: true, width: 80), now: now).joined(separator: "\n")
+        #expect(colour.contains("\u{1b}[32m●\u{1b}[0m \u{1b}[32mteam, active\u{1b}[0m until 2027-02-13 10:00 UTC"))
+        #expect(colour.contains("(in 29 days)"))
+        #expect(colour.contains("▰▱ 1 of 2"))
+        let plain = report.lines(Look(hasColour: false, isTerminal: true, width: 40), now: now).joined(separator: "\n")
+        #expect(!plain.contains("\u{1b}"))
+        #expect(plain.contains("features  alpha_feature, beta_feature,\n          gamma_feature\n"))
+        #expect(
+            report.lines(.plain, now: now) == [
+                "licence   team, active until 2027-02-13 10:00 UTC", "devices   1 of 2",
+                "features  alpha_feature, beta_feature, gamma_feature", "offline   works without the server until 2027-01-18 08:00 UTC",
+                "account   ada@example.com at https://example.com", "seat      held by 2 processes of this device",
+            ])
     }
 
     @Test("spans are said as people say them")
@@ -140,7 +178,7 @@ struct LicenseCommandTests {
     @Test("the hardware id never shows the machine's own id, and a name replaces it")
     func hardware() throws {
         let shell = try Shell()
-        let folder = Folder(url: shell.home)
+        let folder = StateFolder(url: shell.home)
         let machine = shell.home.appendingPathComponent("machine-id")
         try "0123456789abcdef0123456789abcdef\n".write(to: machine, atomically: true, encoding: .utf8)
         let id = try Device.hardwareID(named: nil, folder: folder, sources: [machine.path])
@@ -149,6 +187,6 @@ struct LicenseCommandTests {
         #expect(try Device.hardwareID(named: "demo-2", folder: folder) == "demo-2")
         let kept = try Device.hardwareID(named: nil, folder: folder, sources: [])
         #expect(try Device.hardwareID(named: nil, folder: folder, sources: []) == kept)
-        #expect(throws: Failure.self) { try Device.hardwareID(named: "a b", folder: folder) }
+        #expect(throws: LicenseClientError.self) { try Device.hardwareID(named: "a b", folder: folder) }
     }
 }

@@ -1,12 +1,14 @@
 import Foundation
-import LicenseFormat
+import LicenseTesting
 import Synchronization
 import Testing
 import Vocabulary
 
 struct SeatRunTests {
     /// A platform with one seat's answers; `beat` says what a heartbeat meets.
-    static func platform(interval: Int64 = 300, beat: @escaping @Sendable () -> (Int, JSONValue) = { (200, ["status": "ok"]) }) throws
+    static func platform(
+        interval: Int64 = 300, term: Int64? = nil, beat: @escaping @Sendable () -> (Int, JSONValue) = { (200, ["status": "ok"]) }
+    ) throws
         -> FakePlatform
     {
         try FakePlatform { request in
@@ -15,7 +17,8 @@ struct SeatRunTests {
                 (
                     200,
                     [
-                        "license_id": "l", "session_id": "s-1", "seats_used": 1, "seats_total": 1, "expires_at": "2999-01-15T08:06:00Z",
+                        "license_id": "l", "session_id": "s-1", "seats_used": 1, "seats_total": 1,
+                        "expires_at": .string(term.map { (SystemClock().now() + .seconds($0)).iso8601 } ?? "2999-01-15T08:06:00Z"),
                         "signature": "00", "heartbeat_interval": .int(interval), "epoch": 1,
                     ]
                 )
@@ -58,7 +61,7 @@ struct SeatRunTests {
         try shell.signIn(platform)
         let expected: [(Int32, String)] = [
             (75, "no seat free: 1 of 1 in use; try again in 5 min 12 s"), (75, "refused by policy: outside_hours; try again in 1 h"),
-            (77, "refused by policy: not_here"), (77, "the licence is suspended"),
+            (77, "refused by policy: not_here"), (77, "the licence is suspended; settle the payment: \(platform.address)/licence"),
         ]
         for (code, message) in expected {
             let outcome = try shell.run("seat", "run", "--", "echo", "ran")
@@ -132,10 +135,92 @@ struct SeatRunTests {
         defer { platform.close() }
         let shell = try Shell()
         try shell.signIn(platform)
-        let outcome = try shell.run("seat", "run", "--", "sleep", "600")
+        let outcome = try shell.run("seat", "run", "--on-loss", "stop", "--", "sleep", "600")
         #expect(outcome.code == 75)
         #expect(outcome.err == "coditect: the seat is gone: an operator released the seat: demo; stopping the command\n")
         #expect(beats.withLock { $0 } == 2)
+    }
+
+    @Test("a lost seat stops the command at the end of its lease's last term, says so at once, and 75 tells a script why")
+    func graceOfTheLease() throws {
+        let platform = try Self.platform(interval: 1, term: 4) {
+            (409, ["error": "lease_ended_by_operator", "message": "Released.", "reason": "demo"])
+        }
+        defer { platform.close() }
+        let shell = try Shell()
+        try shell.signIn(platform)
+        let outcome = try shell.run("seat", "run", "--", "sh", "-c", "trap 'echo saved; exit 0' TERM; while :; do sleep 0.05; done")
+        #expect(outcome.code == 75)
+        #expect(outcome.out == "saved\n")
+        #expect(outcome.err.hasPrefix("coditect: the seat is gone: an operator released the seat: demo; the command is stopped in "))
+        #expect(outcome.err.hasSuffix("save your work\n"))
+    }
+
+    @Test("with --on-loss continue the command ends by itself, with its own exit code")
+    func goesOn() throws {
+        let told = Mutex(false)
+        let shell = try Shell()
+        let mark = shell.home.appendingPathComponent("lost").path
+        let platform = try Self.platform(interval: 1) {
+            let isSecond = told.withLock { told in
+                defer { told = true }
+                return told
+            }
+            if isSecond { _ = FileManager.default.createFile(atPath: mark, contents: nil) }
+            return (403, ["error": "license_suspended", "message": "The licence is suspended."])
+        }
+        defer { platform.close() }
+        try shell.signIn(platform)
+        let run = try shell.start(
+            [
+                "seat", "run", "--json", "--on-loss", "continue", "--", "sh", "-c",
+                "while [ $(wc -c < \(mark)x) = 0 ]; do sleep 0.05; done; exit 5",
+            ])
+        _ = FileManager.default.createFile(atPath: "\(mark)x", contents: nil)
+        while platform.count("/heartbeat") == 0 { usleep(10_000) }
+        try "go".write(toFile: "\(mark)x", atomically: false, encoding: .utf8)
+        let outcome = run.wait()
+        #expect(outcome.code == 5)
+        let events = outcome.err.split(separator: "\n").compactMap { try? JSONDecoder().decode(JSONValue.self, from: Data($0.utf8)) }
+        #expect(events.first?["event"] == "held")
+        for event in events where event["event"] == "lost" { #expect(event["stops_in_seconds"] == .null) }
+    }
+
+    @Test("--wait asks until a seat is free; --wait-seconds gives up; a signal ends the waiting")
+    func waits() throws {
+        let asked = Mutex(0)
+        let platform = try FakePlatform { request in
+            guard request.path == "/api/v1/licenses/acquire" else { return (200, ["status": "released"]) }
+            let count = asked.withLock { asked in
+                asked += 1
+                return asked
+            }
+            if count % 3 == 0 {
+                return (
+                    200,
+                    [
+                        "license_id": "l", "session_id": "s-1", "seats_used": 1, "seats_total": 1, "expires_at": "2999-01-15T08:06:00Z",
+                        "signature": "00", "heartbeat_interval": 300, "epoch": 1,
+                    ]
+                )
+            }
+            return (429, ["error": "no_seats_available", "seats_used": 1, "seats_total": 1, "retry_after": 1])
+        }
+        defer { platform.close() }
+        let shell = try Shell()
+        try shell.signIn(platform)
+        let waited = try shell.run("seat", "run", "--wait", "--", "echo", "ran")
+        #expect(waited.code == 0)
+        #expect(waited.out == "ran\n")
+        #expect(waited.err == String(repeating: "coditect: no seat free: 1 of 1 in use; asking again in 1 s\n", count: 2))
+        let impatient = try shell.run("seat", "run", "--wait-seconds", "0", "--", "echo", "ran")
+        #expect(impatient.code == 75)
+        let run = try shell.start(["seat", "run", "--wait-seconds", "600", "--", "echo", "ran"])
+        let before = asked.withLock { $0 }
+        while asked.withLock({ $0 }) == before { usleep(5_000) }
+        kill(run.process.processIdentifier, SIGTERM)
+        let ended = run.wait()
+        #expect([143, 0].contains(ended.code))
     }
 
     @Test("a lease that expired while the machine slept is asked for again, and the command goes on")
@@ -171,15 +256,15 @@ struct SeatRunTests {
 
         let signed = maker.file("demo")
         let held: JSONValue = [
-            "server": .string(platform.address), "key": "k", "hardwareID": "demo", "licenseID": .string(maker.license.description),
-            "signed": signed, "publicKeys": maker.ring.licenseKeysDocument(),
+            "server": .string(platform.address), "key": "k", "hardware_id": "demo", "license_id": .string(maker.license.description),
+            "file": signed, "public_keys": maker.ring.licenseKeysDocument(), "latest_seen": 0,
         ]
         try JSONEncoder().encode(held).write(to: shell.file("license.json"))
         let with = try shell.run("seat", "run", "--device", "demo", "--", "echo", "ran")
         #expect(with.code == 0)
         #expect(with.out == "ran\n")
         #expect(with.err.contains("running under the offline licence"))
-        #expect(try shell.run("seat", "run", "--device", "other", "--", "echo", "ran").code == 69)
+        #expect(try shell.run("seat", "run", "--device", "other", "--", "echo", "ran").code == 65)
     }
 
     private static func children(of pid: Int32) throws -> [Int32] {

@@ -1,6 +1,5 @@
 import Foundation
-import LicenseFormat
-import Signing
+import LicenseTesting
 import Vocabulary
 
 /// The built program, run with a home of its own.
@@ -26,10 +25,12 @@ final class Shell: Sendable {
 
     func file(_ name: String) -> URL { home.appendingPathComponent("coditect").appendingPathComponent(name) }
 
-    func start(_ arguments: [String], input: String = "") throws -> (process: Process, wait: @Sendable () -> Outcome) {
+    func start(_ arguments: [String], input: String = "", folder: String? = nil) throws -> (process: Process, wait: @Sendable () -> Outcome)
+    {
         let process = Process()
         process.executableURL = Self.program
         process.arguments = arguments
+        process.currentDirectoryURL = folder.map { URL(fileURLWithPath: $0) } ?? home
         process.environment = ["XDG_CONFIG_HOME": home.path, "PATH": "/usr/bin:/bin", "HOME": home.path]
         let id = UUID().uuidString
         let (out, err) = (home.appendingPathComponent("out-\(id)"), home.appendingPathComponent("err-\(id)"))
@@ -60,8 +61,8 @@ final class Shell: Sendable {
         try FileManager.default.createDirectory(at: file("").deletingLastPathComponent(), withIntermediateDirectories: true)
         try FileManager.default.createDirectory(at: home.appendingPathComponent("coditect"), withIntermediateDirectories: true)
         let account: [String: Any] = [
-            "server": platform.address, "email": "a@example.com", "accessToken": access, "refreshToken": refresh,
-            "expiresAt": Date().timeIntervalSinceReferenceDate + expiresIn,
+            "server": platform.address, "email": "a@example.com", "access_token": access, "refresh_token": refresh,
+            "expires_at": Date().timeIntervalSince1970 + expiresIn,
         ]
         try JSONSerialization.data(withJSONObject: account).write(to: file("account.json"))
     }
@@ -71,51 +72,4 @@ final class Shell: Sendable {
 struct UncheckedProcess: @unchecked Sendable {  // only `waitUntilExit` and the status are used, from one thread
     let process: Process
     init(_ process: Process) { self.process = process }
-}
-
-/// Licence files signed as the platform signs them, made beforehand: the server of a test waits for nothing.
-struct FileMaker: Sendable {
-    let ring: KeyRing
-    let license: LicenseID = Identifier(UUID())
-    private let files: [String: JSONValue]
-
-    /// Two installations' keys, made once: each takes a while.
-    static let ours = Result { try open() }
-    static let theirs = Result { try open() }
-    private static func open() throws -> KeyRing {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("keys-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        return try KeyRing.open(
-            directory: folder,
-            masterKey: MasterKey.load(
-                environment: String(repeating: "07", count: 32), file: folder.appendingPathComponent("k"), keys: folder,
-                entropy: SystemEntropy()
-            ), clock: SystemClock(), entropy: SystemEntropy(), settings: Settings())
-    }
-
-    init(for hardware: [String] = ["demo"], issuedAt: Timestamp = SystemClock().now(), keys: Result<KeyRing, any Error> = ours) async throws
-    {
-        ring = try keys.get()
-        var files: [String: JSONValue] = [:]
-        for hardwareID in hardware {
-            let file = LicenseFile(
-                license: license, activation: "a", hardwareHash: LicenseFile.hash(hardwareID: hardwareID), tier: "team", tierName: "Team",
-                status: "active", issuedAt: issuedAt, expiresAt: issuedAt + .days(30), offlineUntil: issuedAt + .hours(72), seats: 2,
-                maxActivations: 4, features: ["private_projects": true], limits: [:])
-            let signature = try await ring.sign(try file.message(), .license)
-            files[hardwareID] =
-                SignedLicenseFile(
-                    license: file.json, signatures: [.init(keyID: signature.keyID, algorithm: "Ed25519", bytes: signature.bytes)]
-                ).json
-        }
-        self.files = files
-    }
-
-    func file(_ hardwareID: String) -> JSONValue { files[hardwareID] ?? nil }
-    var answerLicense: JSONValue {
-        [
-            "id": .string(license.description), "tier": "team", "status": "active", "expires_at": "2999-01-15T08:06:00Z",
-            "features": ["private_projects": true], "max_activations": 4, "activations": 1, "offline_until": "2999-01-15T08:06:00Z",
-        ]
-    }
 }

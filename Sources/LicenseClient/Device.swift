@@ -2,14 +2,14 @@ import Foundation
 import Signing
 
 /// What identifies this device to the platform.
-enum Device {
+package enum Device {
     /// The name given, else a hash of the machine's id, else a random id that is kept. The machine's own id never leaves it.
-    static func hardwareID(named name: String?, folder: Folder, sources: [String] = ["/etc/machine-id", "/var/lib/dbus/machine-id"]) throws
-        -> String
-    {
+    package static func hardwareID(
+        named name: String?, folder: StateFolder, sources: [String] = ["/etc/machine-id", "/var/lib/dbus/machine-id"]
+    ) throws -> String {
         if let name {
             guard (1...128).contains(name.utf8.count), name.unicodeScalars.allSatisfy({ $0.value > 32 && $0.value != 127 }) else {
-                throw Failure(.usage, "a device's name has 1 to 128 signs and no spaces")
+                throw LicenseClientError(.badAddress, "a device's name has 1 to 128 signs and no spaces")
             }
             return name
         }
@@ -28,8 +28,8 @@ enum Device {
         }
     }
 
-    static var hostname: String { ProcessInfo.processInfo.hostName }
-    static var system: String {
+    package static var hostname: String { ProcessInfo.processInfo.hostName }
+    package static var system: String {
         #if os(Linux)
             "linux"
         #else

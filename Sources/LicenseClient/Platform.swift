@@ -1,0 +1,150 @@
+import Foundation
+import Vocabulary
+
+/// An answer of the platform.
+package struct Answer: Sendable {
+    package let status: Int
+    package let json: JSONValue
+    /// The server's clock when it answered, to the second.
+    package let date: Timestamp?
+    package var isSuccess: Bool { (200..<300).contains(status) }
+    /// The machine code of an error.
+    package var code: String { json["error"]?.string ?? "http_\(status)" }
+    package var retryAfter: Int64? { json["retry_after"]?.int }
+
+    /// What the server refused, as this library tells it.
+    package func error(_ server: String) -> LicenseClientError {
+        let retry = retryAfter.map { Duration.seconds(max(1, $0)) }
+        func make(_ code: LicenseClientError.Code, _ message: String? = nil, next: String? = nil) -> LicenseClientError {
+            LicenseClientError(code, message ?? sentence, next: next, retryAfter: retry)
+        }
+        switch code {
+        case "no_seats_available":
+            return make(.noSeat, "no seat free: \(json["seats_used"]?.int ?? 0) of \(json["seats_total"]?.int ?? 0) in use", next: again)
+        case "policy_denied": return make(.policyDenied, "refused by policy: \(json["reason"]?.string ?? "no reason given")", next: again)
+        case "lease_ended_by_operator":
+            let reason = json["reason"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? "no reason given"
+            return make(.forced, "an operator released the seat: \(reason)")
+        case "lease_expired", "lease_released", "not_found": return make(.leaseEnded)
+        case "license_suspended": return make(.suspended, next: "settle the payment: \(server)/licence")
+        case "license_expired": return make(.expired, next: "renew it or choose a tier: \(server)/plans")
+        case "license_revoked": return make(.revoked, next: "ask support")
+        case "no_license": return make(.noLicense, next: "choose a tier: \(server)/plans")
+        case "license_key_malformed": return make(.keyMalformed, next: "compare it with the key on your licence page")
+        case "license_key_unknown": return make(.keyUnknown, next: "check that the key belongs to \(server)")
+        case "not_activated": return make(.notActivated, next: "run `coditect activate KEY`")
+        case "activation_limit_reached":
+            let (used, most) = (json["activations"]?.int, json["max_activations"]?.int)
+            let count = used.flatMap { used in most.map { "on \(used) of \($0) devices" } } ?? "on as many devices as it may be"
+            return make(
+                .activationLimit, "the licence is active \(count)",
+                next: "run `coditect deactivate` on one of them, or choose a larger tier: \(server)/plans")
+        default: break
+        }
+        if let known = LicenseClientError.Code(rawValue: code), known != .unreachable { return make(known, next: again) }
+        switch status {
+        case 401: return make(.notSignedIn, "signed out: \(sentence)", next: "run `coditect login`")
+        case 429: return make(.rateLimited, next: again)
+        case 500...: return make(.serverError, next: again)
+        default: return make(.refused, next: again)
+        }
+    }
+
+    /// The server's own words, begun small and without a full stop.
+    package var sentence: String {
+        let said = json["message"]?.string ?? "the server answered \(status)"
+        let text = said.hasSuffix(".") ? String(said.dropLast()) : said
+        return text.prefix(1).lowercased() + text.dropFirst()
+    }
+    private var again: String? { retryAfter.map { "try again in \(Spans.text($0))" } }
+}
+
+/// How spans are said to a person.
+package enum Spans {
+    /// `5 min 12 s`, `2 h 5 min`, `3 days`.
+    package static func text(_ seconds: Int64) -> String {
+        let seconds = max(0, seconds)
+        func two(_ large: Int64, _ unit: String, _ small: Int64, _ part: String) -> String {
+            small == 0 ? "\(large) \(unit)" : "\(large) \(unit) \(small) \(part)"
+        }
+        switch seconds {
+        case ..<60: return "\(seconds) s"
+        case ..<3_600: return two(seconds / 60, "min", seconds % 60, "s")
+        case ..<172_800: return two(seconds / 3_600, "h", seconds % 3_600 / 60, "min")
+        default: return "\(seconds / 86_400) days"
+        }
+    }
+}
+
+/// Speaks JSON with one server. Waits for each answer.
+package struct Platform: Sendable {
+    /// Nobody answered; the server may have done what it was asked all the same.
+    package struct Unreachable: Error {
+        package let server: String
+        package let reason: String
+        package var error: LicenseClientError { LicenseClientError(.unreachable, "\(server) cannot be reached: \(reason)") }
+    }
+    package static let patience: Duration = .seconds(10)
+
+    package let base: URL
+    private let transport: any LicenseTransport
+    private let agent: String
+
+    package init(_ address: String, transport: any LicenseTransport, agent: String = "coditect/1") throws(LicenseClientError) {
+        let trimmed = address.hasSuffix("/") ? String(address.dropLast()) : address
+        guard let url = URL(string: trimmed), let scheme = url.scheme, ["http", "https"].contains(scheme), let host = url.host,
+            !host.isEmpty, url.user == nil, url.query == nil, url.fragment == nil
+        else {
+            throw LicenseClientError(.badAddress, "not a server's address: \(address)", next: "give one such as https://example.com")
+        }
+        guard scheme == "https" || ["127.0.0.1", "localhost", "::1", "[::1]"].contains(host) else {
+            throw LicenseClientError(.badAddress, "\(trimmed) would send passwords and keys unprotected", next: "use https")
+        }
+        base = url
+        self.transport = transport
+        self.agent = agent
+    }
+
+    package var name: String { base.absoluteString }
+
+    package func get(_ path: String, token: String? = nil) throws -> Answer { try send("GET", path, nil, token: token) }
+    package func post(
+        _ path: String, _ body: JSONValue, token: String? = nil, key: String? = nil, patience: Duration = Platform.patience
+    ) throws -> Answer { try send("POST", path, body, token: token, key: key, patience: patience) }
+
+    private func send(
+        _ method: String, _ path: String, _ body: JSONValue?, token: String?, key: String? = nil, patience: Duration = Platform.patience
+    ) throws -> Answer {
+        guard let url = URL(string: base.absoluteString + path) else {
+            throw LicenseClientError(.badAddress, "not an address: \(base.absoluteString + path)")
+        }
+        var headers = ["Accept": "application/json", "User-Agent": agent]
+        if let token { headers["Authorization"] = "Bearer \(token)" }
+        if let key { headers["Idempotency-Key"] = key }
+        if body != nil { headers["Content-Type"] = "application/json" }
+        let encoder = JSONEncoder()
+        // One request repeated is the same bytes: the server compares them under one Idempotency-Key.
+        encoder.outputFormatting = [.sortedKeys]
+        let response: LicenseResponse
+        do {
+            response = try transport.send(
+                LicenseRequest(method: method, url: url, headers: headers, body: try body.map { try encoder.encode($0) }, timeout: patience)
+            )
+        } catch let error as SystemTransport.NoAnswer {
+            throw Unreachable(server: name, reason: error.reason)
+        } catch { throw Unreachable(server: name, reason: "\(error)") }
+        let json = (try? JSONDecoder().decode(JSONValue.self, from: response.body)) ?? .null
+        return Answer(status: response.status, json: json, date: response.headers["date"].flatMap(Self.moment))
+    }
+
+    /// `Sat, 21 Nov 2026 05:25:10 GMT` (RFC 9110, section 5.6.7).
+    static func moment(_ text: String) -> Timestamp? {
+        let words = text.split(separator: " ").map(String.init)
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        guard words.count == 6, words[5] == "GMT", let month = months.firstIndex(of: words[2]), words[1].count == 2, words[3].count == 4
+        else {
+            return nil
+        }
+        return Timestamp(iso8601: "\(words[3])-\(month < 9 ? "0" : "")\(month + 1)-\(words[1])T\(words[4])Z")
+    }
+}
