@@ -6,7 +6,7 @@ job=${1:-run}
 run=(pkg-config git liblua5.4-dev libssl-dev libargon2-dev libsqlite3-dev)
 case "$job" in
     run) wanted=("${run[@]}") ;;
-    test) wanted=("${run[@]}" openssl python3 python3-venv python3-cryptography) ;;
+    test) wanted=("${run[@]}" openssl python3 python3-venv python3-cryptography faketime gcc) ;;
     interop) wanted=("${run[@]}" python3 python3-venv python3-cryptography chromium) ;;
     bench) wanted=("${run[@]}" python3 openssl wrk) ;;
     *) echo "install: unknown job '$job': one of run, test, interop, bench" >&2; exit 64 ;;

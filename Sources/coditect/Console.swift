@@ -90,9 +90,10 @@ enum Words {
     static func distance(_ text: String, from now: Timestamp) -> String? {
         guard let moment = Timestamp(iso8601: text) else { return nil }
         let seconds = (moment - now).wholeSeconds
-        // The larger unit alone: nobody counts the minutes of a day.
-        let rounded = abs(seconds) < 3_600 ? abs(seconds) / 60 * 60 : abs(seconds) / 3_600 * 3_600
-        let span = Spans.text(abs(seconds) < 60 ? abs(seconds) : rounded)
+        // To the nearest of the larger unit alone: nobody counts the minutes of a day.
+        let size = abs(seconds)
+        let unit: Int64 = size < 60 ? 1 : size < 3_600 ? 60 : size < 172_800 ? 3_600 : 86_400
+        let span = Spans.text((size + unit / 2) / unit * unit)
         return seconds >= 0 ? "in \(span)" : "\(span) ago"
     }
     /// `private_projects, seats 2` and such lists, sorted.
