@@ -71,6 +71,7 @@
 ---@class OnSeatRequestUser
 ---@field id string Handle of the user.
 ---@field role string The user's role in the tenant.
+---@field recent_devices? integer Other devices on which the user began a lease in the last 24 hours, up to 200.
 
 ---For which device.
 ---@class OnSeatRequestDevice
@@ -89,6 +90,8 @@
 
 ---Whether a user may have a seat for a device, and on what terms.
 ---@class OnSeatRequestInput
+---@field purpose? string `acquire` or `borrow`: to run now, or to take the seat away from the network.
+---@field borrow_hours? integer For how long the seat is to be borrowed.
 ---@field user OnSeatRequestUser Who asks.
 ---@field device OnSeatRequestDevice For which device.
 ---@field license OnSeatRequestLicense Under which licence.
@@ -98,6 +101,9 @@
 ---@class OnSeatRequestTerms
 ---@field overdraft_seats? integer Leases allowed beyond the licence's seats.
 ---@field lease_ttl_seconds? integer How long a lease lives without a heartbeat.
+---@field linger_seconds? integer How long the seat stays the device's after its release.
+---@field minimum_hold_seconds? integer Before which the seat goes to no other device, however soon it is released.
+---@field borrow_hours? integer The longest time to lend a seat for.
 
 ---Who signs up.
 ---@class OnSignupUser
