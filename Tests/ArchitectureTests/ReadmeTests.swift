@@ -74,7 +74,8 @@ struct ReadmeTests {
             #expect(package.contains("tests(\"\(name)\",") || package.contains("tests(\n        \"\(name)\","), "\(name) is never built")
         }
         #expect(
-            Set(names.filter { !$0.hasSuffix("Tests") && !$0.hasPrefix(".") }) == ["Fixtures", "Interop"], "a folder that nothing runs")
+            Set(names.filter { !$0.hasSuffix("Tests") && !$0.hasPrefix(".") }) == ["Fixtures", "Interop", "Stress"],
+            "a folder that nothing runs")
         // A peer's program is a test or what tests stand on; each test is run by `make test` or, as it says, by `make interop`.
         let heavy = try House.text("Scripts/interop.sh")
         let programs = try House.files("Tests/Interop", endings: ["py"]).filter { $0.text.contains("__main__") }

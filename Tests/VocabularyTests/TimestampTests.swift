@@ -78,7 +78,8 @@ struct IdentifierTests {
     @Test(
         "only the 36-character form is an id",
         arguments: [
-            "", "x", "01234567-89ab-7fff-bfff-fffffffffff", "{01234567-89ab-7fff-bfff-ffffffffffff}", "01234567-89ab-7fff-bfff-ffffffffffff0",
+            "", "x", "01234567-89ab-7fff-bfff-fffffffffff", "{01234567-89ab-7fff-bfff-ffffffffffff}",
+            "01234567-89ab-7fff-bfff-ffffffffffff0",
             "01234567089ab-7fff-bfff-ffffffffffff", "01234567-89ab-7fff-bfff-fffffffffffg", "01234567-89ab-7fff-bfff-fffffffffff\u{e9}",
         ])
     func refused(text: String) { #expect(TenantID(text) == nil) }
