@@ -70,12 +70,14 @@ final class PersonKeys: Sendable {
         let key: SecretBytes
     }
     private let directory: URL
+    private let path: String
     private let wrapping: SecretBytes
     private let entropy: any Entropy
     private let held: Mutex<BoundedCache<UserID, Held>>
 
     init(directory: URL, wrapping: SecretBytes, entropy: any Entropy, capacity: Int) throws {
         self.directory = directory
+        path = directory.path
         self.wrapping = wrapping
         self.entropy = entropy
         held = Mutex(BoundedCache(capacity: capacity))
@@ -84,9 +86,11 @@ final class PersonKeys: Sendable {
 
     /// The key is asked of the disk as soon as its file has changed, so that a destroyed key is gone in every process.
     func key(of person: UserID, make: Bool) throws -> SecretBytes {
-        let file = self.file(person)
-        let mark = KeyFiles.mark(file.path)
+        let name = person.description
+        // Put together by hand: this is asked at each sealing, and an address takes longer than the rest of it.
+        let mark = KeyFiles.mark("\(path)/\(name.suffix(2))/\(name).key")
         if let mark, let known = held.withLock({ $0[person] }), known.mark == mark { return known.key }
+        let file = self.file(person)
         if mark == nil {
             guard make else { throw SigningFault.sealBroken }
             try KeyFiles.prepare(directory: file.deletingLastPathComponent())

@@ -10,6 +10,8 @@ package struct SQL: Sendable, Hashable {
         self.name = name
         self.text = text
     }
+    /// By the name alone: statements are looked up at each use, and texts are long.
+    package func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
 /// What crosses to the database.
