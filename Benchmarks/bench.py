@@ -19,8 +19,8 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 SESSIONS = 1_000
 
 
-def wrk(script, base, target, **env):
-    """Answers per second that were 2xx, and the p99 in milliseconds."""
+def wrk(script, base, target, refused=False, **env):
+    """Answers per second that were 2xx (or, for `refused`, that were not), and the p99 in milliseconds."""
     ran = subprocess.run(
         ["wrk", "-t2", "-c64", f"-d{SECONDS}s", "--latency", "-s", os.path.join(ROOT, "Benchmarks", script), base + target],
         env={**os.environ, "TARGET": target, **env}, capture_output=True, text=True, check=True)
@@ -28,6 +28,8 @@ def wrk(script, base, target, **env):
     total = int(re.search(r"(\d+) requests in", ran.stdout).group(1))
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", ran.stdout)
     fine = total - (int(bad.group(1)) if bad else 0)
+    if refused:
+        fine = total - fine
     p99, unit = re.search(r"99%\s+([0-9.]+)(us|ms|s)", ran.stdout).groups()
     return rate * fine / max(1, total), float(p99) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
 
@@ -60,6 +62,75 @@ def tokens_and_sessions(kernel, sessions):
     return token, license, ids
 
 
+MILLION = 1_000_000
+
+
+def grow(data, seats):
+    """Writes live leases straight into the database of a stopped server, like its newest one, until the licence has so many."""
+    import sqlite3
+
+    database = next(os.path.join(data, name) for name in os.listdir(data) if name.endswith((".db", ".sqlite")))
+    with sqlite3.connect(database) as db:
+        tenant, license, highest = db.execute("SELECT tenant_id, license_id, max(slot) FROM seat_all").fetchone()
+        db.create_function("current_tenant", 0, lambda: tenant)
+        columns = [row[1] for row in db.execute("PRAGMA table_info(seat_all)")]
+        last = dict(zip(columns, db.execute("SELECT * FROM seat_all WHERE slot = ?", (highest,)).fetchone()))
+
+        def rows():
+            for slot in range(highest + 1, seats + 1):
+                mark = slot.to_bytes(16, "big")
+                yield [*{**last, "slot": slot, "session_id": mark, "device": mark + mark, "ceiling": seats * 10}.values()]
+
+        db.executemany(f"INSERT INTO seat_all VALUES ({', '.join('?' * len(columns))})", rows())
+        db.execute("UPDATE seat_pool_all SET highest = ?, occupied = ? WHERE license_id = ?", (seats, seats, license))
+
+
+def scale(policies):
+    """What an acquire, a refusal and a heartbeat cost beside 1,000 live leases and beside 1,000,000, by the server's CPU time."""
+    small, large = (Kernel(config=config("ed25519"), policies=policies) for _ in range(2))
+    try:
+        for kernel in (small, large):
+            kernel.start()
+            kernel.bench = tokens_and_sessions(kernel, 1_000)
+        before = resident(large.process.pid)
+        large.stop(keep=True)
+        print("bench: writing a million leases", flush=True)
+        grow(large.data, MILLION)
+        large.start()
+        costs = {"acquire": {}, "heartbeat": {}}
+        for round_number in range(ROUNDS):
+            for name, kernel in (("1,000", small), ("1,000,000", large)):
+                token, _, ids = kernel.bench
+                listing = os.path.join(kernel.data, "sessions.txt")
+                with open(listing, "w", encoding="ascii") as file:
+                    file.write("\n".join(ids) + "\n")
+                for what, run in (
+                    ("acquire", lambda: wrk("acquire.lua", kernel.base, "/api/v1/licenses/acquire", TOKEN=token, RUN=f"s{round_number}")),
+                    ("heartbeat", lambda: wrk("heartbeat.lua", kernel.base, "/api/v1/licenses/heartbeat", SESSIONS=listing, TOKEN=token)),
+                ):
+                    print(f"bench: round {round_number + 1} of {ROUNDS}: {what} beside {name} leases", flush=True)
+                    began = cpu(kernel.process.pid)
+                    rate, _ = run()
+                    costs[what].setdefault(name, []).append((cpu(kernel.process.pid) - began) / (rate * SECONDS) * 1e6)
+        rows = []
+        for what, found in costs.items():
+            few, many = statistics.median(found["1,000"]), statistics.median(found["1,000,000"])
+            rows.append((f"{what}, 1,000,000 leases", f"{many:.0f} us CPU", "", f"{many / few:.2f} of 1,000 leases ({few:.0f} us)", verdict(many / few <= 1.2, 1.2)))
+        grown = resident(large.process.pid)
+        rows.append(("memory per 10,000 leases", f"{max(0, grown - before) / (MILLION / 10_000):.2f} MB", "", "leases stand on disk; the page cache is bounded", ""))
+        return rows
+    finally:
+        for kernel in (small, large):
+            if kernel.process and kernel.process.poll() is None:
+                kernel.stop()
+
+
+def cpu(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def resident(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         return int(re.search(r"VmRSS:\s+(\d+)", file.read()).group(1)) / 1024
@@ -69,12 +140,15 @@ def main():
     rows = []
     floor = subprocess.Popen([os.path.join(BUILD, "bench-floor")], stdout=subprocess.PIPE, text=True)
     floor_base = floor.stdout.readline().split()[-1]
-    rsa, fast = Kernel(config=config("rsa")), Kernel(config=config("ed25519"))
+    policies = roomy_policies()
+    rsa, fast = (Kernel(config=config(name), policies=policies) for name in ("rsa", "ed25519"))
     try:
         with rsa, fast:
             idle = resident(fast.process.pid)
             print("bench: taking seats for the heartbeats", flush=True)
             token, license, ids = tokens_and_sessions(fast, SESSIONS)
+            full_token = fast.member("full@example.com")
+            fast.want(200, "POST", "/api/v1/licenses/acquire", {"hardware_id": "holder"}, token=full_token)
             slow_token, _, _ = tokens_and_sessions(rsa, 8)
             listing = os.path.join(fast.data, "sessions.txt")
             with open(listing, "w", encoding="ascii") as file:
@@ -85,6 +159,8 @@ def main():
                 "heartbeat": lambda n: wrk("heartbeat.lua", fast.base, "/api/v1/licenses/heartbeat", SESSIONS=listing, TOKEN=token),
                 "validate": lambda n: wrk("validate.lua", fast.base, "/api/v1/licenses/validate", KEY=key),
                 "acquire (Ed25519)": lambda n: wrk("acquire.lua", fast.base, "/api/v1/licenses/acquire", TOKEN=token, RUN=f"f{n}"),
+                "acquire, refused": lambda n: wrk(
+                    "acquire.lua", fast.base, "/api/v1/licenses/acquire", refused=True, TOKEN=full_token, RUN=f"d{n}"),
                 "acquire (RSA-4096)": lambda n: wrk("acquire.lua", rsa.base, "/api/v1/licenses/acquire", TOKEN=slow_token, RUN=f"r{n}"),
             }
             seen = {name: [] for name in jobs}
@@ -105,6 +181,7 @@ def main():
     finally:
         floor.terminate()
         floor.wait()
+    rows.extend(scale(policies))
     rows.append(start_time())
     rows.extend(hook_calls())
     width = [max(len(str(r[i])) for r in rows) for i in range(5)]
