@@ -35,6 +35,10 @@ interop: ## the heavy peers: a browser through the pages, an API fuzzer
 	@Scripts/install.sh interop
 	@Scripts/interop.sh
 
+stress: build ## 200,000 operations of random schedules on seats, judged by what clients saw: STRESS_OPERATIONS, STRESS_SEED
+	@Scripts/install.sh stress
+	@CODITECT_BUILD=$(CURDIR)/$(BUILD) python3 Tests/Stress/stress.py
+
 bench: ## measure ours and its yardstick in one run, as ratios
 	@Scripts/install.sh bench
 	@Scripts/bench.sh
@@ -56,4 +60,4 @@ new-feature: ## a furnished room: make new-feature NAME=Projects
 clean: ## remove what was built; data stays
 	rm -rf .build .build-room .build-new-feature plugins/*/.build
 
-.PHONY: help run build plugins test room interop bench lint format check docs new-feature clean
+.PHONY: help run build plugins test room interop stress bench lint format check docs new-feature clean

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a job needs and this machine lacks, naming it first.  Usage: Scripts/install.sh run|test|interop|bench
+# Installs what a job needs and this machine lacks, naming it first.  Usage: Scripts/install.sh run|test|interop|stress|bench
 set -euo pipefail
 
 job=${1:-run}
@@ -7,9 +7,10 @@ run=(pkg-config git liblua5.4-dev libssl-dev libargon2-dev libsqlite3-dev)
 case "$job" in
     run) wanted=("${run[@]}") ;;
     test) wanted=("${run[@]}" openssl python3 python3-venv python3-cryptography faketime gcc) ;;
+    stress) wanted=("${run[@]}" python3 faketime) ;;
     interop) wanted=("${run[@]}" python3 python3-venv python3-cryptography chromium) ;;
     bench) wanted=("${run[@]}" python3 openssl wrk) ;;
-    *) echo "install: unknown job '$job': one of run, test, interop, bench" >&2; exit 64 ;;
+    *) echo "install: unknown job '$job': one of run, test, interop, stress, bench" >&2; exit 64 ;;
 esac
 
 if ! command -v swift >/dev/null 2>&1; then

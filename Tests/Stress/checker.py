@@ -30,8 +30,6 @@ EXPECTED = {
         (403, "license_suspended")},
     "release": {(200, None)}, "force": {(200, None)}, "list": {(200, None)},
 }
-# Under the request's own time-out it may still be under way when the client has given up.
-LONGEST_REQUEST = 30.0
 
 
 def check(ops):
@@ -42,9 +40,9 @@ def check(ops):
     begin["time"] = min(op.sent for op in world if op.op == World.BEGIN)
     for op in asked:
         if op.status == 503:  # it says that it does not know
-            op.status, op.answer, op.until = None, None, op.received + LONGEST_REQUEST
+            op.status, op.answer, op.until = None, None, None
         if op.is_lost:
-            settle(op, world)
+            settle(op, world, begin["longest_request"])
     keys = set()
     for op in sorted((op for op in asked if op.request.get("key")), key=lambda op: op.sent):
         op.again = op.request["key"] in keys
@@ -57,10 +55,10 @@ def check(ops):
     return sorted(found, key=lambda violation: violation.at)
 
 
-def settle(op, world):
-    """A dead server does nothing more: a lost request had its effect before that, or had none."""
+def settle(op, world, longest):
+    """A lost request may still be under way when its client has given up. A dead server does nothing more."""
     if op.until is None:
-        op.until = op.received + LONGEST_REQUEST
+        op.until = op.received + longest
         op.until += sum(o.received - o.sent for o in world if o.op == World.STOP and op.sent < o.received and o.sent < op.until)
     for other in world:
         if other.op == World.KILL and other.request["dead"] > op.sent:
@@ -202,7 +200,8 @@ class Checker:
     def end_told(self, op, start, end, text):
         told = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
         earliest, latest = self.wall.during(start, end)
-        if not earliest + self.ttl - 2 <= told <= latest + self.ttl + 1:
+        slack = self.begin["wall_slack"]
+        if not earliest + self.ttl - 2 - slack <= told <= latest + self.ttl + 1 + slack:
             self.blame("expires_at", f"expires_at is {text}: {told - earliest:.1f} s on, and a lease has {self.ttl} s", op)
 
     def heartbeat(self, op):
@@ -261,8 +260,11 @@ class Checker:
             self.blame("reason", f"ended by an operator, and told {op.error}", force, op)
 
     def unrevived(self, op, session):
-        """Late, within the window, nobody let in since, a seat surely free: it comes back."""
-        if session.dead_by < FOREVER or any(not end.is_lost or end.sent < op.received for end in session.ends) or not session.lives:
+        """Late, within the window, its seat surely free: it comes back."""
+        top = max((life.epoch for life in session.lives), default=0)
+        if any(end.sent < op.received for end in session.ends) or not top:
+            return
+        if any(life.epoch > top and life.entry_from < op.received for life in session.device.lives):
             return
         if self.limits.may_be_suspended(session.lives[0].entry_from, op.received):
             return
@@ -270,12 +272,13 @@ class Checker:
         if last is None or op.received > self.time.earliest_end(last, self.ttl + self.window):
             return
         since = self.time.earliest_end(last, self.ttl)
+        # Newcomers take seats that nobody lost first, then of those who are late the longest: only when all others are taken, this one.
+        entries = 0
         for device in self.lives.devices.values():
-            if any(life.entry_to >= since and life.entry_from <= op.received for life in device.lives):
-                return
-            if any(x.is_lost and x.until >= since and x.sent <= op.received for x in device.acquires):
-                return
-        if self.lives.possible(op.sent, op.received, but=session.device) < min(self.limits.seats.during(since, op.received)):
+            entries += device is not session.device and sum(1 for life in device.lives if life.entry_to >= since and life.entry_from <= op.received)
+            entries += sum(1 for x in device.acquires if x.is_lost and x.until >= since and x.sent <= op.received)
+        possible = self.lives.possible(since, op.received, but=session.device)
+        if possible + entries < min(self.limits.seats.during(since, op.received)):
             self.blame("not revived", "late by less than the window, its seat surely free, and refused", op)
 
     def release(self, op):

@@ -68,7 +68,7 @@ def read(path):
 class World:
     """The names under which things done to the server stand in a history. `client` is "world"; `sent` to `received` is when it took hold.
 
-    begin: {ttl, revive_window, longest_gap, wall, seats: {license: n}, overdraft, is_pulsed}
+    begin: {ttl, revive_window, longest_gap, longest_request, wall, wall_slack, seats: {license: n}, overdraft, is_pulsed}
     seats: {seats} · overdraft: {seats} · suspend · reinstate · step: {offset}, of the wall clock
     kill: {dead, spawned} · stop: {stopped, continued}
     """

@@ -188,8 +188,8 @@ class Lives:
                 dead(op.received, op)
         for op in session.beats:
             if op.status in (403, 409) and op.error in FINAL:
-                if op.error == "superseded" and (op.request.get("epoch") or top) < top:
-                    continue
+                if op.error == "superseded" and op.request.get("epoch") is not None:
+                    continue  # it may mean the epoch alone, as after a revival whose answer was lost
                 dead(op.received, op)
         for life in session.device.lives:
             if life.epoch > top and life.session != session.name:

@@ -4,11 +4,12 @@
 class Notebook:
     """What the clients of one licence know: the sessions that each device was told of, the newest last."""
 
-    def __init__(self, license, devices, seed):
+    def __init__(self, license, devices, seed, ttl):
         self.license = license
         self.devices = [f"{license}-device-{number:03}" for number in range(devices)]
         self.told = {device: [] for device in self.devices}
-        self.keys, self.counter, self.seed = [], 0, seed
+        self.keys, self.counter, self.seed, self.ttl = [], 0, seed, ttl
+        self.touched, self.asleep, self.over = {}, {}, set()
 
     def learn(self, op):
         if op.op == "acquire" and op.is_ok:
@@ -20,20 +21,34 @@ class Notebook:
                 if any(session == op.request["session_id"] for session, _ in told):
                     self._tell(device, op.request["session_id"], op.answer["epoch"])
 
+        if op.op in ("release", "force", "heartbeat") and (op.is_ok != (op.op == "heartbeat")) and not op.is_lost:
+            self.over.add(op.request["session_id"])
+
     def _tell(self, device, session, epoch):
-        told = self.told[device]
+        told = self.told.setdefault(device, [])
         if (session, epoch) in told:
             return
         told.append((session, epoch))
         told.sort(key=lambda pair: pair[1])
         del told[:-6]
 
-    def next(self, dice):
+    def _device(self, dice, now):
+        """One that is awake. Each falls asleep now and then, for less than a lease's life or for more, whatever the pace."""
+        awake = [device for device in self.devices if self.asleep.get(device, 0) <= now] or self.devices
+        device = dice.choice(awake)
+        idle = now - self.touched.get(device, now)
+        if dice.random() < min(0.5, idle / (0.8 * self.ttl)):
+            self.asleep[device] = now + dice.uniform(0.6, 2.2) * self.ttl
+        self.touched[device] = now
+        return device
+
+    def next(self, dice, now):
         """An operation and its request."""
-        device = dice.choice(self.devices)
-        told = self.told[device]
+        device = self._device(dice, now)
+        told = self.told.setdefault(device, [])
         roll = dice.random()
-        if roll < 0.40 or not told:
+        is_over = not told or (told[-1][0] in self.over and dice.random() < 0.7)
+        if roll < 0.40 or is_over:
             if roll < 0.02 and self.keys:
                 return "acquire", dict(dice.choice(self.keys))  # long after it was answered
             request = {"hardware_id": device}

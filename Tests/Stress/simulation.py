@@ -19,11 +19,12 @@ class Simulation:
         self.operations = operations
         self.seats = self.dice.randint(2, 4)
         self.model = Model(self.seats, fault=fault)
-        self.book = Notebook(LICENSE, self.seats + self.dice.randint(2, 4), seed)
+        self.book = Notebook(LICENSE, self.seats + self.dice.randint(2, 4), seed, self.model.ttl)
         self.ops, self.queue, self.order, self.in_flight = [], [], 0, set()
         self.asked, self.down_until, self.frozen_until, self.is_suspended, self.overdraft = 0, 0.0, 0.0, False, 0
         self.pace = self.dice.choice(PACES)
-        begin = {"ttl": 60, "revive_window": 20, "longest_gap": 5, "wall": WALL, "seats": {LICENSE: self.seats}, "overdraft": 0}
+        begin = {"ttl": 60, "revive_window": 20, "longest_gap": 5, "wall": WALL, "wall_slack": 0, "longest_request": 30,
+                 "seats": {LICENSE: self.seats}, "overdraft": 0}
         self.ops.append(World.mark(World.BEGIN, begin, 0.0, 0.0))
         for client in range(clients):
             self.at(self.dice.uniform(0, 2), self.think, client)
@@ -52,7 +53,7 @@ class Simulation:
         if moment < self.down_until:
             self.at(self.down_until + self.dice.uniform(0, 0.1), self.think, client, again)
             return
-        name, request = again or self.book.next(self.dice)
+        name, request = again or self.book.next(self.dice, moment)
         self.asked += 1
         op = Op(client, LICENSE, name, request, moment)
         self.in_flight.add(op)

@@ -1,0 +1,235 @@
+"""A real server whose clocks can be stepped, that can be killed and frozen, and the payment provider that speaks to it."""
+
+import glob
+import hashlib
+import hmac
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from datetime import datetime, timezone
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Interop"))
+from kernel import ROOT, Kernel  # noqa: E402
+from tiny_browser import Browser  # noqa: E402
+
+SECRET = "stress-" * 6
+TTL, WINDOW = 60, 20
+
+
+class Lost(Exception):
+    """The connection broke: what became of the request is not known."""
+
+
+class Wire:
+    """One keep-alive connection."""
+
+    def __init__(self, port, token):
+        self.port, self.token, self.socket, self.rest = port, token, None, b""
+
+    def close(self):
+        if self.socket is not None:
+            self.socket.close()
+        self.socket, self.rest = None, b""
+
+    def connect(self):
+        """Raises OSError where nobody listens."""
+        if self.socket is None:
+            self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=120)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def send(self, method, path, body=None, key=None):
+        data = b"" if body is None else json.dumps(body).encode()
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nAuthorization: Bearer {self.token}\r\n"
+        if body is not None:
+            head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n"
+        if key:
+            head += f"Idempotency-Key: {key}\r\n"
+        try:
+            self.socket.sendall(head.encode() + b"\r\n" + data)
+        except OSError as error:
+            self.close()
+            raise Lost from error
+
+    def receive(self):
+        """Status and body."""
+        try:
+            while b"\r\n\r\n" not in self.rest:
+                self._more()
+            head, _, self.rest = self.rest.partition(b"\r\n\r\n")
+            lines = head.decode("latin-1").split("\r\n")
+            fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+            length = int(fields["content-length"])
+            while len(self.rest) < length:
+                self._more()
+            body, self.rest = self.rest[:length], self.rest[length:]
+            if fields.get("connection", "").lower() == "close":
+                self.close()
+            return int(lines[0].split()[1]), json.loads(body)
+        except (OSError, ValueError) as error:
+            self.close()
+            raise Lost from error
+
+    def _more(self):
+        more = self.socket.recv(65_536)
+        if not more:
+            raise OSError("closed")
+        self.rest += more
+
+
+class House:
+    """The server over a folder of its own. `speed` 1: its wall clock can be stepped; higher: all its clocks run so many times faster."""
+
+    def __init__(self, speed=1):
+        self.speed = speed
+        self.folder = tempfile.mkdtemp(prefix="stress-")
+        self.policies = os.path.join(self.folder, "policies")
+        shutil.copytree(os.path.join(ROOT, "policies"), self.policies)
+        self.clock = os.path.join(self.folder, "clock")
+        self.offset = 0
+        self.first = time.monotonic()
+        # What waits for somebody waits in the server's time.
+        patience = 30 if speed == 1 else 600
+        self.gap = 5 if speed == 1 else max(5, int(1.5 * speed))
+        config = f"""
+            log: {{level: notice}}
+            http: {{limits_enabled: false, handler_timeout_seconds: {patience}, idle_timeout_seconds: 3600, header_timeout_seconds: 300,
+              body_timeout_seconds: 3600}}
+            licensing: {{free_tier: ""}}
+            seats: {{lease_ttl_seconds: {TTL}, revive_window_seconds: {WINDOW}, signature_algorithm: ed25519,
+              longest_tick_gap_seconds: {self.gap}}}
+            """
+        data = os.path.join(self.folder, "data")
+        os.mkdir(data)
+        self.kernel = Kernel(data=data, env={"SANDBOX_WEBHOOK_SECRET": SECRET}, config=config, policies=self.policies)
+
+    def now(self):
+        """Real seconds, as the server's clocks count them."""
+        return time.monotonic() * self.speed
+
+    def wall(self):
+        return time.time() + (self.speed - 1) * (time.monotonic() - self.first) + self.offset
+
+    def start(self):
+        if self.speed == 1:
+            self.step(self.offset)
+            self.kernel.wrapper = ["faketime", "-m", "--exclude-monotonic", "-f", "+0", "env", "-u", "FAKETIME",
+                                   f"FAKETIME_TIMESTAMP_FILE={self.clock}", "FAKETIME_NO_CACHE=1"]
+        else:
+            ahead = int((self.speed - 1) * (time.monotonic() - self.first)) + self.offset
+            self.kernel.wrapper = ["faketime", "-m", "-f", f"{ahead:+d} x{self.speed}"]
+        self.kernel.start()
+        return self
+
+    def step(self, offset):
+        """Puts the wall clock `offset` seconds beside the true time: at once, or where the clocks run faster at the next start."""
+        self.offset = offset
+        if self.speed == 1:
+            with open(self.clock + ".new", "w", encoding="ascii") as file:
+                file.write(f"{offset:+d}\n")
+            os.replace(self.clock + ".new", self.clock)
+
+    def freeze(self, seconds):
+        """Stops every thread of the server; answers since when and until when it surely did not run."""
+        pid = self.kernel.pid
+        os.kill(pid, signal.SIGSTOP)
+        while True:
+            with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
+                if file.read().rpartition(")")[2].split()[0] == "T":
+                    break
+        stopped = self.now()
+        time.sleep(seconds)
+        continued = self.now()
+        os.kill(pid, signal.SIGCONT)
+        return stopped, continued
+
+    def policy_overdraft(self, seats):
+        """Edits the policy and waits until the server says that it lives by it."""
+        path = os.path.join(self.policies, "init.lua")
+        lives = self._count("policies live")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            file.write(re.sub(r"overdraft_seats = \d+", f"overdraft_seats = {seats}", text))
+        os.replace(path + ".new", path)
+        self.kernel.until("the edited policy", lambda: self._count("policies live") > lives)
+
+    def _count(self, text):
+        with open(self.kernel.log, encoding="utf-8", errors="replace") as file:
+            return file.read().count(text)
+
+    def close(self, keep=False):
+        process = self.kernel.process
+        if process is not None and process.poll() is None:
+            self.kernel.kill()
+        for path in glob.glob(f"/dev/shm/*faketime_*_{process.pid}") if process is not None else []:
+            os.unlink(path)
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Customer:
+    """A tenant with one licence, and the provider's word on what it has bought."""
+
+    def __init__(self, house, name, seats, tier="team", quantity=None):
+        self.house, self.name, self.seats, self.quantity = house, name, seats, quantity or seats
+        kernel, address = house.kernel, f"{name}@example.com"
+        self.token = kernel.member(address)
+        self.license = kernel.paid_license(self.token, tier, self.quantity)["id"]
+        browser = Browser()
+        browser.open(kernel.want(200, "POST", "/api/v1/billing/portal", {}, token=self.token).json["url"])
+        self.subscription = next(f.value for form in browser.page.forms for f in form.fields if f.name == "subscription")
+        self.tier, self.begun, self.told, self.events = tier, house.wall() + 60, 0, 0
+
+    def event(self, status, quantity, is_stale=False):
+        """What the provider would send: each event is later than the one before, a stale one a little older than the last.
+
+        Each tells of a period of its own, as fewer units hold from the next period on.
+        """
+        if not is_stale:
+            self.told += 1
+        self.events += 1
+
+        def moment(at):
+            return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+        created = self.begun + self.told - (0.5 if is_stale else 0)
+        return json.dumps({
+            "id": f"evt_{self.name}_{self.events}", "type": "subscription.changed", "created": moment(created), "data": {
+                "id": self.subscription, "reference": None, "status": status, "price": None, "tier": self.tier, "interval": "month",
+                "quantity": quantity, "period_start": moment(created), "period_end": moment(created + 400 * 86_400),
+                "trial_end": None, "cancels_at": None, "ended_at": None}}).encode()
+
+    def deliver(self, body):
+        """As providers do: until it is taken."""
+        def probe():
+            at = int(self.house.wall())
+            seal = hmac.new(SECRET.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+            try:
+                answer = self.house.kernel.call("POST", "/webhooks/sandbox", raw=body, headers={"Sandbox-Signature": f"t={at},v1={seal}"})
+            except OSError:
+                return False
+            return answer.status == 200
+
+        self.house.kernel.until("a webhook to be taken", probe, 60)
+
+    def standing(self):
+        try:
+            found = next(x for x in self.house.kernel.licenses(self.token) if x["id"] == self.license)
+        except OSError:
+            return None
+        return found["status"], found["seats"]
+
+    def wait(self, status, seats):
+        wanted = ("active", "grace") if status == "active" else (status,)
+
+        def probe():
+            found = self.standing()
+            return found is not None and found[0] in wanted and found[1] == seats
+
+        self.house.kernel.until(f"the licence to be {status} with {seats} seats", probe, 60)
