@@ -95,7 +95,31 @@ class Checker:
             self.blame("two devices", f"a session of {session.device.name} was given to another device", op)
         for device in self.lives.devices.values():
             self.device(device)
+        self.receipts()
         return self.found
+
+    def receipts(self):
+        """Each act has a number of its own, and a later act a higher one."""
+        told = [op for op in self.ops if not op.is_lost and "receipt" in op.answer and id(op) not in self.lives.replayed]
+        told.sort(key=lambda op: op.answer["receipt"]["sequence"])
+        newest = None
+        for before, op in zip([None] + told, told):
+            receipt, start = op.answer["receipt"], self.lives.from_(op)
+            if before is not None and before.answer["receipt"]["sequence"] == receipt["sequence"]:
+                self.blame("receipt", "two receipts have one number", before, op)
+            if newest is not None and self.lives.from_(newest) > op.received:
+                self.blame("receipt", "the receipt of a later act has a lower number", newest, op)
+            if newest is None or start > self.lives.from_(newest):
+                newest = op
+            if op.is_ok and (receipt["epoch"] != op.answer.get("epoch", receipt["epoch"]) or receipt["session_id"] not in (
+                    op.answer.get("session_id"), op.request.get("session_id"))):
+                self.blame("receipt", "the receipt tells of another lease", op)
+        numbers = {op.answer["receipt"]["sequence"] for op in told}
+        missing = len(numbers) and max(numbers) - min(numbers) + 1 - len(numbers)
+        # Acts whose answers were lost have the missing ones, and refusals of a suspended licence may.
+        unheard = sum(1 for op in self.ops if "receipt" not in (op.answer or {}) and (op.is_lost or op.status == 403))
+        if missing > unheard:
+            self.blame("receipt", f"{missing} numbers are missing, and only {unheard} acts went unheard", told[-1])
 
     # Lives.
 

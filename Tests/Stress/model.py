@@ -52,6 +52,9 @@ FAULTS = {
     "seats_total_lies": "tells seats and overdraft as the licence's seats",
     "list_omits": "leaves the oldest lease out of the list",
     "list_shows_dead": "lists what was released",
+    "receipts_numbered_anew": "begins the numbers of receipts at 1 after a restart",
+    "receipts_skip_numbers": "leaves a number out now and then",
+    "receipt_of_another": "gives a repeated acquire the receipt of the act before",
 }
 
 
@@ -70,7 +73,7 @@ class Model:
         self.ended, self.epochs, self.keys, self.sessions, self.counter = {}, {}, {}, {}, 0
         self.freed = self.leaked = 0
         self.reading, self.at, self.written, self.offset = 0.0, 0.0, 0.0, 0.0
-        self.undo = []
+        self.undo, self.receipts, self.receipt = [], 0, None
 
     def is_(self, fault):
         return self.fault == fault
@@ -111,6 +114,8 @@ class Model:
                     self.rows = {device: self.copy(lease) for device, lease in rows.items()}
                     break
         self.undo = []
+        if self.is_("receipts_numbered_anew"):
+            self.receipts = 0
 
     @staticmethod
     def copy(lease):
@@ -219,15 +224,23 @@ class Model:
             if live >= self.allowed():
                 ends = [x.ends - now for x in self.rows.values() if x.ends > now]
                 wait = max(1, min(self.ttl, int(min(ends, default=self.ttl) + 1)))
-                return 429, {"error": "no_seats_available", "retry_after": wait, **self.figures(live)}
+                refusal = {"error": "no_seats_available", "retry_after": wait, **self.figures(live)}
+                return 429, dict(refusal, receipt=self.signed("refused", None, None))
             lease = self.begin(device, now)
             live += 1
         ends = lease.ends + (self.ttl / 2 if self.is_("expires_at_lies") else 0)
         answer = {"license_id": "one", "session_id": lease.session, "epoch": lease.epoch, "heartbeat_interval": self.ttl * 5 // 6,
                   "expires_at": self.wall(ends, now, moment), **self.figures(live)}
+        if not (is_own and self.is_("receipt_of_another") and self.receipt):
+            self.receipt = self.signed("repeated" if is_own else "granted", lease.session, lease.epoch)
+        answer["receipt"] = self.receipt
         if key:
             self.keys[key] = answer
         return 200, dict(answer)
+
+    def signed(self, act, session, epoch):
+        self.receipts += 2 if self.is_("receipts_skip_numbers") and self.receipts % 7 == 0 else 1
+        return {"sequence": self.receipts, "act": act, "session_id": session, "epoch": epoch}
 
     def figures(self, live):
         return {"seats_used": live + (1 if self.is_("seats_used_lies") else 0),

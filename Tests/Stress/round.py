@@ -14,7 +14,9 @@ CUSTOMERS, CLIENTS = 6, 4  # clients of each customer
 
 
 class Round:
-    def __init__(self, seed, operations, speed):
+    """`secret`: seats lent by policy without telling the history, so that the checker has something to find."""
+
+    def __init__(self, seed, operations, speed, secret=0):
         self.seed, self.operations, self.speed = seed, operations, speed
         self.dice = random.Random(f"world {seed}")
         self.house = House(speed).start()
@@ -32,6 +34,10 @@ class Round:
             "seats": {customer.license: customer.seats for customer in self.customers}, "seed": seed, "speed": speed}
         now = self.house.now()
         self.ops.append(World.mark(World.BEGIN, begin, now, now))
+        if secret:
+            self.house.edit_overdraft(secret)
+            self.house.kernel.kill()
+            self.house.start()
 
     def run(self):
         clients = [threading.Thread(target=self.client, args=(n,), daemon=True) for n in range(CUSTOMERS * CLIENTS)]
@@ -78,7 +84,11 @@ class Round:
             pass
         op.received = self.house.now()
         if op.answer is not None:
+            receipt = op.answer.get("receipt")
             op.answer = {field: value for field, value in op.answer.items() if field not in NOISE}
+            if receipt:
+                told = receipt["document"]
+                op.answer["receipt"] = {field: told[field] for field in ("sequence", "act", "session_id", "epoch")}
             if "sessions" in op.answer:
                 rows = op.answer["sessions"]
                 op.answer = {"sessions": [{field: row[field] for field in ("session_id", "epoch", "hostname")} for row in rows]}
@@ -132,24 +142,23 @@ class Round:
     def disturb(self):
         weights = {self.kill: 3, self.stop: 3, self.step: 2, self.change_seats: 5, self.lend: 2, self.suspend: 2}
         try:
-            while not self.done.wait(self.dice.uniform(0.2, 4.0)):
+            while not self.done.wait(self.dice.uniform(0.1, 2.0)):
                 self.dice.choices(list(weights), list(weights.values()))[0]()
         except (Exception, SystemExit) as error:  # the round must end, and say why
             self.faults.append(f"{type(error).__name__}: {error}")
             self.done.set()
 
-    def kill(self, offset=None):
+    def kill(self, between=None):
+        """`between`: what is done while nobody listens."""
         dice, house, sent = self.dice, self.house, self.house.now()
         house.kernel.kill()
         dead = house.now()
         time.sleep(dice.choice([0.0, 0.0, 0.3, 3.0]) * dice.random())
-        if offset is not None:
-            house.step(offset)
+        if between:
+            between()
         spawned = house.now()
         house.start()
         self.mark(World.KILL, {"dead": dead, "spawned": spawned}, sent)
-        if offset is not None:
-            self.mark(World.STEP, {"offset": offset}, sent)
 
     def stop(self):
         seconds = self.dice.choice([0.5, 2.0, 8.0] if self.speed == 1 else [0.1, 1.0, 2.5, 5.0, 10.0])
@@ -162,9 +171,9 @@ class Round:
     def step(self):
         offset, sent = self.dice.randint(-36_000, 36_000), self.house.now()
         if self.speed > 1:
-            self.kill(offset)
-            return
-        self.house.step(offset)
+            self.kill(lambda: self.house.step(offset))
+        else:
+            self.house.step(offset)
         self.mark(World.STEP, {"offset": offset}, sent)
 
     def tell(self, customer, status, seats, stale):
@@ -177,7 +186,13 @@ class Round:
             customer.deliver(body)
         elif roll < 0.6:
             customer.deliver(customer.event(*stale, is_stale=True))
-        customer.wait("suspended" if status == "paused" else "active", seats)
+        wanted = "suspended" if status == "paused" else "active"
+        if self.speed > 1:
+            try:
+                customer.wait(wanted, seats, 5)
+            except AssertionError:
+                self.kill()  # the job waits for a timer that does not fire
+        customer.wait(wanted, seats)
 
     def change_seats(self):
         customer, sent = self.dice.choice(self.customers), self.house.now()
@@ -188,7 +203,10 @@ class Round:
     def lend(self):
         sent = self.house.now()
         self.lent = self.dice.randint(1, 2) if self.lent == 0 else 0
-        self.house.policy_overdraft(self.lent)
+        if self.speed > 1:
+            self.kill(lambda: self.house.edit_overdraft(self.lent))
+        else:
+            self.house.lend(self.lent)
         self.mark(World.OVERDRAFT, {"seats": self.lent}, sent)
 
     def suspend(self):

@@ -53,6 +53,19 @@ def play(seed, operations, speed, tell):
     tell(name, "; ".join(faults) or None)
 
 
+def find_secret(seed, tell):
+    """The way from the wire to the verdict works: policy lends a seat that nobody was told of, and the checker finds it."""
+    print("stress: with a secret overdraft", flush=True)
+    round = Round(seed, 1_500, SPEEDS[0], secret=1)
+    try:
+        round.disturb = lambda: None
+        round.run()
+    finally:
+        round.house.close()
+    found = sorted({violation.rule for violation in check(round.ops)})
+    tell("a secret overdraft is found", None if "over-grant" in found else f"found only {found}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--operations", type=int, default=int(os.environ.get("STRESS_OPERATIONS", "200000")))
@@ -73,6 +86,7 @@ def main():
             print(f"stress: passed {name}", flush=True)
 
     crowd.run(options.seed, options.crowds, tell)
+    find_secret(options.seed, tell)
     left, number = options.operations, 0
     while left > 0:
         operations = min(left, options.rounds_of)
