@@ -1,6 +1,9 @@
 """One server from its first start to the last count of its seats: clients who ask, and a world that gets in their way."""
 
+import glob
+import os
 import random
+import shutil
 import threading
 import time
 
@@ -14,9 +17,10 @@ CUSTOMERS, CLIENTS = 6, 4  # clients of each customer
 
 
 class Round:
-    """`secret`: seats lent by policy without telling the history, so that the checker has something to find."""
+    """`secret`: what is done without telling the history, so that the checker has something to find: "overdraft" or "oblivion"."""
 
-    def __init__(self, seed, operations, speed, secret=0):
+    def __init__(self, seed, operations, speed, secret=None):
+        self.secret = secret
         self.seed, self.operations, self.speed = seed, operations, speed
         self.dice = random.Random(f"world {seed}")
         self.house = House(speed).start()
@@ -34,8 +38,8 @@ class Round:
             "seats": {customer.license: customer.seats for customer in self.customers}, "seed": seed, "speed": speed}
         now = self.house.now()
         self.ops.append(World.mark(World.BEGIN, begin, now, now))
-        if secret:
-            self.house.edit_overdraft(secret)
+        if secret == "overdraft":
+            self.house.edit_overdraft(1)
             self.house.kernel.kill()
             self.house.start()
 
@@ -142,6 +146,8 @@ class Round:
     def disturb(self):
         weights = {self.kill: 3, self.stop: 3, self.step: 2, self.change_seats: 5, self.lend: 2, self.suspend: 2}
         try:
+            if self.secret:
+                return self.forget() if self.secret == "oblivion" else None
             while not self.done.wait(self.dice.uniform(0.1, 2.0)):
                 self.dice.choices(list(weights), list(weights.values()))[0]()
         except (Exception, SystemExit) as error:  # the round must end, and say why
@@ -159,6 +165,22 @@ class Round:
         spawned = house.now()
         house.start()
         self.mark(World.KILL, {"dead": dead, "spawned": spawned}, sent)
+
+    def forget(self):
+        """A disk that loses what was written to it: the database of one restart comes back at the next."""
+        data = os.path.join(self.house.folder, "data")
+        kept = data + ".kept"
+        self.done.wait(0.5)
+        self.kill(lambda: shutil.copytree(data, kept))
+        self.done.wait(1.0)
+        self.kill(lambda: self.restore(data, kept))
+
+    @staticmethod
+    def restore(data, kept):
+        for path in glob.glob(os.path.join(data, "*.db*")):
+            os.unlink(path)
+        for path in glob.glob(os.path.join(kept, "*.db*")):
+            shutil.copy(path, data)
 
     def stop(self):
         seconds = self.dice.choice([0.5, 2.0, 8.0] if self.speed == 1 else [0.1, 1.0, 2.5, 5.0, 10.0])
