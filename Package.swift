@@ -115,6 +115,8 @@ let entries: [Entry] = [
     floor("PlatformTesting", on: ["Composition", "RoomTesting", "HTTPEdge", "Vocabulary"]),
     program("coditectd", on: ["Composition"], products: [arguments]),
     floor("LicenseClient", on: ["Vocabulary", "Signing", "LicenseFormat"]),
+    c("CLicenseClient", on: []),
+    floor("LicenseClientC", on: ["LicenseClient", "CLicenseClient"]),
     program("coditect", on: ["Vocabulary", "Signing", "LicenseFormat", "LicenseClient"], products: [arguments]),
     program("bench-floor", on: [], products: [.product(name: "Hummingbird", package: "hummingbird"), logging], path: "Benchmarks/Floor"),
 
@@ -202,7 +204,8 @@ let named: Set<String> = Set(
 let package = Package(
     name: "coditect",
     products: chosen.filter { $0.kind == .program }.map { .executable(name: $0.name, targets: [$0.name]) }
-        + chosen.filter { $0.name == "LicenseClient" }.map { .library(name: $0.name, targets: [$0.name]) },
+        + chosen.filter { $0.name == "LicenseClient" }.map { .library(name: $0.name, targets: [$0.name]) }
+        + chosen.filter { $0.name == "LicenseClientC" }.map { .library(name: "coditect-client", type: .dynamic, targets: [$0.name]) },
     dependencies: packages.filter { named.contains($0.name) }.map(\.dependency),
     targets: chosen.map(target)
 )

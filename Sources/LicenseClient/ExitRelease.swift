@@ -8,9 +8,11 @@ nonisolated(unsafe) private var signalPipe: Int32 = -1
 /// Gives every seat of this process back when it ends: by itself, or by a signal that nobody else handles.
 final class ExitRelease: Sendable {
     static let shared = ExitRelease()
+    private static let threadName = "seat-exit"
     private static let signals: [Int32] = [SIGTERM, SIGINT, SIGHUP]
     private let keepers = Mutex<[ObjectIdentifier: SeatKeeper]>([:])
     private let isPrepared = Mutex(false)
+    private let isEnding = Mutex(false)
 
     func add(_ keeper: SeatKeeper) {
         keepers.withLock { $0[ObjectIdentifier(keeper)] = keeper }
@@ -19,12 +21,23 @@ final class ExitRelease: Sendable {
             return !prepared
         }
         guard isFirst else { return }
-        atexit { ExitRelease.shared.releaseAll() }
+        atexit {
+            ExitRelease.shared.waitForTheEnd()
+            ExitRelease.shared.releaseAll()
+        }
         listen()
     }
     func remove(_ keeper: SeatKeeper) { keepers.withLock { $0[ObjectIdentifier(keeper)] = nil } }
 
-    func releaseAll() {
+    /// While a signal ends the process, whoever would end it too waits: the seats are being given back, and the parent is to see
+    /// the signal.
+    func waitForTheEnd() {
+        // The thread that gives them back may let go of the last reference to one.
+        guard Thread.current.name != Self.threadName else { return }
+        while isEnding.withLock({ $0 }) { pause() }
+    }
+
+    private func releaseAll() {
         let open = keepers.withLock { keepers in
             defer { keepers = [:] }
             return Array(keepers.values)
@@ -55,12 +68,13 @@ final class ExitRelease: Sendable {
         let thread = Thread { [self] in
             var byte: UInt8 = 0
             while read(reading, &byte, 1) != 1 {}
+            isEnding.withLock { $0 = true }
             releaseAll()
             // The process ends as if nobody had listened, so that its parent sees the signal.
             signal(Int32(byte), SIG_DFL)
             kill(getpid(), Int32(byte))
         }
-        thread.name = "seat-exit"
+        thread.name = Self.threadName
         thread.start()
     }
 }

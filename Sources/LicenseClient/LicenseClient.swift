@@ -224,6 +224,7 @@ public final class Seat: Sendable {
 
     /// Gives the seat back, if no other process of this device holds it too. Waits for the server, some seconds at most; harmless to repeat.
     public func release() {
+        ExitRelease.shared.waitForTheEnd()
         ExitRelease.shared.remove(keeper)
         keeper.release()
     }

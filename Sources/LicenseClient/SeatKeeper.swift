@@ -36,6 +36,7 @@ final class SeatKeeper: Sendable {
     private let standing: Mutex<Standing>
     private let tell: @Sendable (SeatNotice) -> Void
     private let signal = DispatchSemaphore(value: 0)
+    private let releasing = NSLock()
 
     init(_ request: Request, rules: SeatMachine.Rules, around: Surroundings, tell: @escaping @Sendable (SeatNotice) -> Void) {
         self.request = request
@@ -76,8 +77,13 @@ final class SeatKeeper: Sendable {
         thread.start()
     }
 
+    /// Done when it returns, whoever else releases at the same time.
     func release() {
+        releasing.lock()
+        defer { releasing.unlock() }
         drive(.release)
+        // Where there was nothing to give back.
+        around.holders.leave()
         signal.signal()
     }
 

@@ -24,6 +24,7 @@ struct ImportGraphTests {
         "Signing": ["Vocabulary", "COpenSSL", "Store"],
         "LicenseFormat": ["Vocabulary", "Signing", "COpenSSL"],
         "LicenseClient": ["Vocabulary", "Signing", "LicenseFormat"],
+        "LicenseClientC": ["LicenseClient", "CLicenseClient"],
         "HTTPEdge": ["Vocabulary", "KeyValue", "Signing"],
         "PolicyHost": ["Vocabulary", "HookEngine", "LuaShim"],
         "PluginHost": ["Vocabulary", "HookEngine", "PluginKit", "PluginNote"],
