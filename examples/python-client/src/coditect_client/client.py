@@ -1,0 +1,294 @@
+"""Takes seats and keeps them: carries out what the machine decides."""
+
+from __future__ import annotations
+
+import atexit
+import platform as machine_platform
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+import uuid
+from datetime import datetime, timezone
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Callable, Dict, List, Optional, Type, Union
+
+from .errors import SILENCE, LicenseError, refusal
+from .machine import Action, Event, Lease, Notice, SeatMachine
+from .offline import Activation, OfflineLicense, moment
+from .platform import Caller, Platform, Transport, system_transport
+from .state import Folder, Holders, hardware_id, monotonic, standard_folder
+
+
+class Client:
+    """Takes floating seats for an application.
+
+    `token`: an access token, or what answers one; else whoever ran `coditect login`. `license`: only seats of this licence.
+    `device`: a name instead of the hardware id. `log`: told what happens, one notice at a time. `release_at_exit`: seats are given
+    back when the process ends, and on SIGTERM and SIGHUP where the application has no handler of its own.
+    """
+
+    def __init__(
+        self, server: str, application: str, version: str = "1", *, token: Union[str, Callable[[], str], None] = None,
+        license: Optional[str] = None, device: Optional[str] = None, folder: Optional[Path] = None,
+        log: Callable[[Notice], None] = lambda notice: None, release_at_exit: bool = True, transport: Transport = system_transport,
+    ):
+        self.platform = Platform(server, transport, f"{application}/{version}")
+        self.folder = Folder(folder or standard_folder())
+        self.hardware_id = hardware_id(device, self.folder)
+        given = token
+        self._token: Optional[Callable[[], str]] = (lambda: given) if isinstance(given, str) else given
+        self.activation = Activation(self.platform, self.folder)
+        self._application, self._license, self._log, self._at_exit = f"{application} {version}"[:64], license, log, release_at_exit
+
+    def acquire(self, wait: float = 0.0) -> "Seat":
+        """Takes a seat, waiting for a free one for `wait` seconds, or goes on under the signed file of this device."""
+        seat = self._seat(wait)
+        seat._drive(Event("start"))
+        while seat._machine.state not in ("held", "offline", "ended"):
+            pause = (seat._wake or 0.0) - monotonic()
+            if pause > 0:
+                time.sleep(min(pause, 10.0))
+            if seat._wake is not None and seat._wake <= monotonic():
+                seat._drive(Event("due"))
+        if seat._machine.state == "ended":
+            assert seat._machine.error is not None
+            raise seat._machine.error
+        seat._start()
+        if self._at_exit:
+            _ExitRelease.add(seat)
+        return seat
+
+    def offline_license(self) -> OfflineLicense:
+        """The signed file of this device, if it holds now. Asks nobody."""
+        return self.activation.judge(self.hardware_id, time.time())
+
+    def _seat(self, wait: float = 0.0) -> "Seat":
+        held = self.folder.read(Activation.FILE) or {}
+        ours = held.get("server") == self.platform.name
+        license = self._license or (held.get("license_id") if ours else None)
+        body: Dict[str, Any] = {
+            "hardware_id": self.hardware_id, "hostname": socket.gethostname()[:255], "os": machine_platform.system().lower()[:64] or "other",
+            "version": self._application,
+        }
+        if license:
+            body["license_id"] = license
+        return Seat(
+            Caller(self.platform, self.folder, self._token), self.activation, self.hardware_id, body,
+            Holders(self.folder.inner(Holders.name(self.platform.name, self.hardware_id, license))), self._log,
+            monotonic() + wait if wait > 0 else None)
+
+
+class Seat:
+    """A seat that is kept until it is released. Leaving a `with` releases it."""
+
+    def __init__(
+        self, caller: Caller, activation: Activation, hardware: str, body: Dict[str, Any], holders: Holders,
+        tell: Callable[[Notice], None], waits_until: Optional[float],
+    ):
+        self._caller, self._activation, self._hardware, self._body, self._holders = caller, activation, hardware, body, holders
+        self._tell = tell
+        self._machine = SeatMachine(waits_until)
+        # Entered again by a handler of signals, which may come while the machine thinks.
+        self._lock = threading.RLock()
+        self._wake: Optional[float] = None
+        self._key = ""
+        self._signal = threading.Event()
+        self._owed: Optional[Lease] = None
+        self._file_asked = 0.0
+
+    @property
+    def state(self) -> str:
+        """held, unsure (the server does not answer at the moment), offline (the signed file stands in), lost, released."""
+        machine = self._machine
+        if machine.state == "judging":
+            return "lost" if machine.was_lost else "unsure"
+        return {"asking": "unsure", "new": "unsure", "waiting": "unsure", "ended": "lost"}.get(machine.state, machine.state)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the application may go on."""
+        return self.state in ("held", "unsure", "offline")
+
+    @property
+    def error(self) -> Optional[LicenseError]:
+        """Why the seat is lost."""
+        return self._machine.error if self.state == "lost" else None
+
+    @property
+    def session_id(self) -> Optional[str]:
+        return self._machine.lease.session if self._machine.lease and self.state in ("held", "unsure") else None
+
+    def release(self) -> None:
+        """Gives the seat back, if no other process of this device holds it too. Harmless to repeat."""
+        self._drive(Event("release"))
+        if self._owed:  # a release that a signal broke off
+            self._give_back(self._owed)
+        self._holders.leave()  # where there was nothing to give back
+        self._signal.set()
+        _ExitRelease.remove(self)
+
+    def __enter__(self) -> "Seat":
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        self.release()
+
+    # Carrying out
+
+    def _start(self) -> None:
+        threading.Thread(target=self._keep, name="seat", daemon=True).start()
+
+    def _keep(self) -> None:
+        while self._machine.state != "released":
+            # In slices, because a wait's time stands still while the machine sleeps.
+            pause = min(max((self._wake if self._wake is not None else monotonic() + 3600) - monotonic(), 0.0), 10.0)
+            if pause > 0:
+                self._signal.wait(pause)
+            if self._wake is not None and self._wake <= monotonic():
+                self._drive(Event("due"))
+            self._refresh_file()
+
+    def _drive(self, first: Event) -> None:
+        events = [first]
+        while events:
+            event = events.pop(0)
+            with self._lock:
+                self._wake = None
+                actions = self._machine.handle(event, monotonic(), random.random())
+            for action in actions:
+                following = self._perform(action)
+                if following:
+                    events.append(following)
+
+    def _perform(self, action: Action) -> Optional[Event]:
+        kind = action[0]
+        if kind == "acquire":
+            if not action[1]:
+                self._key = str(uuid.uuid4())
+            return self._outcome(lambda: self._acquire(action[2]))
+        if kind == "beat":
+            return self._outcome(lambda: self._beat(action[1], action[2]))
+        if kind == "judge":
+            try:
+                file = self._activation.judge(self._hardware, time.time())
+                return Event("file_holds", until=moment(file.offline_until))
+            except LicenseError as error:
+                return Event("file_refused", error=error)
+        if kind == "give_back":
+            self._give_back(action[1])
+        elif kind == "wake":
+            self._wake = action[1]
+        elif kind == "tell":
+            self._tell(action[1])
+        return None
+
+    @staticmethod
+    def _outcome(body: Callable[[], Event]) -> Event:
+        try:
+            return body()
+        except LicenseError as error:
+            return Event("unanswered" if error.code in SILENCE else "refused", error=error)
+
+    def _acquire(self, patience: float) -> Event:
+        with self._holders.folder.locked("lease"):
+            asked = monotonic()
+            answer = self._caller.post("/api/v1/licenses/acquire", self._body, self._key, patience)
+            if not answer.ok:
+                raise refusal(answer.status, answer.body, self._caller.platform.name)
+            try:
+                body = answer.body
+                end = datetime.fromisoformat(body["expires_at"].rstrip("Z")).replace(tzinfo=timezone.utc).timestamp()
+                # Measured by the server's own clock, so that this device's need not be right.
+                term = min(end - (answer.date if answer.date is not None else time.time()), 86_400.0)
+                lease = Lease(
+                    body["session_id"], body["license_id"], body.get("epoch", 0), asked + term,
+                    float(min(max(body.get("heartbeat_interval", 300), 1), 86_400)), body.get("seats_used", 0), body.get("seats_total", 0))
+            except (KeyError, TypeError, ValueError):
+                raise LicenseError("bad_answer", "the server's answer is not a seat") from None
+            if lease.end > monotonic():
+                self._holders.enter()
+                self._holders.share(lease, monotonic())
+            return Event("granted", lease)
+
+    def _beat(self, lease: Lease, patience: float) -> Event:
+        now = monotonic()
+        found = self._holders.shared()
+        # Another process of this device sends heartbeats for all, or had to take a new lease.
+        if found and found[0].end > now + found[0].interval / 10:
+            fresh = now - found[1] < found[0].interval / 2 and found[0].end > lease.end
+            if found[0].session != lease.session or fresh:
+                return Event("adopted", found[0])
+        answer = self._caller.post("/api/v1/licenses/heartbeat", {"session_id": lease.session}, None, patience)
+        if not answer.ok:
+            raise refusal(answer.status, answer.body, self._caller.platform.name)
+        body = answer.body if isinstance(answer.body, dict) else {}
+        end, epoch = now + min(max(body.get("expires_in", lease.interval), 1), 86_400), body.get("epoch", lease.epoch)
+        if self._machine.state != "released":
+            with self._holders.folder.locked("lease"):
+                self._holders.share(Lease(lease.session, lease.license, epoch, end, lease.interval, lease.used, lease.total), now)
+        return Event("beaten", end=end, epoch=epoch, resurrected=bool(body.get("resurrected")))
+
+    def _give_back(self, lease: Lease) -> None:
+        """The last holder of this device gives the lease back. Failing to is harmless: it ends by itself."""
+        self._owed = lease
+        try:
+            with self._holders.folder.locked("lease"):
+                if self._holders.others() == 0:
+                    found = self._holders.shared()
+                    body = {"session_id": found[0].session if found else lease.session}
+                    self._holders.folder.remove("lease.json")
+                    try:
+                        self._caller.post("/api/v1/licenses/release", body, None, 5.0)
+                    except LicenseError:
+                        self._caller.post("/api/v1/licenses/release", body, None, 2.0)
+        except LicenseError:
+            pass
+        self._holders.leave()
+        self._owed = None
+
+    def _refresh_file(self) -> None:
+        if self._machine.state != "held" or monotonic() - self._file_asked < 3600:
+            return
+        self._file_asked = monotonic()
+        try:
+            self._activation.refresh(time.time())
+        except (LicenseError, KeyError, TypeError):
+            pass
+
+
+class _ExitRelease:
+    """Gives every seat of this process back when it ends."""
+
+    _seats: List[Seat] = []
+    _ready = False
+
+    @classmethod
+    def add(cls, seat: Seat) -> None:
+        cls._seats.append(seat)
+        if cls._ready:
+            return
+        cls._ready = True
+        atexit.register(cls.release_all)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) == signal.SIG_DFL:
+                    signal.signal(number, cls._end)
+
+    @classmethod
+    def remove(cls, seat: Seat) -> None:
+        if seat in cls._seats:
+            cls._seats.remove(seat)
+
+    @classmethod
+    def release_all(cls) -> None:
+        for seat in list(cls._seats):
+            seat.release()
+
+    @staticmethod
+    def _end(number: int, _: Optional[FrameType]) -> None:
+        # Unwinds like sys.exit anywhere: `with` and `finally` run, then the exit releases what is left.
+        sys.exit(128 + number)
