@@ -44,10 +44,10 @@ bench: ## measure ours and its yardstick in one run, as ratios
 	@Scripts/bench.sh
 
 lint: ## swift format lint --strict
-	swift format lint --strict --recursive --parallel Package.swift Sources Tests plugins Benchmarks
+	swift format lint --strict --recursive --parallel Package.swift Sources Tests plugins examples Benchmarks
 
 format: ## rewrite to the house style
-	swift format --in-place --recursive --parallel Package.swift Sources Tests plugins Benchmarks
+	swift format --in-place --recursive --parallel Package.swift Sources Tests plugins examples Benchmarks
 
 check: lint test ## what CI runs, without the heavy peers
 
