@@ -27,7 +27,6 @@ if [ ${#failed[@]} -eq 0 ]; then
     step "kill -9 at every step" python3 Tests/Interop/test_crash.py
     step "clients of seats, killed and cut off" python3 Tests/Interop/test_seat_clients.py
     step "a new room" Scripts/test-new-feature.sh
-    step "clients of seats, killed, stopped and cut off" python3 Tests/Interop/test_seat_clients.py
     step "the Python client" /usr/bin/python3 examples/python-client/tests/test_client.py
     step "the clients in examples" python3 Tests/Interop/test_examples.py
     step "the README's tour" python3 Tests/Interop/tour.py README.md

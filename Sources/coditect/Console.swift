@@ -22,20 +22,31 @@ enum Console {
         return readLine(strippingNewline: true)
     }
 
-    /// Reads a line without showing it, where standard input is a terminal.
+    /// Reads a line without showing it, where standard input is a terminal. Who breaks it off gets the terminal back as it was.
     static func askSecret(_ question: String) -> String? {
         var before = termios()
         guard isatty(STDIN_FILENO) == 1, tcgetattr(STDIN_FILENO, &before) == 0 else { return ask(question) }
+        shownTerminal = before
+        let restore: @convention(c) (Int32) -> Void = { number in
+            tcsetattr(STDIN_FILENO, TCSAFLUSH, &shownTerminal)
+            signal(number, SIG_DFL)
+            raise(number)
+        }
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] { signal(number, restore) }
         var silent = before
         silent.c_lflag &= ~tcflag_t(ECHO)
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent)
         defer {
             tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
+            for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] { signal(number, SIG_DFL) }
             FileHandle.standardError.write(Data("\n".utf8))
         }
         return ask(question)
     }
 }
+
+// written before the handlers that read it are installed, and by one thread
+nonisolated(unsafe) private var shownTerminal = termios()
 
 /// How output looks: colour and signs on a terminal only, and never where NO_COLOR asks for none (no-color.org).
 struct Look: Sendable {

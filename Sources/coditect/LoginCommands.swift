@@ -16,6 +16,8 @@ struct Login: ParsableCommand {
         try output.reporting {
             let folder = StateFolder.standard()
             let platform = try platform(options.server, folder)
+            // Standard input has the password; its first line is no mail address.
+            if passwordStdin && email == nil { throw Failure(.usage, "usage", "--password-stdin needs --email") }
             guard let email = email ?? Console.ask("Mail address"), !email.isEmpty else {
                 throw Failure(.usage, "usage", "a mail address is needed")
             }

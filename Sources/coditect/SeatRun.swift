@@ -6,7 +6,7 @@ import Vocabulary
 
 /// What happens to a command whose seat is lost.
 enum OnLoss: String, Codable, ExpressibleByArgument, CaseIterable {
-    /// A warning; the command is asked to end when the last term of its lease is over.
+    /// A warning; the command is asked to end when the last term of its lease is over, and never before it had time to save.
     case grace
     /// The command is asked to end at once.
     case stop
@@ -24,7 +24,7 @@ struct SeatRun: ParsableCommand {
 
             When the server does not answer, the seat is kept to the end of its lease. Then the signed file of this device stands in \
             for 72 hours (see `coditect activate`). When the seat is lost all the same, --on-loss says what happens to the command:
-              grace     a warning; SIGTERM when the last term of the lease is over (the default)
+              grace     a warning; SIGTERM at the end of the lease's last term, --grace-seconds from now at the earliest (the default)
               stop      SIGTERM at once
               continue  a warning, no more
             A command that was ended for want of a seat makes this one end with 75.
@@ -34,6 +34,7 @@ struct SeatRun: ParsableCommand {
     @Option(help: "The licence's id; else the project's, else that of this device's activation, else the oldest with a free seat.")
     var license: String?
     @Option(help: "What happens to the command when its seat is lost: grace, stop or continue.") var onLoss: OnLoss?
+    @Option(help: "The least time that grace gives a command to save its work.") var graceSeconds = 60
     @Flag(help: "Wait for a free seat, as long as it takes.") var wait = false
     @Option(help: "Wait for a free seat, for so many seconds at most.") var waitSeconds: Int?
     @OptionGroup var output: OutputOptions
@@ -41,6 +42,7 @@ struct SeatRun: ParsableCommand {
 
     func validate() throws {
         if command.isEmpty { throw ValidationError("Give the command after two dashes: coditect seat run -- COMMAND") }
+        if graceSeconds < 0 { throw ValidationError("--grace-seconds is 0 or more.") }
         if let waitSeconds, waitSeconds < 0 { throw ValidationError("--wait-seconds is 0 or more.") }
     }
 
@@ -61,7 +63,8 @@ struct SeatRun: ParsableCommand {
             options.device = deviceOptions.device
             options.releasesAtExit = false
             let client = try LicenseClient(server: account.server, application: "coditect", options: options)
-            let guardian = Guardian(onLoss: onLoss ?? found?.project.onLoss ?? .grace, asJSON: output.json)
+            let guardian = Guardian(
+                onLoss: onLoss ?? found?.project.onLoss ?? .grace, leastGrace: .seconds(graceSeconds), asJSON: output.json)
             let seat: Seat
             do {
                 let pause: (Duration) -> Bool = { ChildProcess.pause($0) }
@@ -105,13 +108,15 @@ final class Guardian: Sendable {
         var hasEnded = false
     }
     private let onLoss: OnLoss
+    private let leastGrace: Duration
     private let asJSON: Bool
     private let clock = DeviceClock()
     private let state = Mutex(State())
     private let changed = DispatchSemaphore(value: 0)
 
-    init(onLoss: OnLoss, asJSON: Bool) {
+    init(onLoss: OnLoss, leastGrace: Duration, asJSON: Bool) {
         self.onLoss = onLoss
+        self.leastGrace = leastGrace
         self.asJSON = asJSON
     }
 
@@ -120,7 +125,8 @@ final class Guardian: Sendable {
         switch notice {
         // The refusal of the first seat is told by the command's own error.
         case .refused, .released: return
-        case .lost(_, let grace) where onLoss != .continue: deadline = clock.monotonic() + (onLoss == .stop ? .zero : grace)
+        case .lost(_, let grace) where onLoss != .continue:
+            deadline = clock.monotonic() + (onLoss == .stop ? .zero : max(grace, leastGrace))
         default: break
         }
         tell(notice, grace: deadline.map { $0 - clock.monotonic() })

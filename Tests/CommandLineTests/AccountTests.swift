@@ -48,6 +48,16 @@ struct AccountTests {
         #expect(try shell.run("login", "--server", "ftp://127.0.0.1", "--email", "a", "--password-stdin", input: "x\n").code == 64)
     }
 
+    @Test("a password on standard input is never taken for a mail address")
+    func passwordNeedsMail() throws {
+        let platform = try FakePlatform { _ in (500, nil) }
+        defer { platform.close() }
+        let outcome = try Shell().run("login", "--server", platform.address, "--password-stdin", input: "secret\n")
+        #expect(outcome.code == 64)
+        #expect(outcome.err == "coditect: --password-stdin needs --email\n")
+        #expect(platform.requests.isEmpty)
+    }
+
     @Test("a server that is away is named, with its own exit code")
     func away() throws {
         let shell = try Shell()

@@ -149,7 +149,8 @@ struct SeatRunTests {
         defer { platform.close() }
         let shell = try Shell()
         try shell.signIn(platform)
-        let outcome = try shell.run("seat", "run", "--", "sh", "-c", "trap 'echo saved; exit 0' TERM; while :; do sleep 0.05; done")
+        let outcome = try shell.run(
+            "seat", "run", "--grace-seconds", "1", "--", "sh", "-c", "trap 'echo saved; exit 0' TERM; while :; do sleep 0.05; done")
         #expect(outcome.code == 75)
         #expect(outcome.out == "saved\n")
         #expect(outcome.err.hasPrefix("coditect: the seat is gone: an operator released the seat: demo; the command is stopped in "))

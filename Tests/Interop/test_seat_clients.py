@@ -177,7 +177,7 @@ def server_stays_away(_):
     with_file, without = Customer(kernel), Customer(kernel)
     with_file.activate()
     goes_on = with_file.seat(script=f"until [ -e {with_file.home}/go ]; do sleep 0.1; done")
-    stops = without.seat()
+    stops = without.seat("--on-loss", "stop")
     started = time.monotonic()
     kernel.kill()
     wait_for("the file to stand in", lambda: "running under the offline licence" in goes_on.told(), 90)
@@ -192,7 +192,7 @@ def server_stays_away(_):
 def stopped(kernel):
     """SIGSTOP for longer than the lease, then SIGCONT: revived where the seat is free, told and ended where it is taken."""
     free, taken = Customer(kernel), Customer(kernel)
-    kept, lost = free.seat(), taken.seat()
+    kept, lost = free.seat(), taken.seat("--grace-seconds", "3")
     session = free.sessions()[0]["session_id"]
     for run in (kept, lost):
         run.send_signal(signal.SIGSTOP)
@@ -201,7 +201,7 @@ def stopped(kernel):
         run.send_signal(signal.SIGCONT)
     wait_for("the lease to be revived", lambda: "given back" in kept.told() or "there is a seat again" in kept.told())
     assert len(free.sessions()) == 1 and kept.poll() is None, (session, free.sessions())
-    ended(lost, 75, "no seat free: 1 of 1 in use", "stopping the command")
+    ended(lost, 75, "no seat free: 1 of 1 in use", "save your work")
     assert len(taken.sessions()) == 1
     for run in (kept, other):
         run.terminate()
