@@ -47,7 +47,9 @@ final class DeviceHolders: Sendable {
     }
 
     /// Runs `body` while no other process takes or gives back this lease.
-    func exclusively<Value>(_ body: () throws -> Value) throws -> Value { try folder.locked("lease", body) }
+    func exclusively<Value>(patience: Duration, _ body: () throws -> Value) throws -> Value {
+        try folder.locked("lease", patience: patience, body)
+    }
 
     /// Counts this holder in. To be called exclusively.
     func enter() throws(LicenseClientError) {

@@ -116,7 +116,7 @@ final class SeatKeeper: Sendable {
     }
 
     private func acquire(_ key: String, _ patience: Duration) throws -> SeatMachine.Event {
-        try around.holders.exclusively {
+        try around.holders.exclusively(patience: .seconds(10)) {
             let asked = around.clock.monotonic()
             let answer = try around.caller.post("/api/v1/licenses/acquire", request.body, key: key, patience: patience)
             guard answer.isSuccess else { throw answer.error(around.caller.platform.name) }
@@ -162,7 +162,7 @@ final class SeatKeeper: Sendable {
         let epoch = answer.json["epoch"]?.int ?? lease.epoch
         // Kept by whoever still counts: one that was given back meanwhile is nobody's to share.
         if state != .released {
-            try? around.holders.exclusively { try around.holders.share(lease.renewed(now + term, epoch), at: now) }
+            try? around.holders.exclusively(patience: .seconds(2)) { try around.holders.share(lease.renewed(now + term, epoch), at: now) }
         }
         return .beaten(end: now + term, epoch: epoch, resurrected: answer.json["resurrected"]?.bool ?? false)
     }
@@ -170,7 +170,7 @@ final class SeatKeeper: Sendable {
     /// The last holder of this device gives the lease back. Failing to is harmless: it ends by itself.
     private func giveBack(_ lease: SeatMachine.Lease) {
         do {
-            try around.holders.exclusively {
+            try around.holders.exclusively(patience: .seconds(10)) {
                 defer { around.holders.leave() }
                 guard around.holders.others() == 0 else { return }
                 let newest = around.holders.shared?.lease.session ?? lease.session
@@ -189,7 +189,7 @@ final class SeatKeeper: Sendable {
         do { return try body() } catch {
             let error = Self.error(error)
             switch error.code {
-            case .unreachable, .serverError, .badAnswer, .deviceBusy, .storage: return .unanswered(error)
+            case .unreachable, .serverError, .badAnswer: return .unanswered(error)
             default: return .refused(error)
             }
         }

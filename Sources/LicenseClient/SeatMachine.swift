@@ -100,9 +100,12 @@ struct SeatMachine: Sendable, Equatable {
         }
     }
 
-    /// Who already has a seat keeps it while its user is signed out or asks too often: neither says anything about the seat.
+    /// Who already has a seat keeps it while its user is signed out or asks too often, or while this machine is in trouble: none of
+    /// these says anything about the seat. Who has none is told at once: a file stands in for a server that is away, for nothing else.
     private static func asSilence(_ event: Event, _ state: State) -> Event {
-        guard case .refused(let reason) = event, [.notSignedIn, .rateLimited].contains(reason.code) else { return event }
+        guard case .refused(let reason) = event, [.notSignedIn, .rateLimited, .deviceBusy, .storage].contains(reason.code) else {
+            return event
+        }
         if case .asking(before: nil, _) = state { return event }
         return .unanswered(reason)
     }

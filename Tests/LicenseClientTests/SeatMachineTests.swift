@@ -32,6 +32,7 @@ struct SeatMachineTests {
     static let over = LicenseClientError(.leaseEnded, "the lease expired")
     static let suspended = LicenseClientError(.suspended, "the licence is suspended")
     static let signedOut = LicenseClientError(.notSignedIn, "signed out")
+    static let busy = LicenseClientError(.deviceBusy, "another process does not go on")
     static let noFile = LicenseClientError(.notActivated, "this device is not activated", next: "activate")
     static let tooOld = LicenseClientError(.offlineGraceOver, "the offline grace ended")
     static let fileEnd = Timestamp(seconds: 1_800_000_000)
@@ -137,6 +138,9 @@ struct SeatMachineTests {
                 Step(
                     270, .refused(signedOut), [.tell(.unsure(signedOut, left: .seconds(90))), .wake(at: .milliseconds(270_750))]),
             ]),
+        Story(
+            testDescription: "trouble of this machine is no server that is away: nothing begins on a file for it",
+            steps: [start, Step(0, .refused(busy), [.tell(.refused(busy))])]),
         Story(
             testDescription: "the first seat is refused at once when none is free",
             steps: [start, Step(0, .refused(full), [.tell(.refused(full))]), Step(1, .due, []), Step(1, .release, [])]),

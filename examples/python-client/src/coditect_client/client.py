@@ -194,7 +194,7 @@ class Seat:
             return Event("unanswered" if error.code in SILENCE else "refused", error=error)
 
     def _acquire(self, patience: float) -> Event:
-        with self._holders.folder.locked("lease"):
+        with self._holders.folder.locked("lease", 10.0):
             asked = monotonic()
             answer = self._caller.post("/api/v1/licenses/acquire", self._body, self._key, patience)
             if not answer.ok:
@@ -228,15 +228,19 @@ class Seat:
         body = answer.body if isinstance(answer.body, dict) else {}
         end, epoch = now + min(max(body.get("expires_in", lease.interval), 1), 86_400), body.get("epoch", lease.epoch)
         if self._machine.state != "released":
-            with self._holders.folder.locked("lease"):
-                self._holders.share(Lease(lease.session, lease.license, epoch, end, lease.interval, lease.used, lease.total), now)
+            renewed = Lease(lease.session, lease.license, epoch, end, lease.interval, lease.used, lease.total)
+            try:
+                with self._holders.folder.locked("lease", 2.0):
+                    self._holders.share(renewed, now)
+            except LicenseError:
+                pass  # each process then sends heartbeats of its own
         return Event("beaten", end=end, epoch=epoch, resurrected=bool(body.get("resurrected")))
 
     def _give_back(self, lease: Lease) -> None:
         """The last holder of this device gives the lease back. Failing to is harmless: it ends by itself."""
         self._owed = lease
         try:
-            with self._holders.folder.locked("lease"):
+            with self._holders.folder.locked("lease", 10.0):
                 if self._holders.others() == 0:
                     found = self._holders.shared()
                     body = {"session_id": found[0].session if found else lease.session}

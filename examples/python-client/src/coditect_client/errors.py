@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 PASSING = {"unreachable", "server_error", "rate_limited", "no_seats_available", "device_busy"}
-SILENCE = {"unreachable", "server_error", "bad_answer", "device_busy", "storage"}
+SILENCE = {"unreachable", "server_error", "bad_answer"}
 
 
 class LicenseError(Exception):

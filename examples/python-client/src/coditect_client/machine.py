@@ -71,7 +71,7 @@ class SeatMachine:
     def handle(self, event: Event, now: float, jitter: float) -> List[Action]:
         if event.kind == "release":
             return self._release()
-        if event.kind == "refused" and event.error and event.error.code in ("not_signed_in", "rate_limited"):
+        if event.kind == "refused" and event.error and event.error.code in ("not_signed_in", "rate_limited", "device_busy", "storage"):
             # Says nothing about a seat that is there already.
             if not (self.state == "asking" and self.lease is None):
                 event = replace(event, kind="unanswered")

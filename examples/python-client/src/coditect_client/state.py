@@ -148,8 +148,11 @@ class Holders:
             return
         self.folder.prepare()
         name = f"holder-{os.getpid()}-{secrets.randbelow(1 << 32)}"
-        file = os.open(self.folder.path / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        _lock(file)
+        try:
+            file = os.open(self.folder.path / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            _lock(file)
+        except OSError as error:
+            raise _fault("lock", self.folder.path / name, error) from None
         self._own = (name, file)
 
     def leave(self) -> None:
