@@ -67,12 +67,16 @@ extension SQLLeaseLedger {
                 let now = try time.look(in: db)
                 let line = LedgerTime(microseconds: now.microseconds - reviveWindow.microseconds)
                 let pools = try db.rows(SeatTable.pools, start.tenant, start.license, Self.poolsAtOnce)
+                // A few at a time: heartbeats wait for the same writer.
+                var (left, last) = (Self.leasesAtOnce, start)
                 for row in pools {
                     let license: License.ID = try row.id(1)
-                    try db.within(try row.id(0)) { db in try retire(license, before: line, now, in: db, act) }
+                    left -= try db.within(try row.id(0)) { db in try retire(license, before: line, now, limit: left, in: db, act) }
+                    // This one may have more: it comes again.
+                    if left <= 0 { return last }
+                    last = (try row.blob(0), try row.blob(1))
                 }
-                guard pools.count == Self.poolsAtOnce, let last = pools.last else { return nil }
-                return (try last.blob(0), try last.blob(1))
+                return pools.count == Self.poolsAtOnce ? last : nil
             }
         }
         let next = act.now + Self.retireEvery
@@ -82,12 +86,14 @@ extension SQLLeaseLedger {
         }
     }
     private static let poolsAtOnce = 50
-    private static let leasesAtOnce = 500
+    private static let leasesAtOnce = 200
     private static let retireEvery = Duration.minutes(10)
 
-    private func retire(_ license: License.ID, before line: LedgerTime, _ now: LedgerTime, in db: any TenantScope, _ act: Act) throws {
-        let slots = try db.rows(SeatTable.lapsed, license, line, Int(Int32.max), Self.leasesAtOnce)
-        guard !slots.isEmpty else { return }
+    private func retire(
+        _ license: License.ID, before line: LedgerTime, _ now: LedgerTime, limit: Int, in db: any TenantScope, _ act: Act
+    ) throws -> Int {
+        let slots = try db.rows(SeatTable.lapsed, license, line, Int(Int32.max), limit)
+        guard !slots.isEmpty else { return 0 }
         var book = try SeatBook(license, now, in: db)
         for slot in slots {
             guard let lease = try db.row(SeatTable.bySlot, license, try slot.int(0)).map(Self.lease) else { continue }
@@ -95,6 +101,7 @@ extension SQLLeaseLedger {
             try book.vacate(lease.slot)
         }
         try book.close()
+        return slots.count
     }
 
     /// Makes the job due that goes on by itself.

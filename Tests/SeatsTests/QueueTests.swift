@@ -328,4 +328,20 @@ struct RetireTests {
         try await house.test.runDue(handlers: house.ledger.jobs())
         #expect(try await house.leases.history(LeaseQuery(tenant: house.tenant)).count == 13)
     }
+
+    @Test("hundreds of them, of several licences, are ended a few at a time, and all of them")
+    func many() async throws {
+        let house = try await SeatHouse.make()
+        let (first, _) = try await house.license(seats: 300)
+        let (second, _) = try await house.license(seats: 300)
+        for device in 0..<260 { try await house.acquire("d\(device)", license: first) }
+        for device in 0..<170 { try await house.acquire("e\(device)", license: second) }
+        try await house.ledger.start(house.act())
+        house.advance(700)
+        try await house.test.runDue(handlers: house.ledger.jobs())
+        let ended = try await house.test.store.tenantRead(house.tenant) { db in
+            try db.row(SQL("test.ended", "SELECT count(*) FROM seat_history WHERE end_reason = 'expired'"))?.int(0)
+        }
+        #expect(ended == 430)
+    }
 }
