@@ -22,7 +22,7 @@ struct SeatMachine: Sendable, Equatable {
         /// Until when to wait for a free seat; nil: not at all.
         var waitsUntil: Duration?
         /// The longest wait before a free seat is asked for again: another holder may leave long before its lease would end.
-        var longestWait: Duration = .seconds(30)
+        var longestWait: Duration = .seconds(15)
     }
 
     enum State: Sendable, Equatable {

@@ -234,13 +234,13 @@ def answers_lost(kernel):
 def refresh_lost(kernel):
     """The answer to a refresh gets lost: asked again at once, the server gives the same successor, and the user stays signed in."""
     proxy = Proxy(kernel.port)
-    customer = Customer(kernel, server=proxy.base)
+    customer = Customer(kernel, quantity=6, server=proxy.base)
     path = os.path.join(customer.home, "coditect", "account.json")
     account = json.load(open(path))
     account["expires_at"] = time.time() - 10
     json.dump(account, open(path, "w"))
     proxy.cuts = {"/api/v1/auth/refresh": 1}
-    runs = [customer.start("seat", "run", "--device", f"d{n}", "--wait-seconds", "60", "--", "true") for n in range(6)]
+    runs = [customer.start("seat", "run", "--device", f"d{n}", "--", "true") for n in range(6)]
     for run in runs:
         ended(run, 0, seconds=120)
     assert len(proxy.lost) == 1

@@ -145,11 +145,11 @@ struct SeatMachineTests {
             testDescription: "the first seat is refused at once when none is free",
             steps: [start, Step(0, .refused(full), [.tell(.refused(full))]), Step(1, .due, []), Step(1, .release, [])]),
         Story(
-            testDescription: "who waits asks again by retry_after, yet at least twice a minute, and gives up in time",
-            rules: .init(waitsUntil: .seconds(60)),
+            testDescription: "who waits asks again by retry_after, yet at least each 17 seconds, and gives up in time",
+            rules: .init(waitsUntil: .seconds(40)),
             steps: [
                 start,
-                Step(0, .refused(full), [.tell(.waiting(full, .milliseconds(31_500))), .wake(at: .milliseconds(31_500))]),
+                Step(0, .refused(full), [.tell(.waiting(full, .milliseconds(15_750))), .wake(at: .milliseconds(15_750))]),
                 Step(32, .due, [.acquire(again: false, patience: patience)]), Step(32, .refused(full), [.tell(.refused(full))]),
             ]),
         Story(

@@ -68,10 +68,10 @@ class MachineTests(unittest.TestCase):
     def test_a_repeated_request_told_of_a_dead_lease_is_made_anew(self):
         self.play(self.START, (400, Event("granted", lease(360)), ["acquire"]))
 
-    def test_waiting_asks_at_least_twice_a_minute_and_gives_up_in_time(self):
+    def test_waiting_asks_at_least_each_17_seconds_and_gives_up_in_time(self):
         self.play(
-            self.START, (0, Event("refused", error=FULL), ["waiting", ("wake", 31.5)]), (32, Event("due"), ["acquire"]),
-            (32, Event("refused", error=FULL), ["refused"]), waits_until=60)
+            self.START, (0, Event("refused", error=FULL), ["waiting", ("wake", 15.75)]), (32, Event("due"), ["acquire"]),
+            (32, Event("refused", error=FULL), ["refused"]), waits_until=40)
 
     def test_back_off_is_half_chance_and_has_a_cap(self):
         self.assertEqual((back_off(1, 1, 30, 0), back_off(9, 1, 30, 0), back_off(99, 1, 30, 1)), (0.5, 15, 30))

@@ -58,7 +58,7 @@ class SeatMachine:
     """state: new, asking, waiting, held, unsure, judging, offline, lost, ended, released."""
 
     FIRST_ATTEMPTS = 4
-    LONGEST_WAIT = 30.0
+    LONGEST_WAIT = 15.0
 
     def __init__(self, waits_until: Optional[float] = None):
         self.state = "new"
