@@ -1,4 +1,5 @@
 import Foundation
+import LicenseClient
 import Synchronization
 import Testing
 import Vocabulary
@@ -153,5 +154,24 @@ struct ProjectTests {
         #expect(try shell.run("seat", "run", "--help").out.contains("--on-loss"))
         #expect(try shell.run("nonsense").code == 64)
         #expect(try shell.run("--version").out == "coditect 1\n")
+    }
+
+    @Test("the reference names every exit code, every event of a seat, every choice on loss and every option of seat run")
+    func reference() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let page = try String(contentsOf: root.appendingPathComponent("docs/reference/coditect.md"), encoding: .utf8)
+        for code in Failure.Code.allCases where code != .interrupted { #expect(page.contains("| \(code.rawValue) |"), "\(code)") }
+        let error = LicenseClientError(.noSeat, "none")
+        let notices: [SeatNotice] = [
+            .held(used: 1, total: 1), .waiting(error, .zero), .unsure(error, left: .zero), .answered, .revived, .asking(error),
+            .offline(error, until: .distantFuture), .regained, .lost(error, grace: .zero),
+        ]
+        for notice in notices { #expect(page.contains("`\(notice.line.event)`"), "\(notice.line.event)") }
+        for choice in OnLoss.allCases { #expect(page.contains("| `\(choice.rawValue)`")) }
+        let help = try Shell().run("seat", "run", "--help").out
+        for option in ["--wait", "--wait-seconds", "--on-loss", "--grace-seconds"] {
+            #expect(page.contains("`\(option)") && help.contains(option), "\(option)")
+        }
+        for member in Project.CodingKeys.allCases { #expect(page.contains("| `\(member.rawValue)` |"), "\(member.rawValue)") }
     }
 }

@@ -133,6 +133,46 @@ struct SeatKeeperTests {
         #expect(bench.platform.count("/release") == 1)
     }
 
+    /// Two holders of `s-1`, the first of which found it dead after 150 seconds and has `s-2`; the second has heard nothing yet.
+    static func parted() throws -> (bench: Bench, first: SeatKeeper, second: SeatKeeper) {
+        let bench = Self.bench()
+        let (first, second) = (bench.keeper(try bench.client()), bench.keeper(try bench.client()))
+        first.drive(.start)
+        second.drive(.start)
+        let usual = Self.usual(bench.platform)
+        bench.platform.answer { [clock = bench.platform.clock] asked in
+            if asked.path.hasSuffix("acquire") { return ScriptedPlatform(clock, { _ in nil }).seat("s-2") }
+            if asked.body["session_id"] == "s-1" { return (409, ["error": "lease_expired", "message": "The lease expired."]) }
+            return usual(asked)
+        }
+        bench.clock.pass(.seconds(150))
+        first.drive(.due)
+        return (bench, first, second)
+    }
+
+    @Test("another session is taken over however long ago it began, without asking for the dead one")
+    func adoptedLate() throws {
+        let (bench, _, second) = try Self.parted()
+        bench.clock.pass(.seconds(160))
+        second.drive(.due)
+        #expect(bench.platform.count("/heartbeat") == 1)
+        #expect(bench.platform.count("/acquire") == 3)
+        guard case .held(let lease) = second.state else {
+            Issue.record("\(second.state)")
+            return
+        }
+        #expect(lease.session == "s-2")
+    }
+
+    @Test("the last holder gives back the session that lives, even if it never heard of it")
+    func givesBackTheNewest() throws {
+        let (bench, first, second) = try Self.parted()
+        first.release()
+        #expect(bench.platform.count("/release") == 0)
+        second.release()
+        #expect(bench.platform.asked.last?.body == ["session_id": "s-2"])
+    }
+
     @Test("a holder whose process died is not counted, whatever it left behind")
     func dead() throws {
         let bench = Self.bench()
