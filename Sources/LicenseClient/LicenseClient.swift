@@ -142,6 +142,8 @@ public final class LicenseClient: Sendable {
             "version": .string(String("\(application.name) \(application.version)".prefix(64))),
         ]
         if let license { body["license_id"] = .string(license) }
+        // A place in the queue, so that nobody who asks later is served earlier.
+        if waiting > .zero { body["wait"] = .bool(true) }
         let log = options.log
         return SeatKeeper(
             .init(hardwareID: hardwareID, body: .object(body), keepsFile: isOurs),

@@ -18,6 +18,10 @@ package struct Answer: Sendable {
         func make(_ code: LicenseClientError.Code, _ message: String? = nil, next: String? = nil) -> LicenseClientError {
             LicenseClientError(code, message ?? sentence, next: next, retryAfter: retry)
         }
+        if status == 202, let position = json["position"]?.int {
+            return make(
+                .noSeat, position == 1 ? "no seat free: next in the queue" : "no seat free: number \(position) in the queue", next: again)
+        }
         switch code {
         case "no_seats_available":
             return make(.noSeat, "no seat free: \(json["seats_used"]?.int ?? 0) of \(json["seats_total"]?.int ?? 0) in use", next: again)

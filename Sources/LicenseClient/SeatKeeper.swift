@@ -119,7 +119,7 @@ final class SeatKeeper: Sendable {
         try around.holders.exclusively(patience: .seconds(10)) {
             let asked = around.clock.monotonic()
             let answer = try around.caller.post("/api/v1/licenses/acquire", request.body, key: key, patience: patience)
-            guard answer.isSuccess else { throw answer.error(around.caller.platform.name) }
+            guard answer.isSuccess, answer.status != 202 else { throw answer.error(around.caller.platform.name) }
             let lease = try lease(answer, asked: asked)
             if lease.end > around.clock.monotonic() {
                 try around.holders.enter()

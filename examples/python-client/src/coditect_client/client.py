@@ -76,6 +76,8 @@ class Client:
         }
         if license:
             body["license_id"] = license
+        if wait > 0:  # a place in the queue, so that nobody who asks later is served earlier
+            body["wait"] = True
         return Seat(
             Caller(self.platform, self.folder, self._token), self.activation, self.hardware_id, body,
             Holders(self.folder.inner(Holders.name(self.platform.name, self.hardware_id, license))), self._log,
@@ -197,7 +199,7 @@ class Seat:
         with self._holders.folder.locked("lease", 10.0):
             asked = monotonic()
             answer = self._caller.post("/api/v1/licenses/acquire", self._body, self._key, patience)
-            if not answer.ok:
+            if not answer.ok or answer.status == 202:
                 raise refusal(answer.status, answer.body, self._caller.platform.name)
             try:
                 body = answer.body

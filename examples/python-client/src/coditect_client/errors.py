@@ -39,6 +39,9 @@ def refusal(status: int, body: Any, server: str) -> LicenseError:
     wait = body.get("retry_after")
     retry = max(1.0, float(wait)) if isinstance(wait, (int, float)) else None
     again = f"try again in {retry:.0f} s" if retry else None
+    if status == 202 and isinstance(body.get("position"), int):
+        place = "next" if body["position"] == 1 else f"number {body['position']}"
+        return LicenseError("no_seats_available", f"no seat free: {place} in the queue", again, retry)
     if code == "no_seats_available":
         return LicenseError(code, f"no seat free: {body.get('seats_used', 0)} of {body.get('seats_total', 0)} in use", again, retry)
     if code == "policy_denied":
