@@ -1,6 +1,7 @@
 import Foundation
 import LicenseFormat
 import Signing
+import Synchronization
 import Vocabulary
 
 /// Licence files signed as the platform signs them, made beforehand: the server of a test waits for nothing.
@@ -12,9 +13,12 @@ package struct FileMaker: Sendable {
     /// Two installations' keys, made once: each takes a while.
     package static let ours = Result { try open() }
     package static let theirs = Result { try open() }
+    private static let folders = Mutex<[URL]>([])
     private static func open() throws -> KeyRing {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("keys-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
+        // Needed as long as the RSA key is being made.
+        folders.withLock { $0.append(folder) }
+        atexit { FileMaker.folders.withLock { $0.forEach { try? FileManager.default.removeItem(at: $0) } } }
         return try KeyRing.open(
             directory: folder,
             masterKey: MasterKey.load(
@@ -27,6 +31,8 @@ package struct FileMaker: Sendable {
         async throws
     {
         ring = try keys.get()
+        // A process that ends while OpenSSL still makes the RSA key in the background crashes in its exit.
+        try await ring.ready()
         var files: [String: JSONValue] = [:]
         for hardwareID in hardware {
             let file = LicenseFile(
