@@ -6,8 +6,8 @@ job=${1:-run}
 run=(pkg-config git liblua5.4-dev libssl-dev libargon2-dev libsqlite3-dev)
 case "$job" in
     run) wanted=("${run[@]}") ;;
-    test) wanted=("${run[@]}" openssl python3 python3-venv python3-cryptography faketime gcc) ;;
-    stress) wanted=("${run[@]}" python3 faketime) ;;
+    test) wanted=("${run[@]}" openssl python3 python3-venv python3-cryptography faketime gcc libc6-dev) ;;
+    stress) wanted=("${run[@]}" python3 gcc libc6-dev) ;;
     interop) wanted=("${run[@]}" python3 python3-venv python3-cryptography chromium) ;;
     bench) wanted=("${run[@]}" python3 openssl wrk) ;;
     *) echo "install: unknown job '$job': one of run, test, interop, stress, bench" >&2; exit 64 ;;

@@ -37,7 +37,7 @@ class Answer:
 
 
 class Kernel:
-    def __init__(self, data=None, env=None, config=None, plugins=None, policies=None, wrapper=()):
+    def __init__(self, data=None, env=None, config=None, plugins=None, policies=None):
         self.owned = data is None
         self.data = data or tempfile.mkdtemp(prefix="kernel-")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("STRIPE_", "CODITECT_"))}
@@ -45,12 +45,11 @@ class Kernel:
         self.config = config
         self.policies = policies or os.path.join(ROOT, "policies")
         self.plugins = plugins or os.path.join(BUILD, "plugins")
-        self.wrapper = list(wrapper)  # a program that runs the server as its child
         self.port = 0  # a free one; the same again after a restart, as addresses in mails and payment pages name it
         self.process, self.base, self.log = None, None, os.path.join(self.data, "server.log")
 
     def start(self):
-        command = self.wrapper + [os.path.join(BUILD, "coditectd"), "serve", "--data", self.data, "--host", "127.0.0.1"]
+        command = [os.path.join(BUILD, "coditectd"), "serve", "--data", self.data, "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--policies", self.policies, "--plugins", self.plugins]
         if self.config:
             path = os.path.join(self.data, "coditect.yaml")
@@ -65,22 +64,14 @@ class Kernel:
         self.port = int(self.base.rsplit(":", 1)[1])
         return self
 
-    @property
-    def pid(self):
-        """The server's own, behind its wrapper, too."""
-        if not self.wrapper:
-            return self.process.pid
-        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
-            return int(file.read().split()[0])
-
     def kill(self):
-        os.kill(self.pid, signal.SIGKILL)
+        self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.process.stdout.close()
 
     def stop(self, keep=False):
         if self.process and self.process.poll() is None:
-            os.kill(self.pid, signal.SIGTERM)
+            self.process.terminate()
             try:
                 code = self.process.wait(30)
             except subprocess.TimeoutExpired:

@@ -216,10 +216,13 @@ class Checker:
             self.blame("figures", f"seats_total is {answer.get('seats_total')}, and may be {sorted(set(totals))}", op)
         used = answer.get("seats_used", -1)
         most = self.lives.possible(start, end, but=device) + own
-        # The sure ones are looked for only where the figure is not at its top, as it costs more.
-        if used > most or (used < most and used < len(self.lives.sure(start, end, but=device)) + own):
-            least = len(self.lives.sure(start, end, but=device)) + own
-            self.blame("figures", f"seats_used is {used}, and lies in {least} … {most}", op)
+        if used == most:
+            return
+        sure = self.lives.sure(start, end, but=device)
+        if device is None:  # a refusal tells what a look saw before the decision
+            sure = [life for life in sure if self.lives.seen(life, start, end)]
+        if not len(sure) + own <= used <= most:
+            self.blame("figures", f"seats_used is {used}, and lies in {len(sure) + own} … {most}", op)
 
     def end_told(self, op, start, end, text):
         told = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
@@ -324,7 +327,5 @@ class Checker:
                 self.blame("listed", f"{row['hostname']} cannot have a lease, and is listed", op)
         listed = {(row["session_id"], row["epoch"]) for row in rows}
         for life in self.lives.sure(start, end):
-            # A list writes nothing down: after a kill ledger time may lie before it, and a lease live again that it left out.
-            last = max((ok[0] for ok in life.oks if ok[1] <= start), default=0.0)
-            if (life.session, life.epoch) not in listed and self.time.earliest_end(last, self.ttl) > end:
+            if (life.session, life.epoch) not in listed and self.lives.seen(life, start, end):
                 self.blame("listed", "a lease that surely lives is not listed", life.last, op)

@@ -253,6 +253,14 @@ class Lives:
                     break
         return found
 
+    def seen(self, life, start, end):
+        """Whether whoever only looks sees it live throughout.
+
+        A look writes nothing down: what is being renewed meanwhile it may see expired, and after a kill time may lie before it.
+        """
+        last = max((moment for moment, received, _ in life.oks if received <= start), default=None)
+        return last is not None and self.time.earliest_end(last, self.begin["ttl"]) > end
+
     def possible(self, start, end, but=None):
         """How many devices may have held a seat at some moment."""
         return sum(1 for device in self.devices.values() if device is not but and device.spans.meets(start, end))

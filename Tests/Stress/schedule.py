@@ -52,6 +52,8 @@ class Notebook:
             if roll < 0.02 and self.keys:
                 return "acquire", dict(dice.choice(self.keys))  # long after it was answered
             request = {"hardware_id": device}
+            if dice.random() < 0.1:
+                request["unnamed"] = True  # whichever licence has a seat: the tenant has but one
             if dice.random() < 0.3:
                 self.counter += 1
                 request["key"] = f"{self.license}-{self.seed}-{self.counter}"
