@@ -138,14 +138,21 @@ class House:
     def freeze(self, seconds):
         """Stops every thread of the server; answers since when and until when it surely did not run."""
         pid = self.kernel.process.pid
-        os.kill(pid, signal.SIGSTOP)
-        while True:
+
+        def is_stopped():
             with open(f"/proc/{pid}/stat", encoding="latin-1") as file:
-                if file.read().rpartition(")")[2].split()[0] == "T":
-                    break
-        stopped = self.now()
-        time.sleep(seconds)
-        continued = self.now()
+                return file.read().rpartition(")")[2].split()[0] == "T"
+
+        os.kill(pid, signal.SIGSTOP)
+        self.kernel.until("the server to stop", is_stopped)
+        stopped = continued = self.now()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(min(0.1, max(0.0, end - time.monotonic())))
+            seen = self.now()
+            if not is_stopped():  # a shell that goes wakes the stopped children of its group
+                break
+            continued = seen
         os.kill(pid, signal.SIGCONT)
         return stopped, continued
 

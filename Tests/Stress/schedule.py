@@ -20,8 +20,7 @@ class Notebook:
             for device, told in self.told.items():
                 if any(session == op.request["session_id"] for session, _ in told):
                     self._tell(device, op.request["session_id"], op.answer["epoch"])
-
-        if op.op in ("release", "force", "heartbeat") and (op.is_ok != (op.op == "heartbeat")) and not op.is_lost:
+        if not op.is_lost and (op.op in ("release", "force") or op.op == "heartbeat" and not op.is_ok):
             self.over.add(op.request["session_id"])
 
     def _tell(self, device, session, epoch):
@@ -41,6 +40,10 @@ class Notebook:
             self.asleep[device] = now + dice.uniform(0.6, 2.2) * self.ttl
         self.touched[device] = now
         return device
+
+    def _is_over(self, device):
+        told = self.told[device]
+        return not told or told[-1][0] in self.over
 
     def next(self, dice, now):
         """An operation and its request."""
