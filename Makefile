@@ -31,6 +31,10 @@ room: ## test one room and what it stands on: make room ROOM=Seats
 	@test -n "$(ROOM)" || { echo "make room ROOM=Seats"; exit 64; }
 	CODITECT_ROOMS=$(ROOM) swift test --scratch-path .build-room --filter '$(ROOM)Tests'
 
+fuzz: ## mutated policies and hook inputs against the sandbox, with sanitizers: FUZZ_SECONDS=600
+	@Scripts/install.sh fuzz
+	@Scripts/fuzz.sh
+
 interop: ## the heavy peers: a browser through the pages, an API fuzzer
 	@Scripts/install.sh interop
 	@Scripts/interop.sh
@@ -60,4 +64,4 @@ new-feature: ## a furnished room: make new-feature NAME=Projects
 clean: ## remove what was built; data stays
 	rm -rf .build .build-room .build-new-feature plugins/*/.build
 
-.PHONY: help run build plugins test room interop stress bench lint format check docs new-feature clean
+.PHONY: help run build plugins test room fuzz interop stress bench lint format check docs new-feature clean

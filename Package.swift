@@ -30,7 +30,7 @@ struct Entry {
 func system(_ name: String, pkgConfig: String, debian: String) -> Entry {
     Entry(kind: .system, name: name, pkgConfig: pkgConfig, debian: debian)
 }
-func c(_ name: String, on: [String]) -> Entry { Entry(kind: .c, name: name, on: on) }
+func c(_ name: String, on: [String], path: String? = nil) -> Entry { Entry(kind: .c, name: name, on: on, path: path) }
 func floor(
     _ name: String, on: [String] = [], products: [Target.Dependency] = [], resources: [Resource] = [], exclude: [String] = []
 ) -> Entry {
@@ -79,7 +79,7 @@ let entries: [Entry] = [
     floor("LicenseFormat", on: ["Vocabulary", "Signing", "COpenSSL"]),
     floor("HTTPEdge", on: ["Vocabulary", "KeyValue", "Signing"]),
     floor("HTTPServer", on: ["Vocabulary", "HTTPEdge", "Telemetry"], products: hummingbird),
-    floor("PolicyHost", on: ["HookEngine", "LuaShim"]),
+    floor("PolicyHost", on: ["HookEngine", "LuaShim"], resources: [.copy("Attacks")]),
     floor("PluginHost", on: ["HookEngine"], products: [kit, .product(name: "PluginNote", package: "sdk")]),
 
     // The features, from left to right
@@ -120,7 +120,9 @@ let entries: [Entry] = [
     program("coditect", on: ["Vocabulary", "Signing", "LicenseFormat", "LicenseClient"], products: [arguments]),
     program("bench-floor", on: [], products: [.product(name: "Hummingbird", package: "hummingbird"), logging], path: "Benchmarks/Floor"),
 
-    // The tests
+    // The tests; LuaPeer is Debian's Lua as it is, policy-judge runs what may take its process along
+    c("LuaPeer", on: ["CLua"], path: "Tests/LuaPeer"),
+    program("policy-judge", on: ["PolicyHost"], path: "Tests/PolicyJudge"),
     tests("VocabularyTests", on: ["Vocabulary"]),
     tests("StoreTests", on: ["Store", "StoreSQLite"]),
     tests("SigningTests", on: ["Signing"]),
@@ -129,7 +131,7 @@ let entries: [Entry] = [
     tests("HTTPServerTests", on: ["HTTPServer", "HTTPEdge", "KeyValue", "Telemetry", "Vocabulary"], products: [logging]),
     tests("TelemetryTests", on: ["Telemetry", "Vocabulary"], products: [logging]),
     tests("HookEngineTests", on: ["HookEngine"]),
-    tests("PolicyTests", on: ["PolicyHost", "HookEngine", "LuaShim"], resources: [.copy("Attacks")]),
+    tests("PolicyTests", on: ["PolicyHost", "HookEngine", "LuaShim", "policy-judge", "LuaPeer"]),
     tests("PluginTests", on: ["PluginHost"], products: [kit, .product(name: "PluginKitTesting", package: "sdk-testing")]),
     tests(
         "IdentityTests",
@@ -172,7 +174,9 @@ func target(_ entry: Entry) -> Target {
     case .system:
         return .systemLibrary(name: entry.name, pkgConfig: entry.pkgConfig, providers: [.apt([entry.debian ?? ""])])
     case .c:
-        return .target(name: entry.name, dependencies: dependencies, cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])])
+        return .target(
+            name: entry.name, dependencies: dependencies, path: entry.path,
+            cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])])
     case .swift:
         return .target(
             name: entry.name, dependencies: dependencies, exclude: entry.exclude, resources: entry.resources, swiftSettings: strict)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a job needs and this machine lacks, naming it first.  Usage: Scripts/install.sh run|test|interop|stress|bench
+# Installs what a job needs and this machine lacks, naming it first.  Usage: Scripts/install.sh run|test|fuzz|interop|stress|bench
 set -euo pipefail
 
 job=${1:-run}
@@ -7,10 +7,11 @@ run=(pkg-config git liblua5.4-dev libssl-dev libargon2-dev libsqlite3-dev)
 case "$job" in
     run) wanted=("${run[@]}") ;;
     test) wanted=("${run[@]}" openssl python3 python3-venv python3-cryptography faketime gcc libc6-dev) ;;
+    fuzz) wanted=("${run[@]}" patch) ;;
     stress) wanted=("${run[@]}" python3 gcc libc6-dev) ;;
-    interop) wanted=("${run[@]}" python3 python3-venv python3-cryptography chromium) ;;
+    interop) wanted=("${run[@]}" patch python3 python3-venv python3-cryptography chromium) ;;
     bench) wanted=("${run[@]}" python3 openssl wrk) ;;
-    *) echo "install: unknown job '$job': one of run, test, interop, stress, bench" >&2; exit 64 ;;
+    *) echo "install: unknown job '$job': one of run, test, fuzz, interop, stress, bench" >&2; exit 64 ;;
 esac
 
 if ! command -v swift >/dev/null 2>&1; then

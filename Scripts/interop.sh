@@ -13,5 +13,6 @@ Scripts/build.sh debug || exit 1
 python=$(Scripts/venv.sh interop) || { echo "interop: no Python environment" >&2; exit 1; }
 step "the pages in Chromium" "$python" Tests/Interop/test_pages.py README.md
 step "schemathesis over the OpenAPI" "$python" Tests/Interop/fuzz_api.py
+FUZZ_SECONDS=30 step "the policy sandbox, fuzzed" Scripts/fuzz.sh
 if [ ${#failed[@]} -gt 0 ]; then echo "interop: failed: ${failed[*]}"; exit 1; fi
 echo "interop: all passed"

@@ -27,6 +27,7 @@ package struct DoctorRounds: Sendable {
         findings += keys(data)
         findings += await journal()
         findings += policies()
+        findings.append(await containment())
         findings += await plugins()
         findings += exposure()
         return findings
@@ -72,6 +73,12 @@ package struct DoctorRounds: Sendable {
         } catch {
             return [.bad("audit log", "\(error)")]
         }
+    }
+
+    private func containment() async -> Finding {
+        let watch = ContainmentWatch()
+        let state = await watch.run(AttackDesk.ownProgram)
+        return state.isContained ? .fine("policy sandbox", state.text) : .bad("policy sandbox", state.text)
     }
 
     private func policies() -> [Finding] {

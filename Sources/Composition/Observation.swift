@@ -20,6 +20,10 @@ final class Readiness: Sendable {
     var checks: [HealthCheck] {
         [
             HealthCheck("policies") { [policies] in policies.hash == nil ? "no policies are live" : nil },
+            // The operator's own policies go on without it; tenants' wait.
+            HealthCheck("policy_containment", isVital: false) { [policies] in
+                policies.containment.state.isContained ? nil : policies.containment.state.text
+            },
             HealthCheck("store") { [store] in
                 do {
                     _ = try await store.kernelRead(KernelReason("platform.ready")) { db in try db.row(Self.probe) }

@@ -137,6 +137,7 @@ package final class Platform: Sendable {
         let background: [Task<Void, Never>] = [
             Task { [runner] in await runner.run() },
             Task { [policies] in try? await policies.engine.run() },
+            Task { [policies, ground] in await policies.tryContainment(ground.logger) },
             Task { [rooms] in await rooms.ledgerClock.run() },
             Task { [ground] in await ground.keys.run { ground.logger.error("\($0)") } },
             Task {

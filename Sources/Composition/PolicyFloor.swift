@@ -46,4 +46,16 @@ struct PolicyFloor: Sendable {
         try engine.load()
         return PolicyFloor(engine: engine, catalog: catalog)
     }
+
+    /// Tries the shipped attack set against the library that this process is linked with, in a child process where it can have one.
+    func tryContainment(_ logger: Logger) async {
+        switch await engine.containment.run(AttackDesk.ownProgram) {
+        case .breached(let lines):
+            logger.critical(
+                "hostile policies are not contained; no tenant's policy will run", metadata: ["breaches": .array(lines.map { .string($0) })]
+            )
+        case .contained(let files): logger.notice("hostile policies contained", metadata: ["files": .stringConvertible(files)])
+        case .pending: break
+        }
+    }
 }

@@ -14,7 +14,7 @@ package struct Reference: Sendable {
     package func pages() -> [String: String] {
         [
             "settings.md": settings(), "problems.md": problems(), "routes.md": routes(), "permissions.md": permissions(),
-            "hooks.md": HookReference.markdown(register.hooks), "events.md": events(),
+            "hooks.md": HookReference.markdown(register.hooks), "events.md": events(), "policy-defences.md": defences(),
         ]
     }
 
@@ -69,6 +69,14 @@ package struct Reference: Sendable {
         case .page: "a browser"
         case .operatorOnly: "loopback or a platform administrator"
         }
+    }
+
+    private func defences() -> String {
+        page(
+            "Defences of the policy sandbox",
+            "Each hostile file is in `Sources/PolicyHost/Attacks` and gets through when its defence alone is taken away, which a test does.",
+            ["defence", "what it is", "against", "hostile file"],
+            PolicyDefence.all.map { ["`\($0.name)`", $0.what, $0.against, "`\($0.file)`"] })
     }
 
     private func permissions() -> String {

@@ -7,7 +7,10 @@ package struct HealthCheck: Sendable {
     package let name: String
     /// Nil if it works, else what is wrong, for the operator.
     package let fault: @Sendable () async -> String?
-    package init(_ name: String, fault: @escaping @Sendable () async -> String?) {
+    /// Whether requests should go elsewhere while it does not work.
+    package let isVital: Bool
+    package init(_ name: String, isVital: Bool = true, fault: @escaping @Sendable () async -> String?) {
+        self.isVital = isVital
         self.name = name
         self.fault = fault
     }
@@ -106,7 +109,7 @@ package struct KernelRoutes: Sendable {
             if let fault, call.isLoopback { state["fault"] = .string(String(fault.prefix(1_000))) }
             return .object(state)
         }
-        let status = isDraining() ? "draining" : faults.contains { $0 != nil } ? "not_ready" : "ready"
+        let status = isDraining() ? "draining" : zip(checks, faults).contains { $0.isVital && $1 != nil } ? "not_ready" : "ready"
         return .json(value: ["status": .string(status), "checks": .array(states)], status: status == "ready" ? 200 : 503)
     }
 }

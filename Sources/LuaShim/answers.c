@@ -5,6 +5,14 @@
 // What a policy answers with. Each constructor remembers the line that called it, so that a decision can name its rule and a
 // mistake its place; misuse is an error at that line which lists what is accepted.
 
+bool answer_is(lua_State *L, int index, int slot) {
+    if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return false;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, slot);
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same;
+}
+
 static int author_line(lua_State *L) {
     lua_Debug activation;
     if (!lua_getstack(L, 1, &activation)) return 0;
@@ -12,15 +20,15 @@ static int author_line(lua_State *L) {
     return activation.currentline;
 }
 
-/// Makes {kind, line, payload} of the payload on top.
+/// Makes a userdata of kind, line and the payload on top: nothing that a policy has can change it.
 static void make(lua_State *L, const char *kind, int meta) {
-    lua_createtable(L, 3, 0);
+    lua_newuserdatauv(L, 0, 3);
     lua_insert(L, -2);
-    lua_rawseti(L, -2, 3);
+    lua_setiuservalue(L, -2, 3);
     lua_pushstring(L, kind);
-    lua_rawseti(L, -2, 1);
+    lua_setiuservalue(L, -2, 1);
     lua_pushinteger(L, author_line(L));
-    lua_rawseti(L, -2, 2);
+    lua_setiuservalue(L, -2, 2);
     lua_rawgeti(L, LUA_REGISTRYINDEX, meta);
     lua_setmetatable(L, -2);
 }
@@ -76,14 +84,6 @@ static int answers_deny(lua_State *L) {
     return 1;
 }
 
-static bool has_meta(lua_State *L, int slot) {
-    if (!lua_getmetatable(L, -1)) return false;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, slot);
-    bool same = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return same;
-}
-
 /// plan{ action{}, …, delegate = {…} }: the payload is {actions, delegate}.
 static int answers_plan(lua_State *L) {
     take_table(L, "plan{ action{ field = value }, … }, or plan{} to do nothing");
@@ -94,7 +94,7 @@ static int answers_plan(lua_State *L) {
     for (lua_Integer index = 1; index <= length; index++) {
         box_charge(box_of(L), 1);
         lua_rawgeti(L, 1, index);
-        if (!has_meta(L, SLOT_ACTION_META))
+        if (!answer_is(L, -1, SLOT_ACTION_META))
             return luaL_error(
                 L, "item %I of plan is a %s; items are actions, like send_mail{ template = \"…\" }", (LUAI_UACINT)index,
                 base_type_name(L, -1));

@@ -87,6 +87,11 @@ static int base_rawget(lua_State *L) {
 }
 
 static int base_rawset(lua_State *L) {
+    if (answer_is(L, 1, SLOT_ANSWER_META) && !STANDS(box_of(L), sealed_answers)) {
+        lua_settop(L, 3);
+        lua_setiuservalue(L, 1, (int)luaL_checkinteger(L, 2));
+        return 1;
+    }
     luaL_argcheck(L, lua_istable(L, 1), 1, view_is(L, 1) ? "settings and data are read only" : "table expected");
     luaL_checkany(L, 3);
     lua_settop(L, 3);
@@ -133,7 +138,8 @@ static int base_setmetatable(lua_State *L) {
     lua_settop(L, 2);
     if (lua_getmetatable(L, 1)) {
         lua_pop(L, 1);
-        if (!push_authors_metatable(L, 1)) return luaL_error(L, "the metatable of this table is sealed");
+        if (!push_authors_metatable(L, 1) && STANDS(box_of(L), sealed_metatables))
+            return luaL_error(L, "the metatable of this table is sealed");
         lua_settop(L, 2);
     }
     if (type == LUA_TNIL) {
@@ -141,18 +147,19 @@ static int base_setmetatable(lua_State *L) {
         lua_settop(L, 1);
         return 1;
     }
+    luashim *box = box_of(L);
     lua_createtable(L, 0, 4);
     lua_pushnil(L);
     while (lua_next(L, 2) != 0) {
         size_t length;
         const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &length) : NULL;
-        box_charge(box_of(L), 1);
+        box_charge(box, 1);
         if (name != NULL && length > 2 && name[0] == '_' && name[1] == '_') {
             bool known = is_metamethod(name);
             bool lookup = known && (strcmp(name, "__index") == 0 || strcmp(name, "__newindex") == 0);
-            if (!known) return luaL_error(L, "the metamethod %s is not available to policies", name);
+            if (!known && STANDS(box, known_metamethods)) return luaL_error(L, "the metamethod %s is not available to policies", name);
             // A chain of callable tables would be followed in C without an end.
-            if (!lua_isfunction(L, -1) && !(lookup && (lua_istable(L, -1) || view_is(L, -1))))
+            if (!lua_isfunction(L, -1) && !(lookup && (lua_istable(L, -1) || view_is(L, -1))) && STANDS(box, plain_metamethods))
                 return luaL_error(L, "%s must be a function%s", name, lookup ? " or a table" : "");
             lua_pushvalue(L, -2);
             lua_pushvalue(L, -2);
@@ -162,6 +169,7 @@ static int base_setmetatable(lua_State *L) {
     }
     lua_pushvalue(L, 2);
     lua_rawsetp(L, 3, &author_key);
+    if (!STANDS(box, private_metatable)) lua_pushvalue(L, 2);
     lua_setmetatable(L, 1);
     lua_settop(L, 1);
     return 1;
@@ -184,25 +192,25 @@ static int base_contains(lua_State *L) {
 }
 
 void base_open(lua_State *L) {
-    static const luaL_Reg own[] = {
-        {"type", base_type},
-        {"tostring", base_tostring},
-        {"select", base_select},
-        {"rawequal", base_rawequal},
-        {"rawlen", base_rawlen},
-        {"rawget", base_rawget},
-        {"rawset", base_rawset},
-        {"getmetatable", base_getmetatable},
-        {"setmetatable", base_setmetatable},
-        {"contains", base_contains},
-        {"pairs", keys_pairs},
-        {"next", keys_next},
-        {NULL, NULL},
+    static const guarded own[] = {
+        {"type", base_type, NO_DEFENCE},
+        {"tostring", base_tostring, LUASHIM_DEFENCE_tostring},
+        {"select", base_select, NO_DEFENCE},
+        {"rawequal", base_rawequal, NO_DEFENCE},
+        {"rawlen", base_rawlen, NO_DEFENCE},
+        {"rawget", base_rawget, NO_DEFENCE},
+        {"rawset", base_rawset, NO_DEFENCE},
+        {"getmetatable", base_getmetatable, LUASHIM_DEFENCE_hidden_metatables},
+        {"setmetatable", base_setmetatable, NO_DEFENCE},
+        {"contains", base_contains, NO_DEFENCE},
+        {"pairs", keys_pairs, LUASHIM_DEFENCE_pairs},
+        {"next", keys_next, LUASHIM_DEFENCE_pairs},
+        {NULL, NULL, NO_DEFENCE},
     };
     static const char *const borrowed[] = {"assert", "error", "ipairs", "pcall", "xpcall", NULL};
     lua_newtable(L);
     int functions = lua_gettop(L);
-    for (const luaL_Reg *entry = own; entry->name != NULL; entry++) environment_give(L, entry->name, entry->func);
+    environment_guard(L, own, LUA_GNAME);
     lua_rawgeti(L, LUA_REGISTRYINDEX, SLOT_FUNCTIONS);  // allow, deny, plan
     lua_pushnil(L);
     while (lua_next(L, -2) != 0) {
@@ -210,7 +218,7 @@ void base_open(lua_State *L) {
         lua_insert(L, -2);
         lua_rawset(L, functions);
     }
-    luaL_requiref(L, LUA_GNAME, luaopen_base, 0);
+    environment_borrow(L, LUA_GNAME);
     for (const char *const *name = borrowed; *name != NULL; name++) {
         lua_pushstring(L, *name);
         lua_getfield(L, -2, *name);

@@ -15,6 +15,10 @@ static int panic(lua_State *L) { box_kill(box_of(L), LUASHIM_ERROR); }
 /// Runs where the error was raised: finds the author's line before the stack is gone. Never calls what the author gave.
 static int blame(lua_State *L) {
     luashim *box = box_of(L);
+    if (!STANDS(box, blame)) {
+        luaL_tolstring(L, 1, NULL);
+        lua_replace(L, 1);
+    }
     if (box->line == 0) {
         lua_Debug activation;
         for (int level = 0; level < 50 && lua_getstack(L, level, &activation); level++) {
@@ -46,18 +50,22 @@ static int blame(lua_State *L) {
 }
 
 static luashim_status enter(luashim *box, lua_CFunction body, void *argument) {
-    if (box->fate != LUASHIM_OK) return LUASHIM_DEAD;
+    if (box->fate != LUASHIM_OK && STANDS(box, dead)) return LUASHIM_DEAD;
     box_begin(box);
+    if (STANDS(box, stack) && luashim_stack_left() < LUASHIM_STACK_LEAST) {
+        snprintf(box->message, sizeof box->message, "the thread's stack is too small for a policy");
+        return LUASHIM_ERROR;
+    }
     if (setjmp(box->escape) != 0) return box->fate;
     if (atomic_load_explicit(&box->cancelled, memory_order_relaxed)) box_kill(box, LUASHIM_CANCELLED);
     lua_State *L = box->L;
     lua_settop(L, 0);
-    lua_sethook(L, box_tick, LUA_MASKCOUNT, BOX_INTERVAL);
+    if (STANDS(box, phase_reset) || lua_gethook(L) == NULL) lua_sethook(L, box_tick, LUA_MASKCOUNT, BOX_INTERVAL);
     lua_pushcfunction(L, blame);
     lua_pushcfunction(L, body);
     lua_pushlightuserdata(L, argument);
     int outcome = lua_pcall(L, 1, 0, 1);
-    lua_sethook(L, NULL, 0, 0);
+    if (STANDS(box, phase_reset)) lua_sethook(L, NULL, 0, 0);
     lua_settop(L, 0);
     if (box->live > IDLE_GARBAGE) lua_gc(L, LUA_GCCOLLECT);
     if (outcome == LUA_OK) return LUASHIM_OK;
@@ -73,7 +81,7 @@ static int open_environment(lua_State *L) {
     views_open(L);
     answers_open(L);
     environment_open(L);
-    static const int tables[] = {SLOT_UNITS, SLOT_SETTINGS, SLOT_DATA, SLOT_SHAPES, SLOT_SHAPE_NAMES};
+    static const int tables[] = {SLOT_UNITS, SLOT_SETTINGS, SLOT_DATA, SLOT_SHAPES, SLOT_SHAPE_NAMES, SLOT_KEPT};
     for (size_t index = 0; index < sizeof tables / sizeof *tables; index++) {
         lua_newtable(L);
         lua_rawseti(L, LUA_REGISTRYINDEX, tables[index]);
@@ -81,10 +89,13 @@ static int open_environment(lua_State *L) {
     return 0;
 }
 
-luashim *luashim_create(const luashim_limits *limits) {
+luashim *luashim_create(const luashim_limits *limits) { return luashim_create_without(limits, 0); }
+
+luashim *luashim_create_without(const luashim_limits *limits, uint64_t missing) {
     luashim *box = calloc(1, sizeof *box);
     if (box == NULL) return NULL;
     box->limits = *limits;
+    box->missing = missing;
     box->fate = LUASHIM_OK;
     arena_open(&box->arena);
     if (setjmp(box->escape) == 0) {
@@ -162,8 +173,14 @@ luashim_status luashim_shape(luashim *box, const uint8_t *names, size_t length) 
 static int compile(lua_State *L) {
     luashim *box = box_of(L);
     const bytes *source = lua_touserdata(L, 1);
-    if (source->length > SOURCE_BYTES) return luaL_error(L, "the file is longer than %d bytes", SOURCE_BYTES);
-    if (luaL_loadbufferx(L, (const char *)source->at, source->length, "=policy", "t") != LUA_OK) return lua_error(L);
+    if (source->length > SOURCE_BYTES && STANDS(box, source_bound))
+        return luaL_error(L, "the file is longer than %d bytes", SOURCE_BYTES);
+    const char *kinds = STANDS(box, text_only) ? "t" : "bt";
+    if (luaL_loadbufferx(L, (const char *)source->at, source->length, "=policy", kinds) != LUA_OK) {
+        // Of what the compiler raises at run time, `blame` was told already.
+        if (lua_isnil(L, -1)) lua_pushstring(L, box->message);
+        return lua_error(L);
+    }
     // The chunk was born with Lua's own globals; it runs with nothing until a call gives it an environment.
     lua_pushnil(L);
     lua_setupvalue(L, -2, 1);
@@ -189,10 +206,11 @@ typedef struct binding {
 static int bind(lua_State *L) {
     const binding *binding = lua_touserdata(L, 1);
     lua_rawgeti(L, LUA_REGISTRYINDEX, SLOT_SETTINGS);
-    wire_decode(L, binding->settings.at, binding->settings.length, true, "settings");
+    bool as_view = STANDS(box_of(L), read_only);
+    wire_decode(L, binding->settings.at, binding->settings.length, as_view, "settings");
     lua_rawseti(L, -2, (lua_Integer)binding->unit + 1);
     lua_rawgeti(L, LUA_REGISTRYINDEX, SLOT_DATA);
-    wire_decode(L, binding->data.at, binding->data.length, true, "data");
+    wire_decode(L, binding->data.at, binding->data.length, as_view, "data");
     lua_rawseti(L, -2, (lua_Integer)binding->unit + 1);
     return 0;
 }
@@ -209,6 +227,27 @@ static void push_bound(lua_State *L, int slot, uint32_t unit) {
     lua_remove(L, -2);
 }
 
+/// Calls the chunk at 1.
+static void run_chunk(lua_State *L, uint32_t unit) {
+    luashim *box = box_of(L);
+    bool keeps = !STANDS(box, fresh_chunk);
+    if (keeps) {
+        push_bound(L, SLOT_KEPT, unit);
+        if (!lua_isnil(L, -1)) return;
+        lua_pop(L, 1);
+    }
+    if (!STANDS(box, armed_early)) lua_sethook(L, NULL, 0, 0);
+    lua_pushvalue(L, 1);
+    lua_call(L, 0, 1);
+    if (!STANDS(box, armed_early)) lua_sethook(L, box_tick, LUA_MASKCOUNT, BOX_INTERVAL);
+    if (keeps) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, SLOT_KEPT);
+        lua_pushvalue(L, -2);
+        lua_rawseti(L, -2, (lua_Integer)unit + 1);
+        lua_pop(L, 1);
+    }
+}
+
 static int run(lua_State *L) {
     const luashim_request *request = lua_touserdata(L, 1);
     luashim *box = box_of(L);
@@ -220,8 +259,7 @@ static int run(lua_State *L) {
     if (!lua_isfunction(L, 1)) return luaL_error(L, "no such unit");
     environment_push(L);
     lua_setupvalue(L, 1, 1);
-    lua_pushvalue(L, 1);
-    lua_call(L, 0, 1);  // 2: what the chunk returns
+    run_chunk(L, request->unit);  // 2: what the chunk returns
     if (request->entry != NULL) {
         bool found = lua_istable(L, 2);
         if (found) {

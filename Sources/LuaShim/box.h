@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "LuaShim.h"
+#include "LuaShimDefences.h"
 
 // Inside the shim. Every function here that takes a lua_State runs under the one lua_pcall of box.c.
 
@@ -34,6 +35,8 @@ struct luashim {
     /// Where a kill lands: past every pcall, handler and to-be-closed variable, for the state is never used again.
     jmp_buf escape;
     luashim_status fate;
+    /// Defences that a test took away, by bit.
+    uint64_t missing;
     atomic_bool cancelled;
     luashim_limits limits;
     arena arena;
@@ -47,6 +50,7 @@ struct luashim {
     bool timed;
     uint64_t wall_check;
     uint64_t cpu_began;
+    uint64_t wall_began;
     uint64_t random;
 
     uint32_t units;
@@ -76,10 +80,14 @@ enum {
     SLOT_SETTINGS,
     SLOT_DATA,
     SLOT_SHAPES,
-    SLOT_SHAPE_NAMES
+    SLOT_SHAPE_NAMES,
+    /// For tests: results of chunks that should have run again.
+    SLOT_KEPT
 };
 
 static inline luashim *box_of(lua_State *L) { return *(luashim **)lua_getextraspace(L); }
+
+#define STANDS(box, defence) (((box)->missing >> LUASHIM_DEFENCE_##defence & 1) == 0)
 
 // memory.c
 void arena_open(arena *arena);
@@ -99,6 +107,16 @@ void environment_open(lua_State *L);
 /// Pushes a fresh environment and makes it the current one.
 void environment_push(lua_State *L);
 void environment_give(lua_State *L, const char *name, lua_CFunction function);
+/// The table on top gets the functions; of a defence that is missing Debian's own.
+typedef struct guarded {
+    const char *name;
+    lua_CFunction function;
+    int defence;
+} guarded;
+#define NO_DEFENCE (-1)
+void environment_guard(lua_State *L, const guarded *functions, const char *library);
+/// Pushes a library as Debian has it.
+void environment_borrow(lua_State *L, const char *library);
 
 // libraries: each pushes a table of its functions
 void base_open(lua_State *L);
@@ -137,6 +155,8 @@ bool view_table(lua_State *L, int index);
 
 // answers.c
 void answers_open(lua_State *L);
+/// Whether the value was made by a constructor of that kind: SLOT_ANSWER_META or SLOT_ACTION_META.
+bool answer_is(lua_State *L, int index, int slot);
 int answers_action(lua_State *L);
 
 /// Pushes the metatable of the next shape; `names` is its label and its names.

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,6 +62,10 @@ static const char *read_item(lua_State *L, const char *at, const char *end, item
 
 static void add_quoted(lua_State *L, text *result, int argument) {
     if (lua_type(L, argument) != LUA_TSTRING) {
+        if (lua_isinteger(L, argument) && lua_tointeger(L, argument) == LUA_MININTEGER) {
+            text_add(result, "0x8000000000000000", 18);  // no decimal literal means it
+            return;
+        }
         if (lua_isinteger(L, argument) || lua_isboolean(L, argument) || lua_isnil(L, argument)) {
             base_text(L, argument);
             size_t length;
@@ -69,7 +74,13 @@ static void add_quoted(lua_State *L, text *result, int argument) {
             lua_pop(L, 1);
             return;
         }
-        luaL_argerror(L, argument, "%q takes texts, whole numbers, booleans and nil");
+        if (lua_type(L, argument) != LUA_TNUMBER) luaL_argerror(L, argument, "value has no literal form");
+        lua_Number number = lua_tonumber(L, argument);
+        char shown[40];
+        const char *odd = number != number ? "(0/0)" : number == HUGE_VAL ? "1e9999" : number == -HUGE_VAL ? "-1e9999" : NULL;
+        if (odd != NULL) text_add(result, odd, strlen(odd));
+        else text_add(result, shown, (size_t)snprintf(shown, sizeof shown, "%a", number));
+        return;
     }
     size_t length;
     const char *bytes = lua_tolstring(L, argument, &length);

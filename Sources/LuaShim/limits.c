@@ -20,6 +20,10 @@ static int line_of(lua_State *L) {
 }
 
 _Noreturn void box_kill(luashim *box, luashim_status why) {
+    if (box->missing != 0 && !STANDS(box, sticky) && why == LUASHIM_KILLED_CPU) {
+        box->fuel = box->limits.fuel;
+        luaL_error(box->L, "out of fuel");
+    }
     box->fate = why;
     box->line = line_of(box->L);
     longjmp(box->escape, 1);
@@ -50,23 +54,29 @@ static void look_at_clock(luashim *box) {
     if (!box->timed) {
         box->timed = true;
         box->cpu_began = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
+        box->wall_began = wall;
         box->wall_check = wall + box->limits.cpu_nanoseconds;
         return;
     }
     if (wall < box->wall_check) return;
+    bool is_late = box->limits.wall_nanoseconds != 0 && wall - box->wall_began >= box->limits.wall_nanoseconds;
     uint64_t spent = nanoseconds(CLOCK_THREAD_CPUTIME_ID) - box->cpu_began;
-    if (spent >= box->limits.cpu_nanoseconds) box_kill(box, LUASHIM_KILLED_CPU);
+    if ((spent >= box->limits.cpu_nanoseconds || is_late) && STANDS(box, clock)) box_kill(box, LUASHIM_KILLED_CPU);
     box->wall_check = wall + (box->limits.cpu_nanoseconds - spent);
 }
 
-void box_charge(luashim *box, uint64_t units) {
-    if (units >= box->fuel) {
+static void box_spend(luashim *box, uint64_t units) {
+    if (units >= box->fuel && STANDS(box, fuel)) {
         box->fuel = 0;
         box_kill(box, LUASHIM_KILLED_CPU);
     }
-    box->fuel -= units;
+    box->fuel -= units < box->fuel ? units : box->fuel;
     box->unseen += units;
     if (box->unseen >= LOOK) look_at_clock(box);
+}
+
+void box_charge(luashim *box, uint64_t units) {
+    if (STANDS(box, charge)) box_spend(box, units);
 }
 
 void box_tidy(lua_State *L) {
@@ -81,7 +91,7 @@ void box_tidy(lua_State *L) {
 void box_tick(lua_State *L, lua_Debug *activation) {
     (void)activation;
     luashim *box = box_of(L);
-    box_charge(box, BOX_INTERVAL);
+    box_spend(box, BOX_INTERVAL);
     look_at_clock(box);
     if (atomic_load_explicit(&box->cancelled, memory_order_relaxed)) box_kill(box, LUASHIM_CANCELLED);
     box_tidy(L);

@@ -12,7 +12,7 @@ void matcher_settle(matcher *m) {
 }
 
 static void step(matcher *m) {
-    if (++m->steps <= m->budget) return;
+    if (++m->steps <= m->budget || !STANDS(box_of(m->L), pattern_steps)) return;
     m->budget = m->steps;
     matcher_settle(m);
     luaL_error(m->L, "pattern too complex: it backtracks more than %d times", STEPS);
@@ -31,6 +31,7 @@ static bool in_class(unsigned char byte, char class) {
     case 's': result = byte == ' ' || (byte >= 9 && byte <= 13); break;
     case 'u': result = upper; break;
     case 'w': result = lower || upper || digit; break;
+    case 'z': result = byte == 0; break;
     case 'x': result = digit || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F'); break;
     default: return (unsigned char)class == byte;
     }
@@ -209,7 +210,7 @@ static const char *match_here(matcher *m, const char *s, const char *p) {
 }
 
 static const char *match(matcher *m, const char *s, const char *p) {
-    if (++m->depth > DEEPEST) {
+    if (++m->depth > DEEPEST && STANDS(box_of(m->L), pattern_depth)) {
         matcher_settle(m);
         luaL_error(m->L, "pattern too complex: nested deeper than %d", DEEPEST);
     }

@@ -99,11 +99,16 @@ void *box_allocate(void *context, void *block, size_t old_size, size_t new_size)
         return NULL;
     }
     size_t had = block == NULL ? 0 : old_size;
-    if (block == NULL && old_size == LUA_TSTRING && new_size > box->limits.string_bytes + 64) box_kill(box, LUASHIM_KILLED_MEMORY);
+    bool is_text = block == NULL && old_size == LUA_TSTRING;
     if (new_size > had) {
         size_t grown = new_size - had;
-        if (grown > box->limits.memory_bytes || box->live + grown > box->limits.memory_bytes) box_kill(box, LUASHIM_KILLED_MEMORY);
-        if (box->allocated + grown > box->limits.allocation_bytes) box_kill(box, LUASHIM_KILLED_MEMORY);
+        bool breach = is_text && new_size > box->limits.string_bytes + 64 && STANDS(box, string_bytes);
+        if (grown > box->limits.memory_bytes || box->live + grown > box->limits.memory_bytes) breach = breach || STANDS(box, memory);
+        if (box->allocated + grown > box->limits.allocation_bytes) breach = breach || STANDS(box, allocation);
+        if (breach) {
+            if (!STANDS(box, never_refuse)) return NULL;
+            box_kill(box, LUASHIM_KILLED_MEMORY);
+        }
         box->allocated += grown;
     }
     if (block != NULL && same_place(old_size, new_size)) {

@@ -15,7 +15,13 @@ static int math_random(lua_State *L) {
     lua_Integer low = 1, high;
     switch (lua_gettop(L)) {
     case 0: lua_pushnumber(L, (lua_Number)(draw(box) >> 11) * 0x1p-53); return 1;
-    case 1: high = luaL_checkinteger(L, 1); break;
+    case 1:
+        high = luaL_checkinteger(L, 1);
+        if (high == 0) {  // all bits
+            lua_pushinteger(L, (lua_Integer)draw(box));
+            return 1;
+        }
+        break;
     case 2:
         low = luaL_checkinteger(L, 1);
         high = luaL_checkinteger(L, 2);
@@ -50,10 +56,11 @@ void numbers_open(lua_State *L) {
     };
     lua_createtable(L, 0, 16);
     int library = lua_gettop(L);
-    luaL_requiref(L, LUA_MATHLIBNAME, luaopen_math, 0);
+    environment_borrow(L, LUA_MATHLIBNAME);
     borrow(L, lua_gettop(L), library, names);
     lua_settop(L, library);
-    environment_give(L, "random", math_random);
+    static const guarded functions[] = {{"random", math_random, LUASHIM_DEFENCE_random}, {NULL, NULL, NO_DEFENCE}};
+    environment_guard(L, functions, LUA_MATHLIBNAME);
 }
 
 /// Upvalue: the function of Debian's library whose work grows with its first argument.
@@ -64,21 +71,27 @@ static int by_length(lua_State *L) {
     return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
+static int letters_char(lua_State *L) {
+    box_charge(box_of(L), (uint64_t)lua_gettop(L) * 16);
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
 static int letters_codepoint(lua_State *L) {
     luaL_checkstring(L, 1);
     lua_Integer first = luaL_optinteger(L, 2, 1), last = luaL_optinteger(L, 3, first);
     if (last < 0) last += (lua_Integer)lua_rawlen(L, 1) + 1;
     if (first < 0) first += (lua_Integer)lua_rawlen(L, 1) + 1;
-    if (last >= first && (uint64_t)last - (uint64_t)first >= 4096) return luaL_error(L, "utf8.codepoint reads at most 4096 bytes at once");
+    if (last >= first && (uint64_t)last - (uint64_t)first >= 4096 && STANDS(box_of(L), codepoint))
+        return luaL_error(L, "utf8.codepoint reads at most 4096 bytes at once");
     return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
 void letters_open(lua_State *L) {
-    static const char *const plain[] = {"char", "charpattern", NULL};
+    static const char *const plain[] = {"charpattern", "codes", NULL};
     static const char *const charged[] = {"len", "offset", NULL};
     lua_createtable(L, 0, 8);
     int library = lua_gettop(L);
-    luaL_requiref(L, LUA_UTF8LIBNAME, luaopen_utf8, 0);
+    environment_borrow(L, LUA_UTF8LIBNAME);
     int debian = lua_gettop(L);
     borrow(L, debian, library, plain);
     for (const char *const *name = charged; *name != NULL; name++) {
@@ -91,8 +104,9 @@ void letters_open(lua_State *L) {
     lua_getfield(L, debian, "codepoint");
     lua_pushcclosure(L, letters_codepoint, 1);
     lua_rawset(L, library);
-    lua_pushstring(L, "codes");
-    lua_getfield(L, debian, "codes");
+    lua_pushstring(L, "char");
+    lua_getfield(L, debian, "char");
+    lua_pushcclosure(L, letters_char, 1);
     lua_rawset(L, library);
     lua_settop(L, library);
 }

@@ -35,6 +35,22 @@ static int push_captures(matcher *m, const char *s, const char *end) {
     return count;
 }
 
+/// In linear time, whatever both hold.
+static const char *find_plain(lua_State *L, const char *s, size_t length, const char *p, size_t pattern_length) {
+    if (pattern_length == 0) return s;
+    if (STANDS(box_of(L), plain_find)) return memmem(s, length, p, pattern_length);
+    for (const char *at = s; pattern_length <= length - (size_t)(at - s); at++)
+        if (memcmp(at, p, pattern_length) == 0) return at;
+    return NULL;
+}
+
+/// Whether the pattern is more than a text. As in Debian's, `)` alone is none of the signs that tell.
+static bool has_specials(const char *p, size_t length) {
+    for (size_t index = 0; index < length; index++)
+        if (p[index] != 0 && strchr("^$*+?.([%-", p[index]) != NULL) return true;
+    return false;
+}
+
 static int search(lua_State *L, bool find) {
     size_t length, pattern_length;
     const char *s = luaL_checklstring(L, 1, &length);
@@ -45,10 +61,10 @@ static int search(lua_State *L, bool find) {
         lua_pushnil(L);
         return 1;
     }
-    bool plain = find && (lua_toboolean(L, 4) || strcspn(p, "^$*+?.([%-") == pattern_length);
+    bool plain = find && (lua_toboolean(L, 4) || !has_specials(p, pattern_length));
     if (plain) {
         box_charge(box_of(L), (length - begin) / 8 + pattern_length / 8);
-        const char *at = pattern_length == 0 ? s + begin : memmem(s + begin, length - begin, p, pattern_length);
+        const char *at = find_plain(L, s + begin, length - begin, p, pattern_length);
         if (at == NULL) {
             lua_pushnil(L);
             return 1;

@@ -93,7 +93,7 @@ static int string_byte(lua_State *L) {
     size_t last = to_end(L, 3, (lua_Integer)first, length);
     if (first > last) return 0;
     size_t count = last - first + 1;
-    if (count > 4096) return luaL_error(L, "string.byte gives at most 4096 bytes at once");
+    if (count > 4096 && STANDS(box_of(L), byte)) return luaL_error(L, "string.byte gives at most 4096 bytes at once");
     luaL_checkstack(L, (int)count, NULL);
     for (size_t index = 0; index < count; index++) lua_pushinteger(L, bytes[first - 1 + index]);
     return (int)count;
@@ -114,12 +114,17 @@ static int string_char(lua_State *L) {
 }
 
 void strings_open(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"byte", string_byte},   {"char", string_char},       {"find", pattern_find},   {"format", format_string},
-        {"gmatch", pattern_gmatch}, {"gsub", pattern_gsub},   {"len", string_len},      {"lower", string_lower},
-        {"match", pattern_match}, {"rep", string_rep},        {"reverse", string_reverse}, {"sub", string_sub},
-        {"upper", string_upper}, {NULL, NULL},
+    static const guarded functions[] = {
+        {"byte", string_byte, NO_DEFENCE}, {"char", string_char, NO_DEFENCE},
+        {"find", pattern_find, NO_DEFENCE},          {"format", format_string, LUASHIM_DEFENCE_format},
+        {"gmatch", pattern_gmatch, NO_DEFENCE},      {"gsub", pattern_gsub, NO_DEFENCE},
+        {"len", string_len, NO_DEFENCE},             {"lower", string_lower, NO_DEFENCE},
+        {"match", pattern_match, NO_DEFENCE},        {"rep", string_rep, LUASHIM_DEFENCE_rep},
+        {"reverse", string_reverse, NO_DEFENCE},     {"sub", string_sub, NO_DEFENCE},
+        {"upper", string_upper, NO_DEFENCE},         {NULL, NULL, NO_DEFENCE},
     };
+    static const guarded dump[] = {{"dump", NULL, LUASHIM_DEFENCE_no_dump}, {NULL, NULL, NO_DEFENCE}};
     lua_createtable(L, 0, 16);
-    for (const luaL_Reg *entry = functions; entry->name != NULL; entry++) environment_give(L, entry->name, entry->func);
+    environment_guard(L, functions, LUA_STRLIBNAME);
+    if (!STANDS(box_of(L), no_dump)) environment_guard(L, dump, LUA_STRLIBNAME);
 }

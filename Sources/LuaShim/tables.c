@@ -201,10 +201,12 @@ static int table_sort(lua_State *L) {
 }
 
 void tables_open(lua_State *L) {
-    static const luaL_Reg functions[] = {
-        {"concat", table_concat}, {"insert", table_insert}, {"move", table_move},     {"pack", table_pack},
-        {"remove", table_remove}, {"sort", table_sort},     {"unpack", table_unpack}, {NULL, NULL},
+    static const guarded functions[] = {
+        {"concat", table_concat, LUASHIM_DEFENCE_concat}, {"insert", table_insert, LUASHIM_DEFENCE_insert},
+        {"move", table_move, LUASHIM_DEFENCE_move},       {"pack", table_pack, NO_DEFENCE},
+        {"remove", table_remove, LUASHIM_DEFENCE_remove}, {"sort", table_sort, LUASHIM_DEFENCE_sort},
+        {"unpack", table_unpack, LUASHIM_DEFENCE_unpack}, {NULL, NULL, NO_DEFENCE},
     };
     lua_createtable(L, 0, 8);
-    for (const luaL_Reg *entry = functions; entry->name != NULL; entry++) environment_give(L, entry->name, entry->func);
+    environment_guard(L, functions, LUA_TABLIBNAME);
 }

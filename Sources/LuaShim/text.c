@@ -14,7 +14,8 @@ void text_open(text *text, lua_State *L) {
 char *text_reserve(text *text, size_t count) {
     lua_State *L = text->L;
     uint64_t most = box_of(L)->limits.string_bytes;
-    if (count > most || text->length + count > most) luaL_error(L, "the text would be longer than %d bytes", (int)most);
+    if ((count > most || text->length + count > most) && STANDS(box_of(L), string_bytes))
+        luaL_error(L, "the text would be longer than %d bytes", (int)most);
     size_t wanted = text->length + count;
     if (wanted > text->room) {
         size_t room = text->room * 2 > wanted ? text->room * 2 : wanted;

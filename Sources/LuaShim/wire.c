@@ -172,7 +172,8 @@ typedef struct writer {
 
 static void put(writer *writer, const void *bytes, size_t length) {
     luashim *box = writer->box;
-    if (box->answer_length + length > box->limits.memory_bytes / 4) luaL_error(writer->L, "the answer is too large");
+    if (box->answer_length + length > box->limits.memory_bytes / 4 && STANDS(box, answer_bytes))
+        luaL_error(writer->L, "the answer is too large");
     if (box->answer_length + length > box->answer_room) {
         size_t room = box->answer_room * 2 > box->answer_length + length ? box->answer_room * 2 : box->answer_length + length + 1024;
         uint8_t *answer = realloc(box->answer, room);
@@ -229,8 +230,11 @@ static bool is_text(const unsigned char *at, size_t length) {
 
 static void put_string(writer *writer, const char *bytes, size_t length) {
     if (!is_text((const unsigned char *)bytes, length)) {
-        if (memchr(bytes, 0, length) != NULL) refuse(writer, "a text with NUL is not accepted");
-        refuse(writer, "a text must be valid UTF-8");
+        if (memchr(bytes, 0, length) != NULL) {
+            if (STANDS(writer->box, answer_nul)) refuse(writer, "a text with NUL is not accepted");
+        } else if (STANDS(writer->box, answer_utf8)) {
+            refuse(writer, "a text must be valid UTF-8");
+        }
     }
     put_count(writer, (uint32_t)length);
     put(writer, bytes, length);
@@ -240,9 +244,11 @@ static void put_value(writer *writer, int index);
 
 /// Every way down goes through here, so the path and the C stack are bounded by the depth.
 static void descend(writer *writer, step step) {
-    if (writer->depth >= writer->box->limits.depth || writer->depth >= sizeof writer->path / sizeof *writer->path)
+    bool has_room = writer->depth < sizeof writer->path / sizeof *writer->path;
+    if ((writer->depth >= writer->box->limits.depth || !has_room) && STANDS(writer->box, answer_depth))
         refuse(writer, "nested deeper than %u (a table that contains itself?)", writer->box->limits.depth);
-    writer->path[writer->depth++] = step;
+    if (has_room) writer->path[writer->depth] = step;
+    writer->depth++;
 }
 
 /// The value on top, which it pops.
@@ -253,23 +259,15 @@ static void put_member(writer *writer, step step) {
     lua_pop(writer->L, 1);
 }
 
-static bool has_meta(lua_State *L, int index, int slot) {
-    if (!lua_getmetatable(L, index)) return false;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, slot);
-    bool same = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return same;
-}
-
-/// What allow, deny, plan and the actions' constructors made: three values at 1, 2, 3, of which paths say nothing.
-static void put_made(writer *writer, int table, uint8_t tag) {
+/// What allow, deny, plan and the actions' constructors made: three values, of which paths say nothing.
+static void put_made(writer *writer, int made, uint8_t tag) {
     put_tag(writer, tag);
     if (tag == LUASHIM_ANSWER) {
-        if (lua_rawgeti(writer->L, table, 2) == LUA_TNUMBER) writer->box->line = (int)lua_tointeger(writer->L, -1);
+        if (lua_getiuservalue(writer->L, made, 2) == LUA_TNUMBER) writer->box->line = (int)lua_tointeger(writer->L, -1);
         lua_pop(writer->L, 1);
     }
     for (int place = 1; place <= 3; place++) {
-        lua_rawgeti(writer->L, table, place);
+        lua_getiuservalue(writer->L, made, place);
         put_member(writer, (step){.name = ""});
     }
 }
@@ -294,8 +292,22 @@ static void put_mixed(writer *writer, int table, const key *keys, size_t count) 
     }
 }
 
+/// For tests: as a reader does that trusts the author's metamethods.
+static bool put_told(writer *writer, int table) {
+    lua_State *L = writer->L;
+    if (luaL_getmetafield(L, table, "__len") == LUA_TNIL) return false;
+    lua_Integer count = luaL_len(L, table);
+    put_tag(writer, LUASHIM_LIST);
+    put_count(writer, (uint32_t)count);
+    for (lua_Integer position = 1; position <= count; position++, put_member(writer, (step){.position = position}))
+        lua_geti(L, table, position);
+    lua_pop(L, 1);
+    return true;
+}
+
 static void put_table(writer *writer, int table) {
     lua_State *L = writer->L;
+    if (!STANDS(writer->box, answer_raw) && put_told(writer, table)) return;
     size_t count;
     const key *keys = keys_sorted(L, table, &count);
     int top = lua_gettop(L);
@@ -318,7 +330,7 @@ static void put_table(writer *writer, int table) {
             lua_rawgeti(L, table, position);
             put_member(writer, (step){.position = position});
         }
-    } else if (writer->describes && keys[count - 1].rank <= 2 && keys[0].rank == 0) {
+    } else if ((writer->describes || !STANDS(writer->box, answer_keys)) && keys[count - 1].rank <= 2 && keys[0].rank == 0) {
         put_mixed(writer, table, keys, count);
     } else {
         refuse(writer, "a table must have either names or 1, 2, 3 … as its keys");
@@ -330,12 +342,13 @@ static void put_value(writer *writer, int index) {
     lua_State *L = writer->L;
     index = lua_absindex(L, index);
     luaL_checkstack(L, 12, NULL);
-    if (++writer->nodes > writer->box->limits.nodes) refuse(writer, "more than %u values", writer->box->limits.nodes);
+    if (++writer->nodes > writer->box->limits.nodes && STANDS(writer->box, answer_nodes))
+        refuse(writer, "more than %u values", writer->box->limits.nodes);
     switch (lua_type(L, index)) {
     case LUA_TNIL: put_tag(writer, LUASHIM_NIL); return;
     case LUA_TBOOLEAN: put_tag(writer, lua_toboolean(L, index) ? LUASHIM_TRUE : LUASHIM_FALSE); return;
     case LUA_TNUMBER: {
-        if (!lua_isinteger(L, index)) {
+        if (!lua_isinteger(L, index) && STANDS(writer->box, answer_float)) {
             lua_pushvalue(L, index);
             refuse(writer, "%.40s is not a whole number", lua_tostring(L, -1));
         }
@@ -352,12 +365,13 @@ static void put_value(writer *writer, int index) {
         return;
     }
     case LUA_TTABLE:
-        if (has_meta(L, index, SLOT_ANSWER_META)) put_made(writer, index, LUASHIM_ANSWER);
-        else if (has_meta(L, index, SLOT_ACTION_META)) put_made(writer, index, LUASHIM_ACTION);
-        else {
-            shape_settle(L, index);
-            put_table(writer, index);
-        }
+        shape_settle(L, index);
+        put_table(writer, index);
+        return;
+    case LUA_TUSERDATA:
+        if (answer_is(L, index, SLOT_ANSWER_META)) put_made(writer, index, LUASHIM_ANSWER);
+        else if (answer_is(L, index, SLOT_ACTION_META)) put_made(writer, index, LUASHIM_ACTION);
+        else break;
         return;
     case LUA_TFUNCTION:
         if (writer->describes && !lua_iscfunction(L, index)) {
@@ -376,7 +390,8 @@ static void put_value(writer *writer, int index) {
         lua_pop(L, 1);
         return;
     }
-    refuse(writer, "a %s is not accepted", luaL_typename(L, index));
+    if (STANDS(writer->box, answer_function)) refuse(writer, "a %s is not accepted", luaL_typename(L, index));
+    put_tag(writer, LUASHIM_NIL);
 }
 
 void wire_encode(lua_State *L, int index, bool describes) {

@@ -7,6 +7,8 @@ package struct LuaLimits: Sendable {
     package var fuel: UInt64
     /// Backstop in processor time, at least ten times what the fuel is worth.
     package var cpu: Duration
+    /// Zero for none, as everywhere but at a judge's: a busy machine denies nobody.
+    package var wall: Duration = .zero
     package var memoryBytes: UInt64
     package var stringBytes: UInt64
     package var allocationBytes: UInt64
@@ -59,11 +61,13 @@ package final class LuaState: @unchecked Sendable {  // the holder is alone with
     /// Scratch for the input of the next call.
     var input = WireWriter()
 
-    package init(_ limits: LuaLimits) throws(LuaFault) {
+    /// `missing` takes defences away, by the bits of `LuaShimDefences.h`; only tests have a use for it.
+    package init(_ limits: LuaLimits, missing: UInt64 = 0) throws(LuaFault) {
         var raw = luashim_limits(
-            fuel: limits.fuel, cpu_nanoseconds: UInt64(limits.cpu.microseconds) * 1_000, memory_bytes: limits.memoryBytes,
+            fuel: limits.fuel, cpu_nanoseconds: UInt64(limits.cpu.microseconds) * 1_000,
+            wall_nanoseconds: UInt64(limits.wall.microseconds) * 1_000, memory_bytes: limits.memoryBytes,
             string_bytes: limits.stringBytes, allocation_bytes: limits.allocationBytes, depth: limits.depth, nodes: limits.nodes)
-        guard let box = luashim_create(&raw) else {
+        guard let box = luashim_create_without(&raw, missing) else {
             throw LuaFault(kind: .memory, line: 0, message: "no memory for a Lua state", path: "")
         }
         self.box = box
@@ -122,11 +126,9 @@ package final class LuaState: @unchecked Sendable {  // the holder is alone with
     }
 
     /// Of an unknown chunk: what it returns, or what `entry` answers if it returns a table with one.
-    package func run(_ unit: UInt32, entry: String, number: Int64) throws(LuaFault) -> HookValue? {
-        input.bytes.removeAll()
-        input.int(number)
+    func run(_ unit: UInt32, entry: String) throws(LuaFault) -> WireValue {
         try check(call(unit, entry: entry, seed: 0, describes: false, optional: true))
-        return try answer().plain
+        return try answer()
     }
 
     /// Of the last call.

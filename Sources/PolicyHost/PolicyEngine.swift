@@ -49,6 +49,8 @@ package final class PolicyEngine: Hooks {
     /// The calendar of the second that was asked for last.
     private let moment = Mutex<(seconds: Int64, value: HookValue)>((.min, .null))
     private let loading = NSLock()
+    /// Whether hostile policies are contained here; what tenants upload waits until they are known to be.
+    package let containment = ContainmentWatch()
 
     package init(
         definitions: [HookDefinition], directory: URL, sink: any DecisionSink, entropy: any Entropy, clock: any Clock,

@@ -35,7 +35,7 @@ final class PolicyThreads: Sendable {
     }
 
     /// Runs the body on a thread of its own and waits; for reading a directory, which is rare.
-    static func runAndWait<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value {
+    static func runAndWait<Value: Sendable>(stackBytes: Int = stackBytes, _ body: @escaping @Sendable () -> Value) -> Value {
         let box = Handover<Value>()
         let done = DispatchSemaphore(value: 0)
         let thread = Thread {

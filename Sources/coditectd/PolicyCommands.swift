@@ -4,7 +4,7 @@ import Foundation
 
 struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "policy", abstract: "Policies: check, test, measure.", subcommands: [Check.self, Test.self, Bench.self])
+        commandName: "policy", abstract: "Policies: check, test, measure.", subcommands: [Check.self, Test.self, Bench.self, Attack.self])
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

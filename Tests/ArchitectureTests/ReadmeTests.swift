@@ -74,7 +74,8 @@ struct ReadmeTests {
             #expect(package.contains("tests(\"\(name)\",") || package.contains("tests(\n        \"\(name)\","), "\(name) is never built")
         }
         #expect(
-            Set(names.filter { !$0.hasSuffix("Tests") && !$0.hasPrefix(".") }) == ["Fixtures", "Interop", "Stress"],
+            Set(names.filter { !$0.hasSuffix("Tests") && !$0.hasPrefix(".") })
+                == ["Fixtures", "Fuzz", "Interop", "LuaPeer", "PolicyJudge", "Stress"],
             "a folder that nothing runs")
         // A peer's program is a test or what tests stand on; each test is run by `make test` or, as it says, by `make interop`.
         let heavy = try House.text("Scripts/interop.sh")

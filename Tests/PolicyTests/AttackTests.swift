@@ -1,134 +1,149 @@
 import Foundation
-import PolicyHost
+import LuaShim
 import Testing
 
-/// One hostile file and what it may come to.
-struct Attack: Sendable, CustomTestStringConvertible {
-    let name: String
-    let parts: [String]
-    let expected: [String]
-    let within: Double
-    var testDescription: String { name }
+@testable import PolicyHost
 
-    init?(_ url: URL) {
-        guard let text = try? String(contentsOf: url, encoding: .isoLatin1) else { return nil }
-        func head(_ name: String) -> String? {
-            text.split(separator: "\n").first { $0.hasPrefix("-- \(name):") }.map {
-                $0.dropFirst(name.count + 4).trimmingCharacters(in: .whitespaces)
-            }
-        }
-        guard let expect = head("expect"), let within = head("within").flatMap(Double.init) else { return nil }
-        self.name = url.lastPathComponent
-        self.expected = expect.prefix { $0 != "(" && $0 != " " }.split(separator: "|").map(String.init)
-        self.within = within
-        if text.contains("--@@ generate ((((") {
-            parts = ["return " + String(repeating: "(", count: 5_000) + "1" + String(repeating: ")", count: 5_000)]
-        } else if text.contains("--@@ generate bytecode") {
-            parts = ["\u{1b}LuaT\0\u{19}\u{93}\r\n\u{1a}\n"]
-        } else {
-            parts = text.components(separatedBy: "--@@ tenant B")
-        }
-    }
+/// The program that judges files with defences taken away; built beside the tests.
+enum Judge {
+    static let path: String = {
+        let tests = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
+        return tests.deletingLastPathComponent().appendingPathComponent("policy-judge").path
+    }()
 
-    static func all(in directory: URL) -> [Attack] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
-        return names.filter { $0.hasSuffix(".lua") }.sorted().compactMap { Attack(directory.appending(path: $0)) }
-    }
-
-    /// The figures that the heads of the files assume.
-    static let limits = LuaLimits(fuel: 20_000_000, cpu: .milliseconds(50))
-
-    struct Outcome: Sendable {
-        var outcome: String
-        var detail: String
-        var milliseconds: Double
-        /// Answers of the parts after the first, as somebody else in the same process.
-        var neighbours: [String]
-    }
-
-    /// On a thread of 512 KB, in processor time, so that a busy machine changes no outcome.
-    func run(sameState: Bool) -> Outcome {
-        let box = OutcomeBox()
-        let done = DispatchSemaphore(value: 0)
-        let thread = Thread {
-            box.outcome = try? attempt(sameState: sameState)
-            done.signal()
-        }
-        thread.stackSize = 512 << 10
-        thread.start()
-        done.wait()
-        return box.outcome ?? Outcome(outcome: "NO STATE", detail: "", milliseconds: 0, neighbours: [])
-    }
-
-    private func attempt(sameState: Bool) throws -> Outcome {
-        var state = try LuaState(Self.limits)
-        let began = processorTime()
-        var (outcome, detail) = Self.judge(state, parts[0])
-        let spent = processorTime() - began
-        var neighbours: [String] = []
-        for part in parts.dropFirst() {
-            if !sameState || outcome.hasPrefix("KILLED") { state = try LuaState(Self.limits) }
-            let (second, answer) = Self.judge(state, part)
-            neighbours.append("\(second) \(answer)")
-        }
-        if detail.hasPrefix("ESCAPED") { outcome = "ESCAPED" }
-        if neighbours.contains(where: { $0.contains("ESCAPED") }) {
-            outcome = "ESCAPED"
-            detail = neighbours.joined()
-        }
-        return Outcome(outcome: outcome, detail: detail, milliseconds: spent, neighbours: neighbours)
-    }
-
-    private static func judge(_ state: LuaState, _ source: String) -> (String, String) {
-        do {
-            let unit = try state.load(latin: source)
-            let answer = try state.run(unit, entry: "on_call", number: 1)
-            return ("OK", answer?.string ?? "no text")
-        } catch {
-            switch error.kind {
-            case .error: return ("ERR", error.message)
-            case .cpu: return ("KILLED_CPU", "")
-            case .memory: return ("KILLED_MEM", "")
-            case .cancelled, .dead: return ("DEAD", "")
-            }
-        }
+    static func verdicts(
+        _ files: [String], missing: UInt64 = 0, stackBytes: Int = AttackJudge.stackBytes
+    ) throws -> [AttackVerdict] {
+        var verdicts: [AttackVerdict] = []
+        let program = AttackCells.Program(path, ["\(missing)", "\(stackBytes)"])
+        try AttackCells(program, patience: .seconds(120)).judge(files) { verdicts.append($0) }
+        return verdicts
     }
 }
 
-private final class OutcomeBox: @unchecked Sendable {  // written before the signal, read after the wait
-    var outcome: Attack.Outcome?
-}
-
-private func processorTime() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return Double(time.tv_sec) * 1_000 + Double(time.tv_nsec) / 1_000_000
-}
-
-extension LuaState {
-    /// Files hold bytes that are no UTF-8 on purpose; each byte was read as one scalar.
-    fileprivate func load(latin source: String) throws(LuaFault) -> UInt32 {
-        try load(bytes: source.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
-    }
+extension PolicyDefence: CustomTestStringConvertible {
+    public var testDescription: String { name }
 }
 
 @Suite("hostile policies are contained")
 struct AttackTests {
-    @Test("each file of the own set has its outcome", arguments: Attack.all(in: Checkout.ownAttacks), [true, false])
-    func own(attack: Attack, sameState: Bool) { judge(attack, attack.run(sameState: sameState)) }
+    private static let shipped = HostileFile.shipped()
 
     @Test(
-        "each file of the shared set has its outcome",
-        .enabled(if: FileManager.default.fileExists(atPath: Checkout.sharedAttacks.path), "the shared set is not beside this checkout"),
-        arguments: Attack.all(in: Checkout.sharedAttacks), [true, false])
-    func shared(attack: Attack, sameState: Bool) { judge(attack, attack.run(sameState: sameState)) }
+        "each file of the shipped set has the outcome that its head says, on a stack of 1 MB and of 512 KB",
+        arguments: [1 << 20, 512 << 10])
+    func shippedSet(stackBytes: Int) throws {
+        let verdicts = try Judge.verdicts(Self.shipped.map(\.name), stackBytes: stackBytes)
+        #expect(verdicts.map(\.file) == Self.shipped.map(\.name))
+        for (file, verdict) in zip(Self.shipped, verdicts) {
+            #expect(file.expected.contains(verdict.outcome), "\(file.name): \(verdict.outcome) \(verdict.detail)")
+        }
+    }
 
-    @Test("the own set is complete")
-    func count() { #expect(Attack.all(in: Checkout.ownAttacks).count == 17) }
+    @Test(
+        "each file of the shared set has the outcome that its head says",
+        .enabled(if: FileManager.default.fileExists(atPath: Checkout.sharedAttacks.path), "the shared set is not beside this checkout"))
+    func sharedSet() throws {
+        let names = try FileManager.default.contentsOfDirectory(atPath: Checkout.sharedAttacks.path).filter { $0.hasSuffix(".lua") }
+            .sorted()
+        let files = try names.map {
+            let path = Checkout.sharedAttacks.appendingPathComponent($0)
+            return try HostileFile(path, named: path.path)
+        }
+        let verdicts = try Judge.verdicts(files.map(\.name))
+        #expect(verdicts.count == files.count && files.count > 40)
+        for (file, verdict) in zip(files, verdicts) {
+            #expect(file.expected.contains(verdict.outcome), "\(file.name): \(verdict.outcome) \(verdict.detail)")
+        }
+    }
 
-    private func judge(_ attack: Attack, _ outcome: Attack.Outcome) {
-        #expect(attack.expected.contains(outcome.outcome), "\(attack.name): \(outcome.outcome) \(outcome.detail)")
-        #expect(outcome.milliseconds <= attack.within, "\(attack.name) took \(outcome.milliseconds) ms")
-        for neighbour in outcome.neighbours { #expect(neighbour.hasPrefix("OK"), "\(attack.name): the neighbour saw \(neighbour)") }
+    @Test("without one defence alone its file gets through", arguments: PolicyDefence.all)
+    func alone(defence: PolicyDefence) throws {
+        let file = try #require(Self.shipped.first { $0.name == defence.file }, "\(defence.file) is missing")
+        // Where the defence is the stack that a call needs, the stack is one that it would refuse.
+        let stackBytes = defence.name == "stack" ? 96 << 10 : AttackJudge.stackBytes
+        let verdict = try #require(try Judge.verdicts([defence.file], missing: 1 << UInt64(defence.number), stackBytes: stackBytes).first)
+        #expect(!file.expected.contains(verdict.outcome), "\(defence.name) is not needed: \(verdict.outcome) \(verdict.detail)")
+    }
+
+    @Test("the shipped set is complete: every defence has a file, every file says what is right")
+    func complete() {
+        #expect(PolicyDefence.all.count == Int(LUASHIM_DEFENCE_COUNT))
+        #expect(Set(PolicyDefence.all.map(\.name)).count == PolicyDefence.all.count)
+        #expect(Self.shipped.count >= 100)
+        for file in Self.shipped {
+            #expect(!file.expected.isEmpty && file.within != nil && !file.attack.isEmpty && !file.kind.isEmpty, "\(file.name) has no head")
+            #expect(Set(file.expected).isSubset(of: AttackVerdict.contained), "\(file.name) expects what is never right")
+        }
+    }
+
+    @Test("nothing that is shipped can take a defence away")
+    func unreachable() throws {
+        let sources = Checkout.root.appendingPathComponent("Sources")
+        let names = try #require(FileManager.default.enumerator(atPath: sources.path)?.allObjects as? [String])
+        var doors: [String] = []
+        for name in names where name.hasSuffix(".swift") {
+            let lines = try String(contentsOf: sources.appendingPathComponent(name), encoding: .utf8).split(separator: "\n")
+            let opens = lines.contains {
+                $0.contains("luashim_create_without")
+                    || ($0.contains("missing: ") && ($0.contains("LuaState(") || $0.contains("AttackJudge(")))
+            }
+            if opens { doors.append(name) }
+        }
+        // The judge hands on what its maker gave it, and only a test's program gives it anything.
+        #expect(doors.sorted() == ["PolicyHost/AttackJudge.swift", "PolicyHost/LuaState.swift"])
+    }
+
+    @Test("a file that ends its process is told, and the next ones are judged")
+    func crashed() throws {
+        let number = try #require(PolicyDefence.all.firstIndex { $0.name == "no_os" })
+        let verdicts = try Judge.verdicts(["os-exit.lua", "rep-empty.lua", "os-exit.lua", "error-nil.lua"], missing: 1 << UInt64(number))
+        #expect(verdicts.map(\.outcome) == ["CRASHED", "OK", "CRASHED", "ERR"])
+        #expect(verdicts.map(\.file) == ["os-exit.lua", "rep-empty.lua", "os-exit.lua", "error-nil.lua"])
+        #expect(verdicts.first?.detail == "the process ended with status 3")
+    }
+
+    @Test("a file that answers nothing is told as hung, and the next ones are judged")
+    func hung() throws {
+        let script =
+            "shift; case $1 in a) kill -STOP $$;; esac; for f; do echo '{\"file\": \"b\", \"outcome\": \"OK\", \"ms\": 1, \"detail\": \"\"}'; done"
+        let program = AttackCells.Program("/bin/sh", ["-c", script, "judge"])
+        var outcomes: [String] = []
+        try AttackCells(program, patience: .milliseconds(300)).judge(["a", "b", "b"]) { outcomes.append($0.outcome) }
+        #expect(outcomes == ["HUNG", "OK", "OK"])
+    }
+
+    @Test("a call on a stack that is too small is refused before it begins")
+    func smallStack() {
+        let file = HostileFile(name: "fine", bytes: Array("return \"SAFE\"".utf8))
+        #expect(AttackJudge(stackBytes: 64 << 10).judge(file).outcome != "OK")
+        #expect(AttackJudge(stackBytes: 512 << 10).judge(file).outcome == "OK")
+    }
+
+    @Test("after the start the set is tried with small budgets; until then nothing is known")
+    func watch() async {
+        let watch = ContainmentWatch()
+        #expect(watch.state == .pending)
+        #expect(await watch.run(nil) == .contained(files: Self.shipped.count))
+        #expect(watch.state.isContained)
+    }
+
+    @Test("a library that contains nothing is told with the files that got through")
+    func breached() async {
+        let all = AttackCells.Program(
+            Judge.path, ["\(UInt64(1) << UInt64(PolicyDefence.all.first { $0.name == "answer_nul" }?.number ?? 0))", "1048576"])
+        let watch = ContainmentWatch()
+        guard case .breached(let lines) = await watch.run(all) else {
+            Issue.record("a missing defence was not found: \(watch.state)")
+            return
+        }
+        #expect(lines.count == 1 && lines[0].hasPrefix("answer-nul.lua: OK"))
+    }
+
+    @Test("verdicts are one line of JSON, whatever the file said")
+    func json() throws {
+        let verdict = AttackVerdict("a \"b\".lua", "ERR", 1.23456, "line 1: \u{7}\n\\ü")
+        #expect(verdict.json == #"{"file": "a \"b\".lua", "outcome": "ERR", "ms": 1.235, "detail": "line 1: \u0007\u000a\\ü"}"#)
+        #expect(AttackVerdict(json: verdict.json[...])?.detail == verdict.detail)
     }
 }

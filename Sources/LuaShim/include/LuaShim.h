@@ -9,6 +9,8 @@
 
 /// Bytes of C stack that a call may need: 200 nested C levels, each with a matcher's captures.
 #define LUASHIM_STACK_BYTES (1024 * 1024)
+/// A call on a thread with less than this is refused.
+#define LUASHIM_STACK_LEAST (384 * 1024)
 
 typedef struct luashim luashim;
 
@@ -30,6 +32,8 @@ typedef struct luashim_limits {
     uint64_t fuel;
     /// Backstop in processor time of the calling thread, so that a busy machine denies nobody.
     uint64_t cpu_nanoseconds;
+    /// For those who would rather be wrong than wait; 0 for none.
+    uint64_t wall_nanoseconds;
     uint64_t memory_bytes;
     uint64_t string_bytes;
     uint64_t allocation_bytes;
@@ -113,3 +117,5 @@ void luashim_destroy(luashim *box);
 
 /// Bytes of stack that the calling thread has left below this call, 0 if unknown.
 size_t luashim_stack_left(void);
+
+#include "LuaShimDefences.h"

@@ -1,0 +1,5 @@
+-- class: dos
+-- attack: hundreds of thousands of values by one call.
+-- expect: ERR
+-- within: 100
+return "count " .. select("#", string.byte(("x"):rep(200000), 1, -1))

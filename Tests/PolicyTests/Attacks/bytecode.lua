@@ -1,5 +1,0 @@
--- class: escape
--- attack: a precompiled chunk, whose bytecode nobody checks.
--- expect: ERR
--- within: 50
---@@ generate bytecode

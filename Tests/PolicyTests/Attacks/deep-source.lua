@@ -1,5 +1,0 @@
--- class: crash
--- attack: the author's own text nests deeper than the parser's stack.
--- expect: ERR
--- within: 100
---@@ generate ((((
