@@ -7,6 +7,8 @@
 // create, load, bind, call, destroy: each enters Lua through `enter` and nowhere else.
 
 #define SOURCE_BYTES (256 * 1024)
+/// Between two looks of the compiler at the clock.
+#define SOURCE_PIECE 128
 /// Garbage that may lie about between two calls of a warm state.
 #define IDLE_GARBAGE (512 * 1024)
 
@@ -170,13 +172,26 @@ luashim_status luashim_shape(luashim *box, const uint8_t *names, size_t length) 
     return enter(box, keep_shape, &argument);
 }
 
+/// A few lines at a time: the compiler walks some lists anew for each item, so that a file of `a or a or …` costs seconds, and no hook
+/// sees it.
+static const char *read_piece(lua_State *L, void *context, size_t *length) {
+    luashim *box = box_of(L);
+    bytes *source = context;
+    const char *piece = (const char *)source->at;
+    *length = source->length < SOURCE_PIECE ? source->length : SOURCE_PIECE;
+    source->at += *length;
+    source->length -= *length;
+    if (STANDS(box, compile_clock)) box_look(box);
+    return *length > 0 ? piece : NULL;
+}
+
 static int compile(lua_State *L) {
     luashim *box = box_of(L);
-    const bytes *source = lua_touserdata(L, 1);
+    bytes *source = lua_touserdata(L, 1);
     if (source->length > SOURCE_BYTES && STANDS(box, source_bound))
         return luaL_error(L, "the file is longer than %d bytes", SOURCE_BYTES);
     const char *kinds = STANDS(box, text_only) ? "t" : "bt";
-    if (luaL_loadbufferx(L, (const char *)source->at, source->length, "=policy", kinds) != LUA_OK) {
+    if (lua_load(L, read_piece, source, "=policy", kinds) != LUA_OK) {
         // Of what the compiler raises at run time, `blame` was told already.
         if (lua_isnil(L, -1)) lua_pushstring(L, box->message);
         return lua_error(L);

@@ -97,6 +97,8 @@ void *box_allocate(void *box, void *block, size_t old_size, size_t new_size);
 // limits.c
 _Noreturn void box_kill(luashim *box, luashim_status why);
 void box_charge(luashim *box, uint64_t units);
+/// Kills what has had its time.
+void box_look(luashim *box);
 void box_tick(lua_State *L, lua_Debug *activation);
 void box_begin(luashim *box);
 /// Collects garbage if much of it lies about; only where the API may be called.

@@ -87,10 +87,12 @@ key *keys_sorted(lua_State *L, int table, size_t *count) {
     lua_pushnil(L);
     int object = lua_gettop(L);
     size_t found = 0;
+    uint64_t bytes = 0;
     lua_pushnil(L);
     while (lua_next(L, table) != 0) {
         lua_pop(L, 1);
         keys[found] = read_key(L, -1);
+        bytes += keys[found].length;
         if (keys[found].rank == RANK_OBJECT) {
             if (!lua_isnil(L, object)) two_objects(L);
             lua_pushvalue(L, -1);
@@ -98,6 +100,7 @@ key *keys_sorted(lua_State *L, int table, size_t *count) {
         }
         found++;
     }
+    box_charge(box_of(L), bytes / 16);
     sort(keys, found);
     *count = found;
     return keys;
@@ -162,8 +165,8 @@ int keys_next(lua_State *L) {
     lua_pushnil(L);
     while (lua_next(L, table) != 0) {
         lua_pop(L, 1);
-        scanned++;
         key candidate = read_key(L, -1);
+        scanned += 2 + candidate.length / 16;
         if (found && best.rank == RANK_OBJECT && candidate.rank == RANK_OBJECT) return two_objects(L);
         if ((first || compare(&candidate, &after) > 0) && (!found || compare(&candidate, &best) < 0)) {
             best = candidate;
@@ -172,7 +175,7 @@ int keys_next(lua_State *L) {
             lua_replace(L, best_at);
         }
     }
-    box_charge(box_of(L), scanned / 2);
+    box_charge(box_of(L), scanned / 4);
     if (!found) return 1;
     lua_settop(L, best_at);
     lua_pushvalue(L, best_at);

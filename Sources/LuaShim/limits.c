@@ -48,7 +48,7 @@ void box_begin(luashim *box) {
 }
 
 /// The coarse wall clock is read at each tick, the thread's processor time only when enough wall time has passed.
-static void look_at_clock(luashim *box) {
+void box_look(luashim *box) {
     box->unseen = 0;
     uint64_t wall = nanoseconds(CLOCK_MONOTONIC_COARSE);
     if (!box->timed) {
@@ -72,7 +72,7 @@ static void box_spend(luashim *box, uint64_t units) {
     }
     box->fuel -= units < box->fuel ? units : box->fuel;
     box->unseen += units;
-    if (box->unseen >= LOOK) look_at_clock(box);
+    if (box->unseen >= LOOK) box_look(box);
 }
 
 void box_charge(luashim *box, uint64_t units) {
@@ -92,7 +92,7 @@ void box_tick(lua_State *L, lua_Debug *activation) {
     (void)activation;
     luashim *box = box_of(L);
     box_spend(box, BOX_INTERVAL);
-    look_at_clock(box);
+    box_look(box);
     if (atomic_load_explicit(&box->cancelled, memory_order_relaxed)) box_kill(box, LUASHIM_CANCELLED);
     box_tidy(L);
 }
