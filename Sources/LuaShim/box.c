@@ -7,6 +7,7 @@
 // create, load, bind, call, destroy: each enters Lua through `enter` and nowhere else.
 
 #define SOURCE_BYTES (256 * 1024)
+#define SOURCE_JUMPS 4000
 /// Between two looks of the compiler at the clock.
 #define SOURCE_PIECE 128
 /// Garbage that may lie about between two calls of a warm state.
@@ -185,11 +186,23 @@ static const char *read_piece(lua_State *L, void *context, size_t *length) {
     return *length > 0 ? piece : NULL;
 }
 
+/// How often a jump is spelt, in comments and texts as well. The compiler takes each out of a list that it moves up, all at one label.
+static int jumps_in(const char *text, size_t length) {
+    int count = 0;
+    for (size_t index = 0; index + 4 <= length; index++) {
+        if (text[index] == 'g') count += memcmp(text + index, "goto", 4) == 0;
+        else if (text[index] == 'b') count += length - index >= 5 && memcmp(text + index, "break", 5) == 0;
+    }
+    return count;
+}
+
 static int compile(lua_State *L) {
     luashim *box = box_of(L);
     bytes *source = lua_touserdata(L, 1);
     if (source->length > SOURCE_BYTES && STANDS(box, source_bound))
         return luaL_error(L, "the file is longer than %d bytes", SOURCE_BYTES);
+    if (STANDS(box, jump_bound) && jumps_in((const char *)source->at, source->length) > SOURCE_JUMPS)
+        return luaL_error(L, "more than %d goto and break in one file", SOURCE_JUMPS);
     const char *kinds = STANDS(box, text_only) ? "t" : "bt";
     if (lua_load(L, read_piece, source, "=policy", kinds) != LUA_OK) {
         // Of what the compiler raises at run time, `blame` was told already.

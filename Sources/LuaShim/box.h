@@ -67,9 +67,9 @@ struct luashim {
     char path[256];
 };
 
-/// Places in Lua's registry.
+/// Places in Lua's registry, close to its own two so that they lie in its array.
 enum {
-    SLOT_FUNCTIONS = 16,
+    SLOT_FUNCTIONS = LUA_RIDX_LAST + 2,
     SLOT_LIBRARIES,
     SLOT_ENVIRONMENT_META,
     SLOT_ENVIRONMENT,

@@ -12,7 +12,14 @@ void matcher_settle(matcher *m) {
 }
 
 static void step(matcher *m) {
-    if (++m->steps <= m->budget || !STANDS(box_of(m->L), pattern_steps)) return;
+    ++m->steps;
+    if (!STANDS(box_of(m->L), pattern_steps)) return;
+    // A long text allows many steps in one call: fuel and clock are looked at on the way.
+    if (m->steps >= SETTLED && m->steps <= m->budget) {
+        matcher_settle(m);
+        return;
+    }
+    if (m->steps <= m->budget) return;
     m->budget = m->steps;
     matcher_settle(m);
     luaL_error(m->L, "pattern too complex: it backtracks more than %d times", STEPS);

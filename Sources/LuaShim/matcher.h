@@ -5,6 +5,7 @@
 #define CAPTURES 32
 #define DEEPEST 200
 #define STEPS 100000
+#define SETTLED 32768
 #define OPEN (-1)
 #define PLACE (-2)
 

@@ -98,6 +98,18 @@ void *box_allocate(void *context, void *block, size_t old_size, size_t new_size)
         }
         return NULL;
     }
+    // Nearly every object is small, new, and within the limits.
+    if (block == NULL && new_size <= ARENA_SMALL && new_size <= box->limits.string_bytes && box->live + new_size <= box->limits.memory_bytes
+        && box->allocated + new_size <= box->limits.allocation_bytes) {
+        size_t class = (new_size + ARENA_STEP - 1) / ARENA_STEP - 1;
+        void *fresh = box->arena.free[class];
+        if (fresh != NULL) {
+            box->arena.free[class] = *(void **)fresh;
+            box->live += new_size;
+            box->allocated += new_size;
+            return fresh;
+        }
+    }
     size_t had = block == NULL ? 0 : old_size;
     bool is_text = block == NULL && old_size == LUA_TSTRING;
     if (new_size > had) {

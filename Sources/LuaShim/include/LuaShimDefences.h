@@ -21,6 +21,7 @@
     X(text_only, "only text is compiled", "bytecode, which nobody checks", "bytecode") \
     X(source_bound, "256 KiB of source", "a file that costs more to compile than any call may cost", "source-huge") \
     X(compile_clock, "the compiler looks at the clock every 128 bytes", "files that take seconds to compile", "compile-quadratic") \
+    X(jump_bound, "at most 4,000 goto and break in a file", "files that take a second to compile at one place", "compile-gotos") \
     X(fresh_environment, "a fresh environment for each call", "globals that survive a call", "globals-survive") \
     X(library_copies, "each environment copies the libraries", "library fields that survive a call", "library-survives") \
     X(fresh_chunk, "the file's main function runs again for each call", "file-level locals that survive a call", "upvalue-cache") \
