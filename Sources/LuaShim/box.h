@@ -191,6 +191,8 @@ char *text_reserve(text *text, size_t count);
 void text_add(text *text, const char *bytes, size_t length);
 void text_byte(text *text, char byte);
 void text_push(text *text);
+/// Valid UTF-8 without NUL.
+bool text_is_plain(const char *bytes, size_t length);
 
 // format.c, pattern.c
 int format_string(lua_State *L);

@@ -45,3 +45,21 @@ void text_byte(text *text, char byte) {
 }
 
 void text_push(text *text) { lua_pushlstring(text->L, text->bytes, text->length); }
+
+bool text_is_plain(const char *bytes, size_t length) {
+    const unsigned char *at = (const unsigned char *)bytes, *end = at + length;
+    while (at < end) {
+        unsigned char lead = *at++;
+        if (lead == 0) return false;
+        if (lead < 0x80) continue;
+        int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+        if (lead < 0xc2 || lead > 0xf4 || end - at < more) return false;
+        unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+        unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+        if (*at < low || *at > high) return false;
+        for (int index = 1; index < more; index++)
+            if ((at[index] & 0xc0) != 0x80) return false;
+        at += more;
+    }
+    return true;
+}

@@ -210,26 +210,8 @@ static void refuse(writer *writer, const char *format, ...) {
     lua_error(writer->L);
 }
 
-static bool is_text(const unsigned char *at, size_t length) {
-    const unsigned char *end = at + length;
-    while (at < end) {
-        unsigned char lead = *at++;
-        if (lead == 0) return false;
-        if (lead < 0x80) continue;
-        int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-        if (lead < 0xc2 || lead > 0xf4 || end - at < more) return false;
-        unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-        unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-        if (*at < low || *at > high) return false;
-        for (int index = 1; index < more; index++)
-            if ((at[index] & 0xc0) != 0x80) return false;
-        at += more;
-    }
-    return true;
-}
-
 static void put_string(writer *writer, const char *bytes, size_t length) {
-    if (!is_text((const unsigned char *)bytes, length)) {
+    if (!text_is_plain(bytes, length)) {
         if (memchr(bytes, 0, length) != NULL) {
             if (STANDS(writer->box, answer_nul)) refuse(writer, "a text with NUL is not accepted");
         } else if (STANDS(writer->box, answer_utf8)) {
@@ -308,10 +290,17 @@ static bool put_told(writer *writer, int table) {
 static void put_table(writer *writer, int table) {
     lua_State *L = writer->L;
     if (!STANDS(writer->box, answer_raw) && put_told(writer, table)) return;
+    lua_pushnil(L);
+    if (lua_next(L, table) == 0) {  // allow{} is what most policies answer
+        put_tag(writer, LUASHIM_OBJECT);
+        put_count(writer, 0);
+        return;
+    }
+    lua_pop(L, 2);
     size_t count;
     const key *keys = keys_sorted(L, table, &count);
     int top = lua_gettop(L);
-    if (count == 0 || (keys[0].rank == 2 && keys[count - 1].rank == 2)) {
+    if (keys[0].rank == 2 && keys[count - 1].rank == 2) {
         put_tag(writer, LUASHIM_OBJECT);
         put_count(writer, (uint32_t)count);
         for (size_t index = 0; index < count; index++) {

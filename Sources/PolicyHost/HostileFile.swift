@@ -23,7 +23,7 @@ package struct HostileFile: Sendable {
         for line in lines.prefix(while: { $0.hasPrefix("--") && !$0.hasPrefix("--@@") }) {
             guard let colon = line.firstIndex(of: ":"), line.hasPrefix("-- ") else { continue }
             let key = String(line[line.index(line.startIndex, offsetBy: 3)..<colon])
-            if head[key] == nil { head[key] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces) }
+            if head[key] == nil { head[key] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespacesAndNewlines) }
         }
         self.name = name
         attack = head["attack"] ?? ""
@@ -119,7 +119,7 @@ package struct AttackVerdict: Sendable {
         self.file = file
         self.outcome = outcome
         self.milliseconds = milliseconds
-        self.detail = detail
+        self.detail = detail.count > 400 ? detail.prefix(400) + " …" : detail
     }
 
     /// `{"file", "outcome", "ms", "detail"}` on one line.

@@ -8,7 +8,7 @@ let words = CommandLine.arguments.dropFirst().filter { $0 != "--" }
 guard words.count >= 2, let missing = UInt64(words[words.startIndex]), let stack = Int(words[words.startIndex + 1]) else { exit(64) }
 if missing != 0 {
     // What spins without a defence is ended by its own processor time, however busy the machine is.
-    var most = rlimit(rlim_cur: 3, rlim_max: 3)
+    var most = rlimit(rlim_cur: 1, rlim_max: 1)
     setrlimit(__rlimit_resource_t(RLIMIT_CPU.rawValue), &most)
 }
 let shipped = Dictionary(uniqueKeysWithValues: HostileFile.shipped().map { ($0.name, $0) })
