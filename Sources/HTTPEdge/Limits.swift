@@ -59,7 +59,7 @@ struct LimitGuard: Sendable {
         try await take("\(limit.rawValue):\(key)", isValidate ? rules.validate : rules.activate, now, isGuard: true)
     }
 
-    /// Upper case without separators, and the signs that Crockford's base32 reads as digits read so.
+    /// Upper case without separators, look-alike signs read as a licence key reads them, so that no other spelling begins to count anew.
     static func canonical(_ key: String) -> [UInt8] {
         key.utf8.compactMap { byte in
             switch byte {
@@ -74,6 +74,7 @@ struct LimitGuard: Sendable {
         switch letter {
         case UInt8(ascii: "O"): UInt8(ascii: "0")
         case UInt8(ascii: "I"), UInt8(ascii: "L"): UInt8(ascii: "1")
+        case UInt8(ascii: "U"): UInt8(ascii: "V")
         default: letter
         }
     }
