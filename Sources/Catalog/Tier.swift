@@ -38,6 +38,8 @@ package struct Tier: Sendable, Hashable {
     /// Seats = quantity × this.
     package let seatsPerUnit: Int
     package let devices: DeviceAllowance
+    /// By how many of its components a device is known again whose hardware id changed.
+    package let hardwareMatch: HardwareMatch
     /// 0: no trial.
     package let trialDays: Int
     /// What one unit is called: `user`.
@@ -86,6 +88,28 @@ package enum DeviceAllowance: Sendable, Hashable {
     case perUnit(Int)
     case perSeat(Int)
     case unlimited
+}
+
+/// When two sets of hardware components are one device: `cpu`, `board`, `disk`, `mac`, each with its value.
+package enum HardwareMatch: String, Sendable, CaseIterable, Codable {
+    case any, two, most, all
+
+    /// Survives one part in four being replaced, and two devices never pass for one by a part that they share.
+    package static let standard = HardwareMatch.most
+
+    /// - Parameters:
+    ///   - equal: components with the same name and value.
+    ///   - known: components that the device named when it was activated.
+    ///   - told: components that it names now.
+    package func isSame(equal: Int, known: Int, told: Int) -> Bool {
+        switch self {
+        case .any: equal >= 1
+        case .two: equal >= 2
+        // More than half of either side, so that whoever names the components of two devices is neither of them.
+        case .most: equal >= 1 && 2 * equal > max(known, told)
+        case .all: equal >= 1 && equal == known && equal == told
+        }
+    }
 }
 
 /// One entitlement: a feature, a limit, or a limit that is lifted.

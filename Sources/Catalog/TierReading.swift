@@ -89,6 +89,7 @@ enum TierReading {
         let isPriced = prices.values.contains { $0.amountMinor > 0 }
         let seats = table.number("seats_per_unit", in: 1...Int64(1_000_000), required: true)
         let devices = devices(table)
+        let hardwareMatch = hardwareMatch(table)
         let trial = table.number("trial_days", in: 0...365).map(Int.init) ?? (isPriced ? defaults.trialDays : 0)
         if !isPriced, !isByContract, trial > 0 { table.complain("trial_days", "a free tier has no trial") }
         let entitlements = entitlements(table)
@@ -110,10 +111,10 @@ enum TierReading {
         table.finish()
         guard let named, let name, let seats, let devices else { return nil }
         return Tier(
-            id: named, name: name, summary: summary, prices: prices, seatsPerUnit: Int(seats), devices: devices, trialDays: trial,
-            unit: unit,
-            maxQuantity: maxQuantity, entitlements: entitlements, quotas: quotas, key: key, workstation: workstation,
-            isByContract: isByContract, isInvoiced: isInvoiced, contactURL: contact, isHidden: isHidden)
+            id: named, name: name, summary: summary, prices: prices, seatsPerUnit: Int(seats), devices: devices,
+            hardwareMatch: hardwareMatch, trialDays: trial, unit: unit, maxQuantity: maxQuantity, entitlements: entitlements,
+            quotas: quotas, key: key, workstation: workstation, isByContract: isByContract, isInvoiced: isInvoiced, contactURL: contact,
+            isHidden: isHidden)
     }
 
     private static func prices(_ table: TableReading, _ currency: Currency) -> [BillingInterval: Money] {
@@ -157,6 +158,15 @@ enum TierReading {
             return nil
         case .some(let value): return table.number(value, "devices", in: 1...1_000_000).map { .perUnit(Int($0)) }
         }
+    }
+
+    private static func hardwareMatch(_ table: TableReading) -> HardwareMatch {
+        guard let name = table.text("hardware_match", most: 32) else { return .standard }
+        guard let match = HardwareMatch(rawValue: name) else {
+            table.complain("hardware_match", "must be \(HardwareMatch.allCases.map(\.rawValue).joined(separator: ", "))")
+            return .standard
+        }
+        return match
     }
 
     private static func entitlements(_ table: TableReading) -> [String: Grant] {

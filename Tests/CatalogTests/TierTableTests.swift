@@ -83,6 +83,8 @@ struct TierTableTests {
         Fault("tiers.pro.devices: is missing; or say devices_per_seat") { $0["devices"] = nil },
         Fault("tiers.pro.devices: must be a whole number or \"unlimited\"") { $0["devices"] = "many" },
         Fault("tiers.team.devices: and devices_per_seat exclude each other", tier: 4) { $0["devices"] = 3 },
+        Fault("tiers.pro.hardware_match: must be any, two, most, all") { $0["hardware_match"] = "three" },
+        Fault("tiers.pro.hardware_match: must be a text, is a whole number") { $0["hardware_match"] = 2 },
         Fault("tiers.pro.entitlements.sso: must be true, false, a whole number of 0 or more, or \"unlimited\"") {
             $0["entitlements"] = ["sso": "yes"]
         },
@@ -103,7 +105,7 @@ struct TierTableTests {
         Fault("tiers.pro.contact_url: must start with /, https:// or mailto:") { $0["contact_url"] = "javascript:alert(1)" },
         Fault("tiers.pro.name: must be one line of 1 to 80 bytes") { $0["name"] = "Pro\n" },
         Fault(
-            "tiers.pro.colour: is not a field here; accepted: contact_url, contract, devices, devices_per_seat, entitlements, hidden, id, invoice, key, max_quantity, name, prices, quotas, seats_per_unit, summary, trial_days, unit, workstation"
+            "tiers.pro.colour: is not a field here; accepted: contact_url, contract, devices, devices_per_seat, entitlements, hardware_match, hidden, id, invoice, key, max_quantity, name, prices, quotas, seats_per_unit, summary, trial_days, unit, workstation"
         ) { $0["colour"] = "red" },
         Fault("tiers[4].id: must be lower-case letters, digits and _, starting with a letter") { $0["id"] = "Pro" },
         Fault("tiers.team: is there twice") { $0["id"] = "team" },
@@ -118,6 +120,15 @@ struct TierTableTests {
     func refused(fault: Fault) {
         let refusal = #expect(throws: TierTableRefused.self) { try TierCatalog.read(fault.table) }
         #expect(refusal?.complaints == [fault.complaint])
+    }
+
+    @Test("a tier says by how much of its hardware a device is known again; most of it, if it says nothing")
+    func hardwareMatch() throws {
+        #expect(try #require(TierCatalog.read(ShippedTiers.table)["pro"]).hardwareMatch == .most)
+        for match in HardwareMatch.allCases {
+            let table = ShippedTiers.with(3) { $0["hardware_match"] = .string(match.rawValue) }
+            #expect(try #require(TierCatalog.read(table)["pro"]).hardwareMatch == match)
+        }
     }
 
     @Test("every fault of a table is named at once")
