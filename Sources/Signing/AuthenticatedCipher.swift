@@ -2,12 +2,12 @@ import COpenSSL
 import Foundation
 
 /// AES-256-GCM (NIST SP 800-38D) with a 96-bit nonce and a 128-bit tag.
-enum AuthenticatedCipher {
-    static let nonceCount = 12
+package enum AuthenticatedCipher {
+    package static let nonceCount = 12
     static let tagCount = 16
 
     /// Nonce, ciphertext, tag. A nonce must never come twice under one key.
-    static func seal(_ plain: [UInt8], key: SecretBytes, nonce: [UInt8], associated: [UInt8]) throws -> [UInt8] {
+    package static func seal(_ plain: [UInt8], key: SecretBytes, nonce: [UInt8], associated: [UInt8]) throws -> [UInt8] {
         guard nonce.count == nonceCount, key.count == 32 else { throw SigningFault.sealBroken }
         let context = EVP_CIPHER_CTX_new()
         defer { EVP_CIPHER_CTX_free(context) }
@@ -31,7 +31,7 @@ enum AuthenticatedCipher {
     }
 
     /// Throws `sealBroken` unless every bit of box, key and associated data is as it was sealed.
-    static func open(_ box: ArraySlice<UInt8>, key: SecretBytes, associated: [UInt8]) throws -> [UInt8] {
+    package static func open(_ box: ArraySlice<UInt8>, key: SecretBytes, associated: [UInt8]) throws -> [UInt8] {
         guard box.count >= nonceCount + tagCount, key.count == 32 else { throw SigningFault.sealBroken }
         let nonce = Array(box.prefix(nonceCount))
         let cipher = Array(box.dropFirst(nonceCount).dropLast(tagCount))
