@@ -1,3 +1,4 @@
+import Catalog
 import Vocabulary
 
 /// The signed right to use the product under a tier.
@@ -54,13 +55,19 @@ package struct TierGrant: Sendable, Hashable, Codable {
     package var features: [String: JSONValue]
     /// A whole number, or null for a limit that is lifted.
     package var limits: [String: JSONValue]
+    /// Nil where the licence was last written before tiers said so.
+    package var hardwareMatch: HardwareMatch?
 
-    package init(tierName: String, seats: Int, devices: Int?, features: [String: JSONValue], limits: [String: JSONValue]) {
+    package init(
+        tierName: String, seats: Int, devices: Int?, features: [String: JSONValue], limits: [String: JSONValue],
+        hardwareMatch: HardwareMatch?
+    ) {
         self.tierName = tierName
         self.seats = seats
         self.devices = devices
         self.features = features
         self.limits = limits
+        self.hardwareMatch = hardwareMatch
     }
 }
 

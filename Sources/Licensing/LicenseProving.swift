@@ -50,6 +50,7 @@ package struct ProvenLicense: Sendable {
 package struct Validation: Sendable {
     package let code: ValidationCode
     package let license: ProvenLicense?
+    /// Bound to the hardware id that asked, also where another one was activated.
     package let file: SignedLicenseFile?
 }
 
@@ -71,12 +72,22 @@ extension Licenses {
         let activations: Int
     }
 
-    /// Never throws for a key that is not good: says why instead. Reads only.
     package func validate(key: String, hardwareID: String, now: Timestamp) async throws -> Validation {
+        try await validate(key: key, Hardware(id: hardwareID), now: now)
+    }
+    package func activate(key: String, hardwareID: String, machineName: String?, _ act: Act) async throws -> ActivationChange {
+        try await activate(key: key, Hardware(id: hardwareID), machineName: machineName, act)
+    }
+    package func deactivate(key: String, hardwareID: String, _ act: Act) async throws -> ActivationChange {
+        try await deactivate(key: key, Hardware(id: hardwareID), act)
+    }
+
+    /// Never throws for a key that is not good: says why instead. Reads only.
+    package func validate(key: String, _ hardware: Hardware, now: Timestamp) async throws -> Validation {
         guard let digest = digest(of: key) else { return Validation(code: .malformedKey, license: nil, file: nil) }
         let found = try await store.kernelRead(Self.proveReason) { db in
             guard let (tenant, id) = try route(digest, in: db) else { return nil as Found? }
-            return try db.within(tenant) { db in try find(id, device(hardwareID, tenant: tenant), in: db) }
+            return try db.within(tenant) { db in try find(id, mark(hardware, tenant: tenant), in: db) }
         }
         guard let found else { return Validation(code: .unknownKey, license: nil, file: nil) }
         let status = found.license.status(at: now)
@@ -85,13 +96,14 @@ extension Licenses {
         let proven = proven(found.license, activations: found.activations, now: now)
         guard code.isValid, let activation = found.activation else { return Validation(code: code, license: proven, file: nil) }
         return Validation(
-            code: code, license: proven, file: try await file(found.license, activation, hardwareID: hardwareID, now: now))
+            code: code, license: proven, file: try await file(found.license, activation, hardwareID: hardware.id, now: now))
     }
 
-    /// Binds the licence to the device. The same device again changes nothing and gets a fresh file.
-    package func activate(key: String, hardwareID: String, machineName: String?, _ act: Act) async throws -> ActivationChange {
+    /// Binds the licence to the device. The same device again keeps its place, is known by what it says of itself now, and gets a
+    /// fresh file.
+    package func activate(key: String, _ hardware: Hardware, machineName: String?, _ act: Act) async throws -> ActivationChange {
         let (tenant, id) = try await holder(of: key)
-        let device = device(hardwareID, tenant: tenant)
+        let device = mark(hardware, tenant: tenant)
         let act = proved(act, id)
         let found = try await store.tenant(tenant) { db in
             _ = try db.once(act) { try activate(id, device, machineName: machineName, in: db, act) }
@@ -102,15 +114,15 @@ extension Licenses {
         guard let activation = found.activation else { throw LicenseProblems.notActivated }
         return ActivationChange(
             activation: activation, deactivatedAt: nil, license: proven(found.license, activations: found.activations, now: act.now),
-            file: try await file(found.license, activation, hardwareID: hardwareID, now: act.now))
+            file: try await file(found.license, activation, hardwareID: hardware.id, now: act.now))
     }
 
     private func activate(
-        _ id: License.ID, _ device: DeviceHandle, machineName: String?, in db: any TenantScope, _ act: Act
+        _ id: License.ID, _ device: DeviceMark, machineName: String?, in db: any TenantScope, _ act: Act
     ) throws -> Activation {
         guard let found = try find(id, device, in: db) else { throw CommonProblems.notFound }
         if let refusal = LicenseProblems.refusal(found.license.status(at: act.now)) { throw refusal }
-        if let activation = found.activation { return activation }
+        if let activation = found.activation { return try keepUp(activation, with: device, in: db, act) }
         let limit = found.license.grant.devices
         if let limit, found.activations >= limit {
             throw LicenseProblems.activationLimit.with([
@@ -121,24 +133,25 @@ extension Licenses {
         var place = highest + 1
         if let limit, place > limit { place = try db.row(LicenseTable.freePlace, id)?.int(0) ?? place }
         let activation = Activation(
-            id: entropy.id(act.now), license: id, device: device, machineName: machineName, activatedAt: act.now)
+            id: entropy.id(act.now), license: id, device: device.handle, machineName: machineName, activatedAt: act.now)
         let name = try machineName.map { try sealer.seal(Array($0.utf8), context: Self.nameContext(activation.id)) }
         try db.run(
-            LicenseTable.activate, db.tenant, id, device.bytes, activation.id, place, limit ?? Int(Int32.max), name, act.now)
+            LicenseTable.activate, db.tenant, id, device.handle.bytes, activation.id, place, limit ?? Int(Int32.max), name, act.now)
+        try keep(device.parts, of: device.handle, id, in: db)
         try db.journal(
             JournalEntry("device.activated", subject: "license:\(id)", details: ["activation": .string(activation.id.description)]), act)
         return activation
     }
 
     /// Frees the device's place. A licence that is suspended or expired can still be taken off a device.
-    package func deactivate(key: String, hardwareID: String, _ act: Act) async throws -> ActivationChange {
+    package func deactivate(key: String, _ hardware: Hardware, _ act: Act) async throws -> ActivationChange {
         let (tenant, id) = try await holder(of: key)
-        let device = device(hardwareID, tenant: tenant)
+        let device = mark(hardware, tenant: tenant)
         let act = proved(act, id)
         let (activation, found) = try await store.tenant(tenant) { db in
             let activation = try db.once(act) {
                 guard let activation = try find(id, device, in: db)?.activation else { throw LicenseProblems.notActivated }
-                try db.run(LicenseTable.deactivate, id, device.bytes)
+                try db.run(LicenseTable.deactivate, id, activation.device.bytes)
                 try db.journal(
                     JournalEntry(
                         "device.deactivated", subject: "license:\(id)", details: ["activation": .string(activation.id.description)]), act)
@@ -176,10 +189,11 @@ extension Licenses {
         return Act(actor: .license(id), requestID: act.requestID, now: act.now, address: act.address, idempotency: act.idempotency)
     }
 
-    private func find(_ id: License.ID, _ device: DeviceHandle, in db: any TenantScope) throws -> Found? {
+    private func find(_ id: License.ID, _ device: DeviceMark, in db: any TenantScope) throws -> Found? {
         guard let license = try license(id, in: db) else { return nil }
-        let activation = try db.row(LicenseTable.activation, id, device.bytes).map { try self.activation($0, license: id) }
-        return Found(license: license, activation: activation, activations: try db.row(LicenseTable.activationCount, id)?.int(0) ?? 0)
+        return Found(
+            license: license, activation: try activation(of: license, device, in: db),
+            activations: try db.row(LicenseTable.activationCount, id)?.int(0) ?? 0)
     }
 
     private func proven(_ license: License, activations: Int, now: Timestamp) -> ProvenLicense {

@@ -16,7 +16,8 @@ extension Licenses {
                 limit: .validate, request: Wire.validateRequest, answers: [RouteAnswer(200, "What the key is worth", Wire.validation)]
             ) { call in
                 let body = try Wire.KeyBody(call)
-                return .json(value: Wire.json(try await validate(key: body.key, hardwareID: body.hardwareID, now: call.act.now)))
+                let validation = try await validate(key: body.key, body.hardware, now: call.act.now)
+                return .json(value: Wire.json(validation, encrypted: try validation.file.flatMap { try encrypted($0, body) }))
             },
             Route(
                 .post, "/api/v1/licenses/activate", name: "licenses.activate",
@@ -28,20 +29,25 @@ extension Licenses {
                 ], creates: true
             ) { call in
                 let body = try Wire.KeyBody(call)
-                let change = try await activate(
-                    key: body.key, hardwareID: body.hardwareID, machineName: body.machineName, call.act)
-                return .json(value: Wire.json(change))
+                let change = try await activate(key: body.key, body.hardware, machineName: body.machineName, call.act)
+                return .json(value: Wire.json(change, encrypted: try change.file.flatMap { try encrypted($0, body) }))
             },
             Route(
                 .post, "/api/v1/licenses/deactivate", name: "licenses.deactivate",
                 summary: "Takes a licence off a device and frees its place.", access: .proof, limit: .activate,
-                request: Wire.activateRequest, answers: [RouteAnswer(200, "No longer active on the device", Wire.activationChange)],
+                request: Wire.deactivateRequest, answers: [RouteAnswer(200, "No longer active on the device", Wire.activationChange)],
                 problems: Wire.keyProblems + [LicenseProblems.notActivated], creates: true
             ) { call in
                 let body = try Wire.KeyBody(call)
-                return .json(value: Wire.json(try await deactivate(key: body.key, hardwareID: body.hardwareID, call.act)))
+                return .json(value: Wire.json(try await deactivate(key: body.key, body.hardware, call.act)))
             },
         ]
+    }
+
+    /// The file as its caller asked for it; nil: in clear.
+    private func encrypted(_ file: SignedLicenseFile, _ body: Wire.KeyBody) throws -> EncryptedLicenseFile? {
+        guard body.encrypts else { return nil }
+        return try EncryptedLicenseFile(file, key: body.key, hardwareID: body.hardware.id, entropy: entropy)
     }
 
     private func tenantRoutes() -> [Route] {
@@ -112,15 +118,21 @@ private enum Wire {
     /// What proves the holder of a key, as the edge has read and checked it.
     struct KeyBody {
         let key: String
-        let hardwareID: String
+        let hardware: Hardware
         let machineName: String?
+        let encrypts: Bool
         init(_ call: Call) throws(Problem) {
             guard let key = call.json?["license_key"]?.string, let hardwareID = call.json?["hardware_id"]?.string else {
                 throw CommonProblems.malformed
             }
             self.key = key
-            self.hardwareID = hardwareID
+            if let components = call.json?["hardware"]?.object {
+                hardware = try Hardware(id: hardwareID, components: components.compactMapValues(\.string))
+            } else {
+                hardware = Hardware(id: hardwareID)
+            }
             machineName = call.json?["machine_name"]?.string
+            encrypts = call.json?["encrypt"]?.bool ?? false
         }
     }
 
@@ -131,11 +143,21 @@ private enum Wire {
 
     // MARK: Answers
 
-    static func json(_ validation: Validation) -> JSONValue {
-        [
-            "valid": .bool(validation.code.isValid), "code": .string(validation.code.rawValue),
-            "license": validation.license.map(json) ?? .null, "file": validation.file?.json ?? .null,
-        ]
+    static func json(_ validation: Validation, encrypted: EncryptedLicenseFile?) -> JSONValue {
+        file(
+            [
+                "valid": .bool(validation.code.isValid), "code": .string(validation.code.rawValue),
+                "license": validation.license.map(json) ?? .null,
+            ], validation.file, encrypted)
+    }
+    /// In clear under `file`, or encrypted under a name of its own: never both.
+    private static func file(
+        _ members: [String: JSONValue], _ file: SignedLicenseFile?, _ encrypted: EncryptedLicenseFile?
+    ) -> JSONValue {
+        var members = members
+        members["file"] = encrypted == nil ? file?.json ?? .null : .null
+        if let encrypted { members["encrypted_file"] = encrypted.json }
+        return .object(members)
     }
     static func json(_ proven: ProvenLicense) -> JSONValue {
         [
@@ -145,11 +167,10 @@ private enum Wire {
             "offline_until": time(proven.offlineUntil),
         ]
     }
-    static func json(_ change: ActivationChange) -> JSONValue {
-        [
-            "activation": json(change.activation, deactivatedAt: change.deactivatedAt), "license": json(change.license),
-            "file": change.file?.json ?? .null,
-        ]
+    static func json(_ change: ActivationChange, encrypted: EncryptedLicenseFile? = nil) -> JSONValue {
+        file(
+            ["activation": json(change.activation, deactivatedAt: change.deactivatedAt), "license": json(change.license)],
+            change.file, encrypted)
     }
     static func json(_ activation: Activation, deactivatedAt: Timestamp?) -> JSONValue {
         [
@@ -172,12 +193,19 @@ private enum Wire {
     private static let key = SchemaField(
         "license_key", .string(min: 1, max: 128), "As shown or typed; case, spaces and dashes do not matter")
     private static let hardware = SchemaField("hardware_id", .string(min: 1, max: 256), "What identifies the device; opaque to the server")
+    private static let components = SchemaField(
+        "hardware", .map(.string(min: 1, max: Hardware.longestValue)),
+        "2 to 8 components by name, as `cpu`, `board`, `disk`, `mac`: by these a device is known again whose hardware_id changed, as the tier's `hardware_match` says",
+        optional: true)
+    private static let encrypt = SchemaField(
+        "encrypt", .boolean, "true: the file comes as `encrypted_file`, which licence key and hardware id together open", optional: true)
+    private static let machineName = SchemaField(
+        "machine_name", .string(max: 128), "What the owner calls the device", optional: true)
     static let validateRequest = Schema.object([
-        key, hardware, SchemaField("version", .string(max: 64), "The client's version", optional: true),
+        key, hardware, components, encrypt, SchemaField("version", .string(max: 64), "The client's version", optional: true),
     ])
-    static let activateRequest = Schema.object([
-        key, hardware, SchemaField("machine_name", .string(max: 128), "What the owner calls the device", optional: true),
-    ])
+    static let activateRequest = Schema.object([key, hardware, components, encrypt, machineName])
+    static let deactivateRequest = Schema.object([key, hardware, components, machineName])
     private static let moment = Schema.string(max: 40, format: .dateTime)
     private static let figure = Schema.integer(0...10_000_000)
     private static let status = Schema.choice(LicenseStatus.allCases.map(\.rawValue))
@@ -196,6 +224,17 @@ private enum Wire {
                         SchemaField("signature", .string(max: 1_024, format: .hex)),
                     ]), max: 8)),
         ]))
+    private static let encryptedFile = SchemaField(
+        "encrypted_file",
+        .named(
+            "EncryptedLicenseFile",
+            .object([
+                SchemaField("kind", .choice([EncryptedLicenseFile.kind.name])),
+                SchemaField("cipher", .choice([EncryptedLicenseFile.cipher])),
+                SchemaField("key_derivation", .choice([EncryptedLicenseFile.derivation])),
+                SchemaField("salt", .string(max: 64, format: .hex)),
+                SchemaField("box", .string(max: 131_072, format: .hex), "Nonce, ciphertext and tag of the file"),
+            ])), "The file, where `encrypt` was asked for", optional: true)
     private static let proven = Schema.named(
         "ProvenLicense",
         .object([
@@ -215,11 +254,13 @@ private enum Wire {
         SchemaField("valid", .boolean, "Whether this device may use the licence"),
         SchemaField("code", .choice(ValidationCode.allCases.map(\.rawValue)), "The first that holds, in this order"),
         SchemaField("license", .nullable(proven), "null for a key that is no licence's"),
-        SchemaField("file", .nullable(file), "A fresh file, where the licence is good and active on the device"),
+        SchemaField(
+            "file", .nullable(file), "A fresh file, where the licence is good and active on the device; null if `encrypted_file` is there"),
+        encryptedFile,
     ])
     static let activationChange = Schema.object([
         SchemaField("activation", activation), SchemaField("license", proven),
-        SchemaField("file", .nullable(file), "null after a deactivation"),
+        SchemaField("file", .nullable(file), "null after a deactivation, and if `encrypted_file` is there"), encryptedFile,
     ])
     static let featuresAnswer = Schema.object([SchemaField("features", features), SchemaField("limits", limits, "null: without limit")])
 

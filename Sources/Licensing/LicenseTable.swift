@@ -69,6 +69,27 @@ enum LicenseTable {
     static let deactivate = SQL(
         "licensing.deactivate", "DELETE FROM activation WHERE license_id = $1 AND device = $2")
 
+    /// Where a device sits, as it is taken along when the device changes its id.
+    static let place = SQL(
+        "licensing.place", "SELECT place, device_limit, machine_name_box FROM activation WHERE license_id = $1 AND device = $2")
+    static let parts = SQL("licensing.parts", "SELECT digest FROM activation_part WHERE license_id = $1 AND device = $2")
+    static let insertPart = SQL(
+        "licensing.insert_part",
+        "INSERT INTO activation_part (tenant_id, license_id, digest, device, parts) VALUES ($1, $2, $3, $4, $5)")
+    static let deleteParts = SQL("licensing.delete_parts", "DELETE FROM activation_part WHERE license_id = $1 AND device = $2")
+    private static let sharingOne = (2...9).map { "SELECT device, parts FROM activation_part WHERE license_id = $1 AND digest = $\($0)" }
+    /// Devices that share any of eight parts, one for each pair of how many are equal and how many it named: 36 rows at the most,
+    /// however many devices share them. A search for each part, as one for all eight would walk every part of the licence.
+    static let sharing = SQL(
+        "licensing.sharing",
+        """
+        SELECT equal, parts, device FROM (
+            SELECT count(*) AS equal, parts, device, row_number() OVER (PARTITION BY count(*), parts ORDER BY device) AS nth
+            FROM (\(sharingOne.joined(separator: " UNION ALL "))) shared GROUP BY device, parts
+        ) found
+        WHERE nth = 1 ORDER BY equal DESC, parts, device
+        """)
+
     // Kernel scope.
     static let findKey = SQL("licensing.find_key", "SELECT tenant_id, license_id FROM license_key_directory WHERE digest = $1")
     static let routeKey = SQL(

@@ -134,7 +134,7 @@ package struct Licenses: Sendable {
         for (name, quota) in tier.quotas { limits[name] = quota.limit.map(JSONValue.int) ?? .null }
         return TierGrant(
             tierName: tier.name, seats: tier.seats(quantity: quantity), devices: tier.devices(quantity: quantity), features: features,
-            limits: limits)
+            limits: limits, hardwareMatch: tier.hardwareMatch)
     }
 
     static func keyContext(_ id: License.ID) -> String { "license.key:\(id)" }

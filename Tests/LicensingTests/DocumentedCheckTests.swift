@@ -1,5 +1,6 @@
 import Foundation
 import LicenseFormat
+import RoomTesting
 import Signing
 import Store
 import Testing
@@ -44,6 +45,24 @@ struct DocumentedCheckTests {
         #expect(try judge(file, "hw-1") == "True")
         #expect(try judge(file, "hw-2") == "False")
         #expect(throws: CocoaError.self) { try judge(file.replacing("\"seats\":2", with: "\"seats\":9"), "hw-1") }
+    }
+
+    @Test("the documented opening of an encrypted file gives the signed file to who has key and hardware id", .enabled(if: isThere))
+    func documentedOpening() async throws {
+        let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../docs/explanation/licences.md")
+        let text = try String(contentsOf: page, encoding: .utf8)
+        let program = try #require(text.matches(of: /(?s)```python\n(.*?)```/).last?.1)
+        let (made, bytes) = try await EncryptedFileTests.make()
+        func open(_ key: String, _ hardware: String) throws -> String {
+            try Self.run(
+                "import json, sys\n\(program)\nprint(json.dumps(open_file(json.load(sys.stdin), '\(key)', '\(hardware)')))",
+                String(decoding: bytes, as: UTF8.self))
+        }
+        let inside = try JSONCoding.decode(JSONValue.self, Data(try open(EncryptedFileTests.key.lowercased(), "hw-1").utf8))
+        #expect(try inside == JSONCoding.decode(JSONValue.self, Data(made.bytes)))
+        #expect(throws: CocoaError.self) { try open(EncryptedFileTests.key, "hw-2") }
+        let other = LicenseKey.make(prefix: "CODITECT", groups: 5, entropy: SeededEntropy(12))
+        #expect(throws: CocoaError.self) { try open(other, "hw-1") }
     }
 
     @Test("clients in the field verify a seat's answer with RSA-4096 PSS and the longest salt", .enabled(if: isThere))
