@@ -57,6 +57,17 @@ struct LicenseFileTests {
         }
     }
 
+    @Test("a file issued up to five minutes ahead of the reader's clock holds, and not a second more")
+    func ahead() async throws {
+        #expect(LicenseFile.tolerance == .minutes(5))
+        let made = try await Self.make()
+        let now = made.house.now
+        _ = try LicenseFile.check(made.bytes, keys: made.keys, hardwareID: "hw-1", now: now - .minutes(5))
+        #expect(throws: LicenseFileFault.clockBehind(issuedAt: now)) {
+            try LicenseFile.check(made.bytes, keys: made.keys, hardwareID: "hw-1", now: now - .minutes(5) - .seconds(1))
+        }
+    }
+
     @Test("the offline grace never reaches beyond the licence's end")
     func shortLife() async throws {
         let made = try await Self.make(days: 1)
