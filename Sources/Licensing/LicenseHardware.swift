@@ -32,7 +32,7 @@ package struct Hardware: Sendable, Hashable {
                 throw refuse(name, "must be called by at most 32 lower-case letters, digits and _, starting with a letter")
             }
             guard value.unicodeScalars.count <= Self.longestValue else { throw refuse(name, "must have at most 256 characters") }
-            guard value.unicodeScalars.contains(where: { !$0.properties.isWhitespace && $0.properties.generalCategory != .control }) else {
+            guard value.unicodeScalars.contains(where: Self.isVisible) else {
                 throw refuse(name, "must not be blank; leave out what cannot be read")
             }
             // `Unknown` and `unknown` are the same filler.
@@ -44,6 +44,9 @@ package struct Hardware: Sendable, Hashable {
         self.components = components
     }
 
+    private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
+        !scalar.properties.isWhitespace && ![.control, .format].contains(scalar.properties.generalCategory)
+    }
     private static func isName(_ name: String) -> Bool {
         guard let first = name.utf8.first, (97...122).contains(first), name.utf8.count <= longestName else { return false }
         return name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 95 }

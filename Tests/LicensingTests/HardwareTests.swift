@@ -86,7 +86,7 @@ struct HardwareTests {
 
     static let unfit: [[String: String]] = [
         [:], ["cpu": "a"], Dictionary(uniqueKeysWithValues: (0..<9).map { ("c\($0)", "v\($0)") }), ["cpu": "", "mac": "b"],
-        ["cpu": "  \t", "mac": "b"], ["cpu": "\u{0}", "mac": "b"], ["cpu": "\u{a0}\u{2003}", "mac": "b"],
+        ["cpu": "  \t", "mac": "b"], ["cpu": "\u{0}", "mac": "b"], ["cpu": "\u{a0}\u{2003}\u{200b}", "mac": "b"],
         ["cpu": "unknown", "mac": "Unknown"],
         ["CPU": "a", "mac": "b"], ["": "a", "mac": "b"], ["c=pu": "a", "mac": "b"], ["1cpu": "a", "mac": "b"], ["c/u": "a", "mac": "b"],
         [String(repeating: "c", count: 33): "a", "mac": "b"], ["cpu": String(repeating: "a", count: 257), "mac": "b"],
