@@ -65,6 +65,8 @@ package struct Leases: Sendable {
         let survey = try await ledger.survey(caller.tenant, device: device, user: caller.user, now: act.now)
         let candidates = try Self.candidates(survey.standings, wanted: request.license, now: act.now)
         var refusal = SeatProblems.exhausted.retry(afterSeconds: 60)
+        /// What the ledger counted when it refused: later, and truer, than the survey.
+        var counted: [License.ID: SeatCount] = [:]
         for standing in candidates.prefix(Self.mostTries) {
             let question = question(request, device, standing, survey.recentDevices, caller, act.now)
             let verdict = try await ask(question, standing.license, caller.tenant, act)
@@ -78,6 +80,7 @@ package struct Leases: Sendable {
             case .granted(let grant): return .granted(try await answer(grant, caller.tenant))
             case .waiting(let place, let count): return .waiting(place, count, license: claim.license)
             case .exhausted(let count, let seconds):
+                counted[claim.license] = count
                 refusal = SeatProblems.exhausted.retry(afterSeconds: seconds)
                     .with(try await receipt(.refused, claim, count, reason: SeatProblems.exhausted.code, act))
             case .unusable(let status): throw status.flatMap(LicenseProblems.refusal) ?? CommonProblems.notFound
@@ -85,8 +88,8 @@ package struct Leases: Sendable {
         }
         let usable = (request.license == nil ? survey.standings : candidates).filter { $0.license.status(at: act.now).isUsable }
         throw refusal.with([
-            "seats_used": .int(Int64(usable.reduce(0) { $0 + $1.live })),
-            "seats_total": .int(Int64(usable.reduce(0) { $0 + $1.license.seats })),
+            "seats_used": .int(Int64(usable.reduce(0) { $0 + (counted[$1.license.id]?.used ?? $1.live) })),
+            "seats_total": .int(Int64(usable.reduce(0) { $0 + (counted[$1.license.id]?.total ?? $1.license.seats) })),
         ])
     }
 

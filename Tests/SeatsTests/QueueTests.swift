@@ -287,6 +287,26 @@ struct ReceiptTests {
         #expect(document["input_hash"]?.string == Hex.encode(Digest.sha256(form)))
     }
 
+    @Test("a refusal tells the figures of its receipt, however many race for the seats")
+    func figures() async throws {
+        let house = try await SeatHouse.make()
+        try await house.license(seats: 4)
+        let refusals = await withTaskGroup(of: Problem?.self) { group in
+            for client in 0..<32 {
+                group.addTask {
+                    do { try await house.acquire("d\(client)") } catch { return error as? Problem }
+                    return nil
+                }
+            }
+            return await group.reduce(into: [Problem]()) { if let problem = $1 { $0.append(problem) } }
+        }
+        #expect(refusals.count == 28)
+        for refusal in refusals {
+            #expect(refusal.fields["seats_used"] == 4)
+            #expect(refusal.fields["receipt"]?["document"]?["seats_used"] == 4)
+        }
+    }
+
     @Test("switched off, no answer carries one")
     func off() async throws {
         let house = try await SeatHouse.make(settings: Settings().setting(SeatSettings.receipts, to: false))

@@ -219,8 +219,6 @@ class Checker:
         if used == most:
             return
         sure = self.lives.sure(start, end, but=device)
-        if device is None:  # a refusal tells what a look saw before the decision
-            sure = [life for life in sure if self.lives.seen(life, start, end)]
         if not len(sure) + own <= used <= most:
             self.blame("figures", f"seats_used is {used}, and lies in {len(sure) + own} … {most}", op)
 
