@@ -229,5 +229,6 @@ static const char *match(matcher *m, const char *s, const char *p) {
 const char *matcher_run(matcher *m, const char *s, const char *p) {
     m->level = 0;
     m->depth = 0;
+    step(m);  // an empty pattern has no other
     return match(m, s, p);
 }
