@@ -50,6 +50,17 @@ struct PolicyTestRunner {
         }
     }
 
+    /// The questions of the rows, without what is expected.
+    func inputs(_ source: String) -> [(hook: String, input: HookValue)] {
+        guard let state = try? LuaState(.description), (try? state.actions(actions)) != nil, let unit = try? state.load(source),
+            case .list(let rows)? = try? state.describe(unit)
+        else { return [] }
+        return rows.compactMap { row in
+            guard let hook = row["hook"]?.string, let input = row["input"]?.plain else { return nil }
+            return (hook, Self.withNow(input))
+        }
+    }
+
     /// Nil where the policy answered as expected.
     private func check(_ row: WireValue, _ policy: PolicyFile) -> String? {
         guard case .object(let members) = row, row["name"]?.string != nil else { return "a row is a table with name, hook, input, expect" }

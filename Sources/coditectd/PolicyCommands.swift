@@ -4,7 +4,8 @@ import Foundation
 
 struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "policy", abstract: "Policies: check, test, measure.", subcommands: [Check.self, Test.self, Bench.self, Attack.self])
+        commandName: "policy", abstract: "Policies: check, test, ask, replay, compare, measure.",
+        subcommands: [Check.self, Test.self, Run.self, Explain.self, Replay.self, Diff.self, Bench.self, Attack.self])
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

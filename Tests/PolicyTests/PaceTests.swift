@@ -80,3 +80,34 @@ struct PaceTests {
         print("pace: loading the shipped set with its tests: \((clock.monotonic() - loading).microseconds / 1_000) ms")
     }
 }
+
+extension PaceTests {
+    /// Decisions of the shipped policies, written by the engine and asked again as `coditectd policy replay` does.
+    @Test("replay of a long log")
+    func replay() async throws {
+        let count = 200_000
+        let place = FileManager.default.temporaryDirectory.appending(path: "replay-pace-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: place) }
+        let folder = try PolicyFolder(["init.lua": String(contentsOf: Checkout.policies.appending(path: "init.lua"), encoding: .utf8)])
+        for path in ["access/role-matrix", "seats/overdraft", "signup/pilot-cap", "billing/dunning"] {
+            try folder.write(
+                "\(path)/policy.lua", String(contentsOf: Checkout.policies.appending(path: "\(path)/policy.lua"), encoding: .utf8))
+        }
+        for name in ["roles.lua", "tiers.lua"] {
+            try folder.write(name, String(contentsOf: Checkout.policies.appending(path: name), encoding: .utf8))
+        }
+        let engine = folder.engine(data: Hooked.data, sink: try DecisionLog(directory: place))
+        try engine.load()
+        for number in 0..<(count / 2) {
+            _ = try await engine.decide(SeatHook.self, .init(role: "developer", seats: 5, used: Int64(number % 7)), .test(tier: "pro"))
+            _ = try await engine.decide(RoleHook.self, .init(role: "developer", permission: "seats:acquire"), .test(tier: "pro"))
+        }
+        let bench = try PolicyWorkbench(directory: folder.url, definitions: Hooked.all, data: Hooked.data)
+        let clock = SystemClock()
+        let began = clock.monotonic()
+        let report = try PolicyReplay(bench).run(DecisionArchive.files(place))
+        let took = clock.monotonic() - began
+        #expect(report.same == count)
+        print("pace: replay: \(took.microseconds * 1_000 / Int64(count)) ns of wall time a decision on two threads")
+    }
+}
