@@ -117,5 +117,5 @@ package enum OnPayment: PlanHook {
 }
 
 package enum BillingHooks {
-    package static let all: [HookDefinition] = [OnPayment.definition]
+    package static let all: [HookDefinition] = [OnPayment.definition, OnTierChange.definition, OnUsage.definition]
 }

@@ -25,7 +25,10 @@ package enum PlatformRegister {
         CommonProblems.all + HTTPProblems.all + TenancyProblems.all + IdentityProblems.all + CatalogProblems.all + BillingProblems.all
         + LicenseProblems.all + SeatProblems.all
 
-    package static let hooks: [HookDefinition] = [SignupHook.definition, RoleCheckHook.definition] + BillingHooks.all + SeatHooks.all
+    package static let hooks: [HookDefinition] =
+        [
+            SignupHook.definition, LoginHook.definition, InviteHook.definition, RoleCheckHook.definition, OnNotify.definition,
+        ] + BillingHooks.all + SeatHooks.all + ComingHooks.all
 
     package static func permissions(_ routes: [Route]) -> [Permission] {
         var all = BillingPermissions.all + LicensePermissions.all + SeatPermissions.all

@@ -8,7 +8,8 @@ import Vocabulary
 
 /// Policies without a server: check, test, measure.
 package struct PolicyDesk: Sendable {
-    private let options: PlatformOptions
+    let options: PlatformOptions
+    var folder: URL { options.policies }
     package init(_ options: PlatformOptions) throws {
         guard FileManager.default.fileExists(atPath: options.policies.path) else {
             throw OperatorProblem("there are no policies in \(options.policies.path); give --policies")

@@ -77,7 +77,8 @@ package enum Folding {
                     merge(&own, name, value, definition)
                     if !delegate.contains(name) { kept.insert(name) }
                 }
-                offered.formUnion(delegate)
+                // Nobody hands down what was not his to say: a term that an upper layer set and kept stays kept.
+                offered.formUnion(delegate.filter { name in delegated.contains(name) || !terms.contains { $0.0 == name } })
             }
             for (name, value) in own {
                 let isSet = terms.contains { $0.0 == name }
@@ -112,7 +113,7 @@ package enum Folding {
                 decidedBy = decidedBy ?? index
                 let before = own ?? []
                 own = before + actions.filter { !before.contains($0) }
-                offered.formUnion(delegate)
+                offered.formUnion(plan == nil ? delegate : delegate.intersection(delegated))
             }
             if let own {
                 if plan == nil, layer != .tenant {

@@ -25,10 +25,12 @@ package struct HookDefinition: Sendable {
     package let whenAllAbstain: Fallback
     /// What holds when a policy fails or runs out of budget; `deny` everywhere but for `plan`, where the event stays queued.
     package let whenFailing: Fallback
+    /// Somebody in this server asks it. A hook that nobody asks yet can be written and tested against; it decides nothing.
+    package let isAsked: Bool
 
     package init(
         _ name: String, kind: Kind, summary: String, input: [HookField], terms: [HookField] = [], actions: [HookAction] = [],
-        whenAllAbstain: Fallback, whenFailing: Fallback = .deny
+        whenAllAbstain: Fallback, whenFailing: Fallback = .deny, isAsked: Bool = true
     ) {
         self.name = name
         self.kind = kind
@@ -38,6 +40,7 @@ package struct HookDefinition: Sendable {
         self.actions = actions
         self.whenAllAbstain = whenAllAbstain
         self.whenFailing = whenFailing
+        self.isAsked = isAsked
     }
 }
 

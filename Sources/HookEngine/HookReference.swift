@@ -27,11 +27,12 @@ package enum HookReference {
             "# Hooks", "",
             "Generated from the hooks' definitions; change those. A policy file returns one table whose functions are named after hooks.",
             "",
-            "| hook | kind | when all abstain | when a policy fails |", "| --- | --- | --- | --- |",
+            "| hook | kind | asked by this server | when all abstain | when a policy fails |", "| --- | --- | --- | --- | --- |",
         ]
         let sorted = definitions.sorted { $0.name < $1.name }
         for hook in sorted {
-            page.append("| [`\(hook.name)`](#\(hook.name)) | \(hook.kind.rawValue) | \(hook.abstainText) | \(hook.failText) |")
+            let asked = hook.isAsked ? "yes" : "not yet"
+            page.append("| [`\(hook.name)`](#\(hook.name)) | \(hook.kind.rawValue) | \(asked) | \(hook.abstainText) | \(hook.failText) |")
         }
         page.append("")
         for hook in sorted { page += section(hook) }
@@ -40,7 +41,9 @@ package enum HookReference {
     }
 
     private static func section(_ hook: HookDefinition) -> [String] {
-        var page = ["## \(hook.name)", "", hook.summary, "", "| input | type | meaning |", "| --- | --- | --- |"]
+        var page = ["## \(hook.name)", "", hook.summary, ""]
+        if !hook.isAsked { page += ["Not asked by this server yet: a policy for it is checked and tested, and decides nothing.", ""] }
+        page += ["| input | type | meaning |", "| --- | --- | --- |"]
         page += rows(hook.input, prefix: "request")
         page += ["| `request.now` | table | \(CommonInput.now.summary); see [below](#requestnow) |", ""]
         if hook.kind == .decide {
@@ -83,7 +86,9 @@ package enum HookReference {
             "Lua: `assert error ipairs next pairs pcall xpcall select type tonumber tostring rawequal rawget rawlen rawset getmetatable "
                 + "setmetatable`, `string` (without `dump`, `pack`, `unpack`), `table`, `math` (integers, rounding, `random`), `utf8`; and "
                 + "`contains(list, value)`.", "",
-            "- `pairs` and `next` visit keys in a fixed order: 1, 2, 3 …, other numbers, texts by their bytes.",
+            "- `pairs` and `next` visit keys in a fixed order: 1, 2, 3 …, other numbers, texts by their bytes. The order in which keys were",
+            "  written is gone: where the first match counts, use a list and `ipairs`.",
+            "- Arithmetic takes numbers. A text that looks like one is not turned into one: `\"1\" + 1` is an error, write `tonumber(\"1\") + 1`.",
             "- `math.random` is seeded by the decision, `tostring` shows no addresses: the same question gives the same answer.",
             "- Reading a field that the input, the settings or the data do not have is an error that lists what there is.",
             "- Metatables are copied when they are set: change one before `setmetatable`, not after. `__gc`, `__mode` and `__name` are refused.",

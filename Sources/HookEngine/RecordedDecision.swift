@@ -27,7 +27,7 @@ package struct RecordedDecision: Sendable {
 
     /// Throws where the line is torn or no record.
     package init(_ line: UnsafeRawBufferPointer) throws(HookValueReader.Fault) {
-        var uuid: UUID?
+        var id: DecisionID?
         var time: Timestamp?
         var hook = ""
         var tenant: TenantID?
@@ -56,7 +56,7 @@ package struct RecordedDecision: Sendable {
             } else if isName("answers") {
                 answers = Self.count(try reader.skip())
             } else if isName("id") {
-                uuid = UUID(uuidString: try reader.text())
+                id = DecisionID(try reader.text())
             } else if isName("time") {
                 time = Self.time(try reader.text())
             } else if isName("hook") {
@@ -93,10 +93,10 @@ package struct RecordedDecision: Sendable {
                 try reader.skip()
             }
         }
-        guard let uuid, let time, !hook.isEmpty, !outcome.isEmpty else {
+        guard let id, let time, !hook.isEmpty, !outcome.isEmpty else {
             throw HookValueReader.Fault(offset: 0, message: "the line is no decision")
         }
-        self.id = DecisionID(uuid)
+        self.id = id
         self.time = time
         self.hook = hook
         self.tenant = tenant

@@ -100,6 +100,12 @@ struct PolicyFileReader {
         let settings = self.settings(table["settings"], file, outline, &findings)
         let data = self.data(table["data"], file, outline, &findings)
         guard let id, findings.all.count == before else { return nil }
+        // A field that is not there is an error when the line runs; who wrote it learns so before.
+        if let tree = try? LuaParser.parse(source) {
+            let reads = PolicyReads(tree, definitions: definitions, settings: settings.map(\.field), data: data, actions: actions)
+            for finding in reads.unknown { findings.add(file, finding.line, finding.message) }
+            guard reads.unknown.isEmpty else { return nil }
+        }
         return PolicyFile(path: path, file: file, source: source, id: id, settings: settings, data: data, hooks: hooks)
     }
 

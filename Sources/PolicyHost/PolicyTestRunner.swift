@@ -61,30 +61,59 @@ struct PolicyTestRunner {
         }
     }
 
+    struct Question {
+        let placement: Placement
+        let plan: HookPlan
+        let input: HookValue
+        let expect: WireValue
+    }
+
+    /// What the rows ask, those that can be asked.
+    func questions(_ policy: PolicyFile, _ source: String) -> [Question] {
+        guard let state = try? LuaState(.description), (try? state.actions(actions)) != nil, let unit = try? state.load(source),
+            case .list(let rows)? = try? state.describe(unit)
+        else { return [] }
+        return rows.compactMap { try? question($0, policy).get() }
+    }
+
     /// Nil where the policy answered as expected.
     private func check(_ row: WireValue, _ policy: PolicyFile) -> String? {
-        guard case .object(let members) = row, row["name"]?.string != nil else { return "a row is a table with name, hook, input, expect" }
+        switch question(row, policy) {
+        case .failure(let fault): fault.message
+        case .success(let question):
+            judge(ask(question.placement, question.plan, question.input), question.expect, question.plan.definition)
+        }
+    }
+
+    private struct RowFault: Error { let message: String }
+
+    private func question(_ row: WireValue, _ policy: PolicyFile) -> Result<Question, RowFault> {
+        func wrong(_ message: String) -> Result<Question, RowFault> { .failure(RowFault(message: message)) }
+        guard case .object(let members) = row, row["name"]?.string != nil else {
+            return wrong("a row is a table with name, hook, input, expect")
+        }
         for (field, _) in members where !Self.rowFields.contains(field) {
-            return "\(field) is not a field of a test; accepted are: \(Self.rowFields.joined(separator: ", "))"
+            return wrong("\(field) is not a field of a test; accepted are: \(Self.rowFields.joined(separator: ", "))")
         }
         guard let hook = row["hook"]?.string, policy.hooks[hook] != nil, let plan = set.hooks[hook] else {
-            return "hook must be one that the policy answers: \(policy.hooks.keys.sorted().joined(separator: ", "))"
+            return wrong("hook must be one that the policy answers: \(policy.hooks.keys.sorted().joined(separator: ", "))")
         }
         guard let given = row["input"]?.plain, let overrides = (row["settings"] ?? .object([])).plain else {
-            return "input must be a table of plain values"
+            return wrong("input must be a table of plain values")
         }
         var complaints: [String] = []
         let settings = policy.effective(overrides) { complaints.append($1) }
-        guard let settings else { return complaints.joined(separator: "; ") }
+        guard let settings else { return wrong(complaints.joined(separator: "; ")) }
         let input = Self.withNow(given)
-        if let issue = HookCheck.issues(input, plan.definition.wholeInput).first { return "input: \(issue)" }
+        if let issue = HookCheck.issues(input, plan.definition.wholeInput).first { return wrong("input: \(issue)") }
         var data: [(String, HookValue)] = []
         for name in policy.data {
-            guard let value = row["data"]?[name]?.plain ?? set.data[name] else { return "there is no data \(name)" }
+            guard let value = row["data"]?[name]?.plain ?? set.data[name] else { return wrong("there is no data \(name)") }
             data.append((name, value))
         }
         let placement = Placement(layer: .platform, policy: policy, settings: settings, data: .object(data))
-        return judge(ask(placement, plan, input), row["expect"] ?? .null, plan.definition)
+        let ordered = InputEncoder.ordered(input, plan.definition.wholeInput)
+        return .success(Question(placement: placement, plan: plan, input: ordered, expect: row["expect"] ?? .null))
     }
 
     private func ask(_ placement: Placement, _ plan: HookPlan, _ input: HookValue) -> PolicyAnswer.Content {

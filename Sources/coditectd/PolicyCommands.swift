@@ -5,7 +5,9 @@ import Foundation
 struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policy", abstract: "Policies: check, test, ask, replay, compare, measure.",
-        subcommands: [Check.self, Test.self, Run.self, Explain.self, Replay.self, Diff.self, Bench.self, Attack.self])
+        subcommands: [
+            New.self, Check.self, Test.self, REPL.self, Run.self, Explain.self, Replay.self, Diff.self, Bench.self, Attack.self,
+        ])
 
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -13,11 +15,16 @@ struct PolicyCommand: AsyncParsableCommand {
                 "Compile and check a directory of policies as the server would, without a server. Names file, line and what would be right."
         )
         @OptionGroup var places: Places
+        @Flag(help: "End with 65 for a likely mistake too.") var strict = false
         func run() async throws {
-            let findings = try PolicyDesk(try places.options()).check()
+            let desk = try PolicyDesk(try places.options())
+            let findings = desk.check()
             for finding in findings { warn(finding) }
             if !findings.isEmpty { throw Exit.data }
-            say("the policies are fine")
+            let lints = try desk.lints()
+            for lint in lints { say("likely a mistake: \(lint)") }
+            say(lints.isEmpty ? "the policies are fine" : "the policies can go live; \(lints.count) likely mistakes")
+            if strict, !lints.isEmpty { throw Exit.data }
         }
     }
 
@@ -25,12 +32,19 @@ struct PolicyCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Run the tests beside the policies.")
         @OptionGroup var places: Places
         @Flag(help: "Also the tests that passed.") var verbose = false
+        @Flag(help: "Also which lines and conditions no test reaches.") var coverage = false
+        @Flag(help: "Also which small mistakes no test would notice: changes each policy in one place after the other.") var mutate = false
         func run() async throws {
-            let result = try PolicyDesk(try places.options()).test()
+            let desk = try PolicyDesk(try places.options())
+            let result = desk.test()
             for finding in result.findings { warn(finding) }
             for line in verbose ? result.passed : [] { say("passed  \(line)") }
             for line in result.failed { say("FAILED  \(line)") }
             say("\(result.passed.count) passed, \(result.failed.count) failed")
+            if result.findings.isEmpty, result.failed.isEmpty {
+                for line in coverage ? try desk.coverage() : [] { say(line) }
+                for line in mutate ? try desk.mutate() : [] { say(line) }
+            }
             if !result.failed.isEmpty || !result.findings.isEmpty { throw Exit.data }
         }
     }

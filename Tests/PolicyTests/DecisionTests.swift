@@ -80,7 +80,7 @@ struct DecisionTests {
                 "return plan{}",
                 "x/y/policy.lua:3: on_seat_request answered plan{…}; accepted are allow{ … }, deny(\"reason\"), or nothing to abstain"
             ),
-            ("return request.user.rank", "x/y/policy.lua:3: request.user has no field rank; it has: id, role"),
+            ("return request.user[\"ra\" .. \"nk\"]", "x/y/policy.lua:3: request.user has no field rank; it has: id, role"),
             (
                 "return allow{ delegate = { \"seats\" } }",
                 "x/y/policy.lua:3: delegate in allow is a list of terms; accepted are: overdraft_seats, lease_ttl_seconds"

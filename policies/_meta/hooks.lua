@@ -12,6 +12,126 @@
 ---@field second integer 0 … 59
 ---@field weekday integer 1 is Monday, 7 is Sunday
 
+---Whose data.
+---@class OnDataRequestUser
+---@field id string Handle of the user.
+---@field role string The role in the tenant.
+---@field is_last_owner boolean Nobody else owns the tenant.
+
+---Somebody asks for access, export, rectification, erasure, restriction, or objects: what follows?
+---@class OnDataRequestInput
+---@field kind "access"|"export"|"rectification"|"erasure"|"restriction"|"objection" GDPR articles 15 to 21.
+---@field user OnDataRequestUser Whose data.
+---@field region "us"|"eu"|"apac" Where the data lies.
+---@field has_legal_hold boolean Something of theirs must not be deleted.
+---@field days_open integer Days since it was asked; thirty are allowed.
+---@field now Now The moment of the question, UTC: the only clock that a policy has
+
+---Who invites.
+---@class OnInviteUser
+---@field id string Handle of the user.
+---@field role string The user's role in the tenant.
+
+---Who is invited.
+---@class OnInviteInvited
+---@field email_domain string The domain of the mail address, lower case.
+---@field role string The role that is offered.
+---@field is_own_domain boolean The tenant has proved that the domain is its own.
+
+---Where to.
+---@class OnInviteTenant
+---@field kind "individual"|"organization"|"enterprise" What kind of tenant.
+---@field tier? string Its tier, if it has one.
+---@field members integer Members now.
+---@field pending_invitations integer Invitations that nobody has answered.
+
+---Whether a member may invite somebody to a role.
+---@class OnInviteInput
+---@field user OnInviteUser Who invites.
+---@field invited OnInviteInvited Who is invited.
+---@field tenant OnInviteTenant Where to.
+---@field now Now The moment of the question, UTC: the only clock that a policy has
+
+---Terms of allow in on_invite.
+---@class OnInviteTerms
+---@field expires_seconds? integer How long the invitation can be taken.
+
+---Who signs in.
+---@class OnLoginUser
+---@field id string Handle of the user.
+---@field email_domain string The domain of the mail address, lower case.
+---@field role? string The role in the tenant; absent for a user of none.
+
+---Where.
+---@class OnLoginTenant
+---@field kind "individual"|"organization"|"enterprise" What kind of tenant.
+---@field tier? string Its tier, if it has one.
+---@field has_allow_list boolean It lists the networks that its people sign in from.
+
+---From which device.
+---@class OnLoginDevice
+---@field is_known boolean It signed in before.
+
+---From where; the address itself is personal and stays out.
+---@class OnLoginAddress
+---@field is_listed boolean It lies in a network that the tenant lists.
+
+---Whether a sign-in that proved who it is may begin a session, and with how many factors.
+---@class OnLoginInput
+---@field user OnLoginUser Who signs in.
+---@field tenant OnLoginTenant Where.
+---@field method "password"|"passkey"|"oauth"|"sso"|"recovery" How.
+---@field factors integer Factors that were proved.
+---@field device OnLoginDevice From which device.
+---@field address OnLoginAddress From where; the address itself is personal and stays out.
+---@field recent_failures integer Failed attempts on this account in the last hour.
+---@field now Now The moment of the question, UTC: the only clock that a policy has
+
+---Terms of allow in on_login.
+---@class OnLoginTerms
+---@field factors? integer Factors that the session needs; fewer were proved: the caller asks for another.
+---@field session_seconds? integer How long the session lives at most.
+
+---To whom.
+---@class OnNotifyUser
+---@field role? string The role in the tenant; absent for somebody outside.
+
+---Whether a message goes out, and when. What the law or safety asks for goes out whatever is answered.
+---@class OnNotifyInput
+---@field template string Name of the template, like payment_failed.
+---@field channel "mail"|"webhook"|"console" By which way.
+---@field user OnNotifyUser To whom.
+---@field tier? string The tenant's tier, if it has one.
+---@field is_mandatory boolean It goes out whatever is answered.
+---@field sent_today integer Messages to this person since midnight UTC.
+---@field now Now The moment of the question, UTC: the only clock that a policy has
+
+---Terms of allow in on_notify.
+---@class OnNotifyTerms
+---@field delay_seconds? integer How long it waits.
+
+---The member who leaves, or who asked for the tenant.
+---@class OnOffboardUser
+---@field id string Handle of the user.
+---@field role string The role in the tenant.
+---@field is_last_owner boolean Nobody else owns the tenant.
+
+---The buyer.
+---@class OnOffboardCustomer
+---@field age_days integer Days since the first checkout.
+
+---A tenant or a member leaves: what happens at this stage? A last owner and a legal hold are the kernel's to keep.
+---@class OnOffboardInput
+---@field subject "tenant"|"member" Who leaves.
+---@field stage "requested"|"period_end"|"retention_over" Where on the way.
+---@field user OnOffboardUser The member who leaves, or who asked for the tenant.
+---@field reason "price"|"missing_feature"|"quality"|"no_need"|"unpaid"|"other" Why, as they say.
+---@field tier? string The tenant's tier, if it has one.
+---@field customer OnOffboardCustomer The buyer.
+---@field has_legal_hold boolean Something of theirs must not be deleted.
+---@field has_refused_offer boolean An offer was made and not taken.
+---@field now Now The moment of the question, UTC: the only clock that a policy has
+
 ---The event
 ---@class OnPaymentEvent
 ---@field type "dispute_opened"|"refund_created"|"checkout_completed"|"payment_succeeded"|"payment_failed"|"subscription_cancelled"|"subscription_updated" What happened, whatever the provider calls it
@@ -47,6 +167,19 @@
 ---@field subscription? OnPaymentSubscription The subscription that the event is about
 ---@field payment? OnPaymentPayment The amount that the event names
 ---@field customer? OnPaymentCustomer The buyer
+---@field now Now The moment of the question, UTC: the only clock that a policy has
+
+---For whom.
+---@class OnProvisionTenant
+---@field id string UUID of the tenant.
+---@field tier string Its tier.
+
+---A tenant has paid, moved or come back: what is set up for it?
+---@class OnProvisionInput
+---@field tenant OnProvisionTenant For whom.
+---@field region "us"|"eu"|"apac" Where its data stays.
+---@field cause "purchased"|"changed"|"restored" Why now.
+---@field users integer Users whose role has a workstation.
 ---@field now Now The moment of the question, UTC: the only clock that a policy has
 
 ---The caller.
@@ -126,6 +259,70 @@
 ---Terms of allow in on_signup.
 ---@class OnSignupTerms
 
+---Whose.
+---@class OnTierChangeTenant
+---@field id string UUID of the tenant.
+---@field seats_used integer Leases that live now.
+
+---Who asks.
+---@class OnTierChangeUser
+---@field role string The caller's role in the tenant.
+
+---What is paid now.
+---@class OnTierChangeFrom
+---@field tier string Name of the tier.
+---@field quantity integer Units.
+---@field interval "month"|"year" How often it is paid.
+---@field amount_minor integer Price of one interval, in the currency's minor unit.
+---@field currency string ISO 4217.
+
+---What would be paid.
+---@class OnTierChangeTo
+---@field tier string Name of the tier.
+---@field quantity integer Units.
+---@field interval "month"|"year" How often it is paid.
+---@field amount_minor integer Price of one interval, in the currency's minor unit.
+---@field currency string ISO 4217.
+
+---The buyer.
+---@class OnTierChangeCustomer
+---@field age_days integer Days since the tenant's first checkout.
+---@field failed_payments integer Failed attempts on what is still unpaid.
+
+---Whether a tenant may move to another tier or quantity, and on what terms.
+---@class OnTierChangeInput
+---@field tenant OnTierChangeTenant Whose.
+---@field user OnTierChangeUser Who asks.
+---@field from OnTierChangeFrom What is paid now.
+---@field to OnTierChangeTo What would be paid.
+---@field is_upgrade boolean It moves down the list of tiers.lua, or to more units.
+---@field customer OnTierChangeCustomer The buyer.
+---@field now Now The moment of the question, UTC: the only clock that a policy has
+
+---Terms of allow in on_tier_change.
+---@class OnTierChangeTerms
+---@field discount_basis_points? integer Off the new price, in hundredths of a percent.
+---@field trial_days? integer Days before the new price is due.
+
+---Who uses.
+---@class OnUsageTenant
+---@field id string UUID of the tenant.
+---@field tier string Its tier.
+
+---Whether a use of a metered quota is taken, and how far beyond its limit.
+---@class OnUsageInput
+---@field tenant OnUsageTenant Who uses.
+---@field meter string Name of the quota in tiers.lua, like ai_requests.
+---@field quantity integer Units that would be used.
+---@field used integer Units used in this period.
+---@field limit? integer Units of the period; absent: without limit.
+---@field soft_limit? integer From here on the tenant is told.
+---@field now Now The moment of the question, UTC: the only clock that a policy has
+
+---Terms of allow in on_usage.
+---@class OnUsageTerms
+---@field overage_units? integer Units beyond the limit.
+
 ---@class Answer
 
 ---@class Action
@@ -144,13 +341,21 @@
 ---@field summary? string
 ---@field settings? table<string, SettingDeclaration>
 ---@field data? string[]
+---@field on_data_request? fun(request: OnDataRequestInput, settings: table, data: table): Answer?
+---@field on_invite? fun(request: OnInviteInput, settings: table, data: table): Answer?
+---@field on_login? fun(request: OnLoginInput, settings: table, data: table): Answer?
+---@field on_notify? fun(request: OnNotifyInput, settings: table, data: table): Answer?
+---@field on_offboard? fun(request: OnOffboardInput, settings: table, data: table): Answer?
 ---@field on_payment? fun(request: OnPaymentInput, settings: table, data: table): Answer?
+---@field on_provision? fun(request: OnProvisionInput, settings: table, data: table): Answer?
 ---@field on_role_check? fun(request: OnRoleCheckInput, settings: table, data: table): Answer?
 ---@field on_seat_request? fun(request: OnSeatRequestInput, settings: table, data: table): Answer?
 ---@field on_signup? fun(request: OnSignupInput, settings: table, data: table): Answer?
+---@field on_tier_change? fun(request: OnTierChangeInput, settings: table, data: table): Answer?
+---@field on_usage? fun(request: OnUsageInput, settings: table, data: table): Answer?
 
 ---Allows, with terms that the kernel applies under its own limits.
----@param terms? OnRoleCheckTerms|OnSeatRequestTerms|OnSignupTerms
+---@param terms? OnInviteTerms|OnLoginTerms|OnNotifyTerms|OnRoleCheckTerms|OnSeatRequestTerms|OnSignupTerms|OnTierChangeTerms|OnUsageTerms
 ---@return Answer
 function allow(terms) end
 
@@ -170,6 +375,71 @@ function plan(actions) end
 ---@param value any
 ---@return boolean
 function contains(list, value) end
+
+---Make the export.
+---@param fields {  }
+---@return Action
+function export_data(fields) end
+
+---Delete, and pseudonymise what the law keeps.
+---@param fields { after_days: integer }
+---@return Action
+function erase_data(fields) end
+
+---Keep, and use for nothing.
+---@param fields {  }
+---@return Action
+function restrict_processing(fields) end
+
+---Let it be corrected.
+---@param fields {  }
+---@return Action
+function open_correction(fields) end
+
+---Refuse, and say why.
+---@param fields { reason: string }
+---@return Action
+function refuse_request(fields) end
+
+---A mail to the tenant's owners, once for each thing that happened.
+---@param fields { template: string }
+---@return Action
+function send_mail(fields) end
+
+---Tell staff.
+---@param fields { reason: string }
+---@return Action
+function notify_staff(fields) end
+
+---Offer to stay, and wait for the answer.
+---@param fields { kind: "pause"|"downgrade"|"discount", discount_basis_points?: integer }
+---@return Action
+function offer(fields) end
+
+---The member is no longer one.
+---@param fields {  }
+---@return Action
+function end_membership(fields) end
+
+---Tokens, keys and leases end.
+---@param fields {  }
+---@return Action
+function revoke_access(fields) end
+
+---Billing stops and is prorated.
+---@param fields {  }
+---@return Action
+function end_billing(fields) end
+
+---Keep everything so long, to come back to.
+---@param fields { days: integer }
+---@return Action
+function retain_data(fields) end
+
+---Delete what may be deleted, and certify it.
+---@param fields {  }
+---@return Action
+function purge_data(fields) end
 
 ---At checkout_completed: let the licence be issued. Without it the subscription waits for staff.
 ---@param fields {  }
@@ -201,12 +471,22 @@ function restore_access(fields) end
 ---@return Action
 function end_subscription(fields) end
 
----A mail to the tenant's owners, once for each thing that happened.
----@param fields { template: string }
+---Folder, schema and database user.
+---@param fields {  }
 ---@return Action
-function send_mail(fields) end
+function create_namespace(fields) end
 
----Tell staff.
----@param fields { reason: string }
+---Storage of the tenant.
+---@param fields { disk_bytes: integer }
 ---@return Action
-function notify_staff(fields) end
+function set_quota(fields) end
+
+---One for each user whose role has one.
+---@param fields { machine_type: string, idle_timeout_seconds?: integer }
+---@return Action
+function start_workstation(fields) end
+
+---The first key.
+---@param fields {  }
+---@return Action
+function issue_api_key(fields) end

@@ -1,0 +1,23 @@
+import HookEngine
+import Testing
+import Vocabulary
+
+@testable import Billing
+
+@Suite("hooks that nobody asks yet")
+struct ComingHookTests {
+    @Test("what they would send is what they declare")
+    func fits() throws {
+        let tenant = try #require(TenantID("018f0000-0000-7000-8000-000000000001"))
+        let price = Money(amountMinor: 9_900, currency: try #require(Currency("USD")))
+        let offer = OnTierChange.Offer(tier: "pro", quantity: 1, interval: .month, price: price)
+        let change = OnTierChange.encode(
+            .init(
+                tenant: tenant, role: "owner", from: offer, to: offer, isUpgrade: false, seatsUsed: 3, customerAgeDays: 40,
+                failedPayments: 0))
+        #expect(HookCheck.issues(change, OnTierChange.definition.input).isEmpty)
+        let usage = OnUsage.encode(
+            .init(tenant: tenant, tier: "pro", meter: "ai_requests", quantity: 1, used: 9, limit: 10, softLimit: nil))
+        #expect(HookCheck.issues(usage, OnUsage.definition.input).isEmpty)
+    }
+}
