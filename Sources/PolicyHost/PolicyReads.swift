@@ -119,8 +119,14 @@ struct PolicyReads: LuaVisitor {
                 inner.visit(block: body)
             }
         case .table(let entries):
+            let named = entries.first { $0.key?.text == "hook" }?.value.text
             for entry in entries {
-                if let name = entry.key?.text, case .function(let names, let body) = entry.value.kind,
+                if entry.key?.text == "holds", case .function(let names, let body) = entry.value.kind,
+                    let definition = definitions.first(where: { $0.name == named })
+                {
+                    // A contract: function(request, answer).
+                    answer(definition, Array(names.prefix(1)), body, also: Array(names.dropFirst()))
+                } else if let name = entry.key?.text, case .function(let names, let body) = entry.value.kind,
                     let definition = definitions.first(where: { $0.name == name })
                 {
                     answer(definition, names, body)
@@ -133,7 +139,7 @@ struct PolicyReads: LuaVisitor {
         }
     }
 
-    private mutating func answer(_ definition: HookDefinition, _ names: [LuaName], _ body: LuaBlock) {
+    private mutating func answer(_ definition: HookDefinition, _ names: [LuaName], _ body: LuaBlock, also: [LuaName] = []) {
         let before = hook
         hook = definition.name
         inScope { inner in
@@ -142,6 +148,7 @@ struct PolicyReads: LuaVisitor {
                 .shape("data", inner.data.map { HookField($0, .map(.string), "") }),
             ]
             for (index, name) in names.enumerated() { inner.declare(name.text, index < kinds.count ? kinds[index] : .plain) }
+            for name in also { inner.declare(name.text) }
             inner.visit(block: body)
         }
         hook = before

@@ -1,5 +1,6 @@
 import Foundation
 import HookEngine
+import Synchronization
 
 /// From the files of a directory to a live set: compile, check, run the policies' own tests. All faults are gathered; one refuses all.
 struct PolicySetBuilder: Sendable {
@@ -27,7 +28,22 @@ struct PolicySetBuilder: Sendable {
         var findings = Findings(label: directory.lastPathComponent)
         guard let assembled = assemble(PolicyDirectory.read(directory, &findings), &findings) else { return (nil, [], findings.all) }
         let tests = test(assembled, &findings)
+        if findings.all.isEmpty { keepContracts(assembled, &findings) }
         return (assembled.set, tests, findings.all)
+    }
+
+    /// Sets that kept their contracts since this process began, so that a reload of what was live asks nothing again.
+    private static let kept = Mutex<Set<String>>([])
+
+    private func keepContracts(_ assembled: Assembled, _ findings: inout Findings) {
+        let key = assembled.set.hash.hex + definitions.map(\.name).joined(separator: ",")
+        if Self.kept.withLock({ $0.contains(key) }) { return }
+        guard let contracts = ContractFile.read(assembled.directory.files, definitions, &findings), !contracts.contracts.isEmpty else {
+            return
+        }
+        let judge = ContractJudge(set: assembled.set, policies: Array(assembled.policies.values), contracts: contracts, actions: actions)
+        judge.judge(definitions, &findings)
+        if findings.all.isEmpty { Self.kept.withLock { _ = $0.insert(key) } }
     }
 
     struct Assembled {
