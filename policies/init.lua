@@ -7,6 +7,10 @@ return {
     "billing/dunning",
     { "seats/overdraft", settings = { overdraft_seats = 0 } },
   },
+  -- Off: each changes what is decided today, or waits for a hook that the server does not ask yet (docs/reference/hooks.md).
+  --   "seats/contractor-hours", "seats/device-churn", "access/auditor-scope"
+  --   "billing/grace-by-age", in the place of "billing/dunning"
+  --   "access/ip-allow-list", "access/second-factor", "offboarding/retention-offers", "offboarding/legal-hold"
   -- By tier: pilot_starter = { "feature/rule", … }
   tier = {},
 }

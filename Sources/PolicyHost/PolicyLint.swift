@@ -132,9 +132,16 @@ extension PolicyWorkbench {
             func add(_ line: Int, _ message: String) {
                 found.append(PolicyFinding(file: "\(label)/\(policy.file)", line: line, message: message))
             }
-            if !asked.contains(policy.path) { add(0, "nobody asks it: no layer of init.lua names \"\(policy.path)\"") }
+            if !asked.contains(policy.path) {
+                // A comment that names it says that it is off on purpose.
+                if files[InitFile.path]?.contains("\"\(policy.path)\"") != true {
+                    add(
+                        0,
+                        "nobody asks it: no layer of init.lua names \"\(policy.path)\"; name it, or say in a comment there that it is off")
+                }
+            }
             for (hook, line) in policy.hooks.sorted(by: { $0.key < $1.key }) {
-                if definitions.contains(where: { $0.name == hook && !$0.isAsked }) {
+                if asked.contains(policy.path), definitions.contains(where: { $0.name == hook && !$0.isAsked }) {
                     add(line, "is never reached: this server does not ask \(hook) yet")
                 }
             }

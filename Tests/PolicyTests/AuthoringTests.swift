@@ -100,7 +100,7 @@ struct AuthoringTests {
         #expect(
             bench.lints(label: "policies").map(\.description) == [
                 "policies/x/y/policy.lua:2: is never reached: this server does not ask on_moon yet",
-                "policies/x/z/policy.lua: nobody asks it: no layer of init.lua names \"x/z\"",
+                "policies/x/z/policy.lua: nobody asks it: no layer of init.lua names \"x/z\"; name it, or say in a comment there that it is off",
             ])
     }
 
