@@ -19,6 +19,7 @@ package final class DataDirectory: Sendable {
     package var keys: URL { root.appendingPathComponent("keys") }
     package var masterKey: URL { keys.appendingPathComponent("master.key") }
     package var people: URL { keys.appendingPathComponent("people") }
+    package var policySets: URL { root.appendingPathComponent("policies") }
     package var decisions: URL { root.appendingPathComponent("decisions") }
     package var mailbox: URL { root.appendingPathComponent("mailbox") }
     package var pluginCopies: URL { root.appendingPathComponent("plugins") }

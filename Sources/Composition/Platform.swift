@@ -79,7 +79,9 @@ package final class Platform: Sendable {
                 identity: rooms.identity, catalog: rooms.catalog, billing: rooms.billing, licenses: rooms.licenses, leases: rooms.leases,
                 mailbox: rooms.mailbox),
             brand: options.settings[PlatformSettings.brand], settings: options.settings, authorizer: authorizer, entropy: options.entropy)
-        let served = try rooms.routes() + console.routes() + PluginPageRoutes(host: plugins).routes()
+        let served =
+            try rooms.routes() + console.routes() + PluginPageRoutes(host: plugins).routes()
+            + PolicyRoutes(floor: policies, store: ground.store).routes()
         routes = KernelRoutes(
             title: "\(options.settings[PlatformSettings.brand]) platform API", version: Release.version, checks: readiness.checks,
             isDraining: { readiness.draining.isDraining }, metrics: { metrics.render() },
@@ -175,7 +177,10 @@ package final class Platform: Sendable {
     }
 
     /// Reads the policy directory now instead of at the watcher's next look; a bad one leaves the set before at work.
-    package func reloadPolicies() { policies.engine.reload() }
+    package func reloadPolicies() {
+        policies.engine.reload()
+        policies.readShadow()
+    }
 
     package func close() async {
         await plugins.stop()

@@ -23,7 +23,7 @@ package enum PlatformRegister {
 
     package static let problems: [Problem] =
         CommonProblems.all + HTTPProblems.all + TenancyProblems.all + IdentityProblems.all + CatalogProblems.all + BillingProblems.all
-        + LicenseProblems.all + SeatProblems.all
+        + LicenseProblems.all + SeatProblems.all + PolicyProblems.all
 
     package static let hooks: [HookDefinition] =
         [
@@ -31,7 +31,7 @@ package enum PlatformRegister {
         ] + BillingHooks.all + SeatHooks.all + ComingHooks.all
 
     package static func permissions(_ routes: [Route]) -> [Permission] {
-        var all = BillingPermissions.all + LicensePermissions.all + SeatPermissions.all
+        var all = BillingPermissions.all + LicensePermissions.all + SeatPermissions.all + PolicyPermissions.all
         for route in routes {
             if case .permission(let permission) = route.access, !all.contains(permission) { all.append(permission) }
         }

@@ -22,5 +22,12 @@ package enum PlatformSettings {
         reason: "How many days the audit log is kept: two years, a leap year's day with them. Older entries go from its front, under a "
             + "signed checkpoint that says so; one that no checkpoint covers stays.")
 
-    package static let all: [AnySetting] = [brand.erased, logLevel.erased, databaseURL.erased, redisURL.erased, journalDays.erased]
+    package static let policyShadow = Setting(
+        "policies.shadow", default: "", range: "empty, or a folder of policies", accepts: { !$0.contains("\0") },
+        reason:
+            "A candidate that decides beside the policies in force, seen by nobody who asks; GET /api/v1/policies tells the differences.")
+
+    package static let all: [AnySetting] = [
+        policyShadow.erased, brand.erased, logLevel.erased, databaseURL.erased, redisURL.erased, journalDays.erased,
+    ]
 }

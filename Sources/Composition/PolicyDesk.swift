@@ -37,11 +37,11 @@ package struct PolicyDesk: Sendable {
     }
 
     /// Decides over and over, each decision recorded in a log as the server's are.
-    package func bench(calls: Int) async throws -> [Measurement] {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-policy-bench-\(getpid())")
-        defer { try? FileManager.default.removeItem(at: folder) }
+    package func bench(calls: Int, keeping log: URL? = nil) async throws -> [Measurement] {
+        let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-policy-bench-\(getpid())")
+        defer { try? FileManager.default.removeItem(at: scratch) }
         let engine = PolicyEngine(
-            definitions: PlatformRegister.hooks, directory: options.policies, sink: try DecisionLog(directory: folder),
+            definitions: PlatformRegister.hooks, directory: options.policies, sink: try DecisionLog(directory: log ?? scratch),
             entropy: options.entropy,
             clock: options.clock, data: PolicyFloor.data)
         try engine.load()

@@ -9,6 +9,11 @@ import Vocabulary
 struct PolicyFloor: Sendable {
     let engine: PolicyEngine
     let catalog: Catalog
+    let archive: PolicyArchive
+    let promotion: PolicyPromotion
+    /// The candidate's folder; nil where there is none.
+    let shadow: URL?
+    let logger: Logger
 
     /// The data files beside the policies. A tier table that Catalog would refuse keeps the old set running.
     static let data: [DataFile] = [
@@ -43,8 +48,29 @@ struct PolicyFloor: Sendable {
                     metadata: ["findings": .array(findings.prefix(20).map { .string($0.description) })])
             }
         }
+        let archive = PolicyArchive(directory: options.data.appendingPathComponent("policies"))
+        engine.keep(in: archive)
         try engine.load()
-        return PolicyFloor(engine: engine, catalog: catalog)
+        let promotion = PolicyPromotion(directory: options.policies, archive: archive, definitions: PlatformRegister.hooks, data: data)
+        let candidate = options.settings[PlatformSettings.policyShadow]
+        let floor = PolicyFloor(
+            engine: engine, catalog: catalog, archive: archive, promotion: promotion,
+            shadow: candidate.isEmpty ? nil : URL(fileURLWithPath: candidate), logger: logger)
+        floor.readShadow()
+        return floor
+    }
+
+    /// Reads the candidate again and begins to count anew. One that could not go live is told in the log and asked nothing.
+    func readShadow() {
+        guard let shadow else { return }
+        do throws(PolicyRefusal) {
+            let hash = try engine.shadow(shadow)
+            logger.notice("a candidate decides beside the policies", metadata: ["version": .string(hash.short)])
+        } catch {
+            engine.endShadow()
+            logger.error(
+                "the candidate cannot go live", metadata: ["findings": .array(error.findings.prefix(20).map { .string($0.description) })])
+        }
     }
 
     /// Tries the shipped attack set against the library that this process is linked with, in a child process where it can have one.

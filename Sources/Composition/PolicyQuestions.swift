@@ -6,9 +6,9 @@ import Vocabulary
 
 /// Questions to policies at a desk: one by hand, one from the log, all of the log, two sets side by side.
 package struct PolicyQuestions: Sendable {
-    private let options: PlatformOptions
+    let options: PlatformOptions
     var logFolder: URL { options.data.appending(path: "decisions") }
-    private var archive: PolicyArchive { PolicyArchive(directory: options.data.appending(path: "policies")) }
+    var archive: PolicyArchive { PolicyArchive(directory: options.data.appending(path: "policies")) }
 
     package init(_ options: PlatformOptions) { self.options = options }
 
@@ -21,7 +21,7 @@ package struct PolicyQuestions: Sendable {
         return try PolicyWorkbench(directory: folder, definitions: PlatformRegister.hooks, data: PolicyFloor.data)
     }
 
-    private func folder(_ name: String) throws -> URL {
+    func folder(_ name: String) throws -> URL {
         if FileManager.default.fileExists(atPath: name) { return URL(fileURLWithPath: name) }
         if let kept = archive.folder(name) { return kept }
         let kept = archive.list().prefix(10).map(\.short).joined(separator: ", ")

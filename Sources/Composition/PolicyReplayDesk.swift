@@ -65,4 +65,29 @@ extension PolicyQuestions {
             "after": .string(flip.after.description),
         ])
     }
+
+    // MARK: Promotion
+
+    package func sets() throws -> [String] {
+        let bench = try bench()
+        return ["\(bench.hash.hex)  \(options.policies.path)"]
+            + archive.list().map { "\($0.hex)  kept\($0 == bench.hash ? ", the same" : "")" }
+    }
+
+    package func promote(_ candidate: String, replacing: String) throws -> (lines: [String], isDone: Bool, hasMoved: Bool) {
+        let promotion = PolicyPromotion(
+            directory: options.policies, archive: archive, definitions: PlatformRegister.hooks, data: PolicyFloor.data)
+        do {
+            let done = try promotion.promote(try folder(candidate), replacing: replacing)
+            return (
+                [
+                    "\(done.before.short) → \(done.after.short); back: coditectd policy promote \(done.before.short) --replaces \(done.after.short)"
+                ], true, false
+            )
+        } catch let moved as PolicyPromotion.Moved {
+            return ([moved.description], false, true)
+        } catch let refusal as PolicyRefusal {
+            return (refusal.findings.map(\.description), false, false)
+        }
+    }
 }

@@ -23,7 +23,13 @@ package final class PolicyEngine: Hooks {
         package var queue: Int
         /// Between two looks at the directory; a change is read after it has rested for one.
         package var look: Duration
-        package init(decision: LuaLimits = .decision, states: Int = 16, queue: Int = 256, look: Duration = .milliseconds(500)) {
+        /// Questions that may wait for a candidate; beyond them they are dropped.
+        package var shadowQueue: Int
+        package init(
+            decision: LuaLimits = .decision, states: Int = 16, queue: Int = 256, look: Duration = .milliseconds(500),
+            shadowQueue: Int = 1_024
+        ) {
+            self.shadowQueue = shadowQueue
             self.decision = decision
             self.states = states
             self.queue = queue
@@ -36,6 +42,9 @@ package final class PolicyEngine: Hooks {
         var watch: PolicyWatch?
         var refused: [PolicyFinding] = []
         var listeners: [@Sendable (PolicyNews) -> Void] = []
+        var archive: PolicyArchive?
+        var shadow: PolicyShadow?
+        var probation: PolicyProbation?
     }
 
     private let builder: PolicySetBuilder
@@ -85,7 +94,10 @@ package final class PolicyEngine: Hooks {
             for listener in listeners { listener(.refused(refusal.findings)) }
             throw refusal
         case .success(let built):
+            // A disk that is full keeps nobody from mending a policy.
+            if let archive = live.withLock({ $0.archive }) { try? archive.store(built.files, built.set.hash) }
             let listeners = live.withLock { live in
+                if let before = live.set, before.hash != built.set.hash { live.probation = PolicyProbation(before: before, count: .init()) }
                 live.set = built.set
                 live.refused = []
                 live.watch = PolicyWatch(live: seen)
@@ -101,6 +113,9 @@ package final class PolicyEngine: Hooks {
 
     /// Hears of every load from now on. Called on the loading thread, after the swap.
     package func onNews(_ listener: @escaping @Sendable (PolicyNews) -> Void) { live.withLock { $0.listeners.append(listener) } }
+
+    /// Keeps every set that goes live from now on, to roll back and replay to.
+    package func keep(in archive: PolicyArchive) { live.withLock { $0.archive = archive } }
 
     package var hash: PolicySetHash? { live.withLock { $0.set?.hash } }
     /// Why the directory as it is now is not live; empty where it is.
@@ -120,6 +135,52 @@ package final class PolicyEngine: Hooks {
     package func look() {
         let now = Fingerprint(directory)
         if live.withLock({ $0.watch?.observe(now) ?? false }) { reload() }
+    }
+
+    // MARK: A candidate beside it
+
+    /// Asks a candidate everything that the live set is asked from now on, on a thread of its own. Throws every finding.
+    @discardableResult package func shadow(_ folder: URL) throws(PolicyRefusal) -> PolicySetHash {
+        let result = PolicyThreads.runAndWait { [builder] in
+            Result { () throws(PolicyRefusal) in try builder.build(folder) }
+        }
+        let set = try result.get().set
+        let shadow = PolicyShadow(set, bound: limits.shadowQueue)
+        live.withLock { $0.shadow = shadow }
+        return set.hash
+    }
+    package func endShadow() { live.withLock { $0.shadow = nil } }
+    /// How the candidate did so far; nil where there is none.
+    package var shadowReport: PolicyShadowReport? { live.withLock { $0.shadow }?.soFar }
+    /// Returns when the candidate was asked everything so far; false where its queue is full.
+    package func settleShadow() async -> Bool { await live.withLock { $0.shadow }?.settle() ?? true }
+
+    /// A set that fails too often in its first decisions gives way to the one before. The folder stays as it is, for its author to mend.
+    private func judge(_ record: DecisionRecord) {
+        var failure: String?
+        if case .failed(let why) = record.outcome, !record.answers.isEmpty { failure = why }
+        let told: (findings: [PolicyFinding], back: PolicySet, listeners: [@Sendable (PolicyNews) -> Void])? = live.withLock { live in
+            guard var probation = live.probation, let set = live.set, set.hash.hex == record.policyHash else { return nil }
+            switch probation.count.count(failure: failure) {
+            case .goesOn: live.probation = probation
+            case .proved: live.probation = nil
+            case .failed(let why):
+                live.set = probation.before
+                live.probation = nil
+                live.refused = [
+                    PolicyFinding(
+                        file: directory.lastPathComponent, line: 0,
+                        message: "\(set.hash.short) was rolled back to \(probation.before.hash.short): \(why)")
+                ]
+                return (live.refused, probation.before, live.listeners)
+            }
+            return nil
+        }
+        guard let told else { return }
+        for listener in told.listeners {
+            listener(.live(told.back.hash, data: told.back.data))
+            listener(.refused(told.findings))
+        }
     }
 
     // MARK: Questions
@@ -171,7 +232,7 @@ package final class PolicyEngine: Hooks {
         fold: (PolicySet.Evaluation, inout DecisionRecord) -> Void
     ) async -> DecisionRecord {
         let began = clock.monotonic()
-        let set = live.withLock { $0.set }
+        let (set, shadow, isOnProbation) = live.withLock { ($0.set, $0.shadow, $0.probation != nil) }
         var record = DecisionRecord(
             id: entropy.id(subject.now), time: subject.now, hook: definition.name, kind: definition.kind, subject: subject,
             input: withNow(input, subject.now), answers: [], outcome: .failed(Failure.notLoaded), terms: [], decidedBy: nil,
@@ -190,6 +251,8 @@ package final class PolicyEngine: Hooks {
             record.outcome = .failed("\(definition.name) is not a hook of this server")
         }
         record.microseconds = (clock.monotonic() - began).microseconds
+        shadow?.offer(record)
+        if isOnProbation { judge(record) }
         do {
             try await sink.record(record)
         } catch {
@@ -270,7 +333,7 @@ extension PolicyEngine {
     package static func test(
         directory: URL, definitions: [HookDefinition], data: [DataFile] = []
     ) -> (results: [PolicyTestResult], findings: [PolicyFinding]) {
-        let (_, results, findings) = PolicyThreads.runAndWait { author(definitions, data).examine(directory) }
+        let (_, results, findings, _) = PolicyThreads.runAndWait { author(definitions, data).examine(directory) }
         return (results, findings)
     }
 

@@ -163,8 +163,9 @@ struct PolicyReads: LuaVisitor {
             guard let field = fields.first(where: { $0.name == name }) else {
                 if reports {
                     let there = label == "request" ? "\(hook) gives" : "\(label) has"
-                    unknown.append(
-                        Finding(line: key.span.line, message: "\(label).\(name) is not there; \(there): \(HookCheck.names(fields))"))
+                    let finding = Finding(
+                        line: key.span.line, message: "\(label).\(name) is not there; \(there): \(HookCheck.names(fields))")
+                    if !unknown.contains(finding) { unknown.append(finding) }
                 }
                 return .plain
             }

@@ -12,24 +12,29 @@ struct PolicySetBuilder: Sendable {
     struct Built: Sendable {
         let set: PolicySet
         let tests: [PolicyTestResult]
+        let files: [String: String]
     }
 
     /// Throws every finding, failing tests among them.
     func build(_ directory: URL) throws(PolicyRefusal) -> Built {
-        let (set, tests, findings) = examine(directory)
+        let (set, tests, findings, files) = examine(directory)
         var all = Findings(label: directory.lastPathComponent)
         for result in tests where !result.passed { all.add(result.path, result.line, result.message) }
         guard let set, findings.isEmpty, all.all.isEmpty else { throw PolicyRefusal(findings: findings + all.all) }
-        return Built(set: set, tests: tests)
+        return Built(set: set, tests: tests, files: files)
     }
 
     /// The same without going live; a failing test is a result, not a finding.
-    func examine(_ directory: URL) -> (set: PolicySet?, tests: [PolicyTestResult], findings: [PolicyFinding]) {
+    func examine(_ directory: URL) -> (
+        set: PolicySet?, tests: [PolicyTestResult], findings: [PolicyFinding], files: [String: String]
+    ) {
         var findings = Findings(label: directory.lastPathComponent)
-        guard let assembled = assemble(PolicyDirectory.read(directory, &findings), &findings) else { return (nil, [], findings.all) }
+        guard let assembled = assemble(PolicyDirectory.read(directory, &findings), &findings) else {
+            return (nil, [], findings.all, [:])
+        }
         let tests = test(assembled, &findings)
         if findings.all.isEmpty { keepContracts(assembled, &findings) }
-        return (assembled.set, tests, findings.all)
+        return (assembled.set, tests, findings.all, assembled.directory.files)
     }
 
     /// Sets that kept their contracts since this process began, so that a reload of what was live asks nothing again.

@@ -49,6 +49,9 @@ final class PolicyThreads: Sendable {
         return value
     }
 
+    /// Runs the body some time later; false where the queue is full.
+    func post(_ body: @escaping @Sendable () -> Void) -> Bool { submit(body) }
+
     private func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
         queue.condition.lock()
         defer { queue.condition.unlock() }

@@ -75,4 +75,31 @@ extension PolicyCommand {
             if strict, result.hasFlips { throw Exit.data }
         }
     }
+
+    struct Promote: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Put another set in the place of the policy folder's, in one step; a running server takes it up within a second.",
+            discussion:
+                "The candidate is built, tested and held against the contracts first. Ends with 65 where it is refused, with 75 where the folder holds another set than --replaces names."
+        )
+        @OptionGroup var places: Places
+        @Argument(help: "A folder of policies, or the beginning of a kept set's hash to roll back to.") var candidate: String
+        @Option(help: "The beginning of the hash of the set that it replaces, eight signs at least; see coditectd policy sets.")
+        var replaces: String
+
+        func run() async throws {
+            let result = try PolicyQuestions(try places.options()).promote(candidate, replacing: replaces)
+            for line in result.lines { result.isDone ? say(line) : warn(line) }
+            if !result.isDone { throw result.hasMoved ? Exit.temporary : Exit.data }
+        }
+    }
+
+    struct Sets: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "The hash of the policy folder's set, and the sets that were live.")
+        @OptionGroup var places: Places
+
+        func run() async throws {
+            for line in try PolicyQuestions(try places.options()).sets() { say(line) }
+        }
+    }
 }

@@ -18,6 +18,8 @@ struct Serve: AsyncParsableCommand {
         let platform = try await Platform.open(options)
         // Signals are taken over before the first line is printed: whoever reads it may stop us at once.
         let stop = SignalStop()
+        let hangups = SignalHangup { platform.reloadPolicies() }
+        defer { hangups.end() }
         try await platform.serve(host: host, port: port, until: { await stop.wait() }) { address in
             say("listening on \(address)")
             for line in await platform.greeting(address: address) { say(line) }
@@ -57,4 +59,16 @@ final class SignalStop: @unchecked Sendable {  // the sources are only kept aliv
     func wait() async {
         for await _ in stream { return }
     }
+}
+
+/// SIGHUP reads the policies again; a bad set is refused and told in the log.
+final class SignalHangup {
+    private let source: any DispatchSourceSignal
+    init(_ reload: @escaping @Sendable () -> Void) {
+        signal(SIGHUP, SIG_IGN)
+        source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: DispatchQueue(label: "policies.reload"))
+        source.setEventHandler(handler: reload)
+        source.resume()
+    }
+    func end() { source.cancel() }
 }

@@ -37,7 +37,8 @@ struct ComingHookTests {
         for action in plan {
             let declared = definition.actions.first { $0.name == action.name }
             #expect(declared != nil, "\(action.name)")
-            #expect(HookCheck.issues(action.fields, declared?.fields ?? []).isEmpty, "\(action.name)")
+            let fields = declared?.fields ?? []
+            #expect(HookCheck.issues(action.fields, fields).isEmpty, "\(action.name)")
         }
     }
 }

@@ -1,0 +1,126 @@
+import Foundation
+import HookEngine
+import Synchronization
+import Testing
+
+@testable import PolicyHost
+
+@Suite("a candidate decides beside the live set")
+struct ShadowTests {
+    private static func files(_ body: String) -> [String: String] {
+        [
+            "init.lua": "return { platform = { 'x/y' } }",
+            "x/y/policy.lua": "return { id = 'x.y', api = 1,\n on_seat_request = function(request)\n \(body)\n end }",
+        ]
+    }
+
+    @Test("a planted change is reported as exactly the questions that it flips, and the live answers stay")
+    func flips() async throws {
+        let folder = try PolicyFolder(Self.files("return allow{ overdraft_seats = 1 }"))
+        let candidate = try PolicyFolder(
+            Self.files("if request.license.seats_used % 10 == 3 then return deny('planted') end return allow{ overdraft_seats = 1 }"))
+        let sink = MemorySink()
+        let engine = folder.engine(sink: sink, limits: .init(shadowQueue: 1_000))
+        try engine.load()
+        let hash = try engine.shadow(candidate.url)
+        for used in 0..<500 {
+            let verdict = try await engine.decide(SeatHook.self, .init(used: Int64(used)), .test())
+            #expect(verdict.outcome == .allow)
+            if used % 100 == 99 { _ = await engine.settleShadow() }
+        }
+        _ = await engine.settleShadow()
+        let report = try #require(engine.shadowReport)
+        #expect(report.candidate == hash && report.candidate != engine.hash)
+        #expect(report.asked == 500 && report.dropped == 0 && report.failures == 0)
+        #expect(report.flips == 50 && report.same == 450)
+        #expect(report.byChange == ["on_seat_request: allow → deny planted": 50])
+        let planted = sink.records.filter { ($0.input["license"]?["seats_used"]?.int ?? 0) % 10 == 3 }.map(\.id)
+        #expect(report.listed.map(\.decision) == planted)
+        #expect(report.verdict(.init(questions: 1_000)) == .notYet)
+        #expect(report.verdict(.init(questions: 100, flipBasisPoints: 999)) == .unfit("answered 50 of 500 otherwise"))
+        #expect(report.verdict(.init(questions: 100, flipBasisPoints: 1_000)) == .fit)
+        engine.endShadow()
+        #expect(engine.shadowReport == nil)
+    }
+
+    @Test("one that burns its whole budget or fails touches no answer; what its queue has no room for is dropped and counted")
+    func misbehaves() async throws {
+        let folder = try PolicyFolder(Self.files("return allow{ overdraft_seats = 1 }"))
+        let candidate = try PolicyFolder(Self.files("while true do end"))
+        let engine = folder.engine(limits: .init(shadowQueue: 4))
+        try engine.load()
+        try engine.shadow(candidate.url)
+        for _ in 0..<400 {
+            let verdict = try await engine.decide(SeatHook.self, .init(), .test())
+            #expect(verdict.outcome == .allow && verdict.terms.overdraftSeats == 1)
+        }
+        // Room for the last word.
+        while await engine.settleShadow() == false { await Task.yield() }
+        let report = try #require(engine.shadowReport)
+        #expect(report.asked + report.dropped == 400)
+        #expect(report.failures == report.asked && report.asked >= 4)
+        guard case .unfit(let why) = report.verdict(.init()) else {
+            Issue.record("a candidate that fails is fit")
+            return
+        }
+        #expect(why.contains("x/y/policy.lua:") && why.contains("budget"))
+    }
+
+    @Test("a candidate that could not go live is refused with its findings")
+    func refused() async throws {
+        let folder = try PolicyFolder(Self.files("return allow{}"))
+        let candidate = try PolicyFolder(Self.files("return request.usr"))
+        let engine = folder.engine()
+        try engine.load()
+        #expect(throws: PolicyRefusal.self) { try engine.shadow(candidate.url) }
+        #expect(engine.shadowReport == nil)
+    }
+
+    @Test("a set that fails too often after it went live gives way to the one before, and says why")
+    func probation() async throws {
+        let folder = try PolicyFolder(Self.files("return allow{ overdraft_seats = 1 }"))
+        let engine = folder.engine()
+        let first = try engine.load()
+        let news = News()
+        engine.onNews { item in
+            switch item {
+            case .refused(let findings): news.told.withLock { $0 += findings.map(\.description) }
+            case .live(let hash, _): news.live.withLock { $0.append(hash) }
+            }
+        }
+        for (path, text) in Self.files("local t = nil return t.x") { try folder.write(path, text) }
+        let second = try engine.load()
+        for _ in 0..<11 {
+            let verdict = try await engine.decide(SeatHook.self, .init(), .test())
+            #expect(verdict.policyHash == second.hex)
+        }
+        #expect(engine.hash == first)
+        #expect(try await engine.decide(SeatHook.self, .init(), .test()).terms.overdraftSeats == 1)
+        let told = news.told.withLock { $0 }
+        #expect(told.count == 1)
+        // Whoever lives by the data files hears of both.
+        #expect(news.live.withLock { $0 } == [second, first])
+        #expect(
+            told.first?.contains("11 of the first 11 decisions failed, first: x/y/policy.lua:3: attempt to index a nil value") == true,
+            "\(told)")
+        #expect(engine.refused.count == 1)
+
+        // An edit is read as any other.
+        for (path, text) in Self.files("return allow{ overdraft_seats = 2 }") { try folder.write(path, text) }
+        engine.look()
+        engine.look()
+        #expect(try await engine.decide(SeatHook.self, .init(), .test()).terms.overdraftSeats == 2)
+    }
+
+    @Test("a set that has proved itself stays, whatever comes later")
+    func proved() {
+        var probation = PolicyProbation.Count(decisions: 100, failures: 2)
+        for number in 0..<99 { if case .goesOn = probation.count(failure: number == 5 ? "x" : nil) {} else { Issue.record("\(number)") } }
+        if case .proved = probation.count(failure: nil) {} else { Issue.record("not proved") }
+    }
+}
+
+private final class News: Sendable {
+    let told = Mutex<[String]>([])
+    let live = Mutex<[PolicySetHash]>([])
+}
