@@ -149,7 +149,7 @@ let entries: [Entry] = [
     tests("ConsoleTests", on: ["Console", "HTTPEdge", "Vocabulary"]),
     tests("NotificationsTests", on: ["Notifications", "Store", "Vocabulary", "RoomTesting"]),
     tests("ArchitectureTests", on: []),
-    tests("ContractTests", on: ["PlatformTesting", "Composition", "HTTPEdge", "Vocabulary"]),
+    tests("ContractTests", on: ["coditectd", "PlatformTesting", "Composition", "HTTPEdge", "Vocabulary"]),
 ]
 
 // MARK: - Assembly

@@ -6,7 +6,7 @@ struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policy", abstract: "Policies: check, test, ask, replay, compare, measure.",
         subcommands: [
-            New.self, Check.self, Test.self, REPL.self, Run.self, Explain.self, Replay.self, Diff.self, Bench.self, Attack.self,
+            New.self, Check.self, Test.self, REPL.self, Run.self, Explain.self, Replay.self, Diff.self, Sets.self, Promote.self, Bench.self, Attack.self,
         ])
 
     struct Check: AsyncParsableCommand {
@@ -55,9 +55,10 @@ struct PolicyCommand: AsyncParsableCommand {
         @OptionGroup var places: Places
         @Option(help: "Calls a hook.") var calls = 20_000
         @Flag(help: "One JSON object a line.") var json = false
+        @Option(help: "Keep the decisions in this folder, to replay them.") var log: String?
         func run() async throws {
             guard (100...10_000_000).contains(calls) else { throw ValidationError("--calls is 100 … 10000000") }
-            for row in try await PolicyDesk(try places.options()).bench(calls: calls) {
+            for row in try await PolicyDesk(try places.options()).bench(calls: calls, keeping: log.map { URL(fileURLWithPath: $0) }) {
                 say(json ? "{\"hook\": \"\(row.hook)\", \"nanoseconds\": \(row.nanoseconds)}" : "\(row.hook)  \(row.nanoseconds) ns")
             }
         }
