@@ -33,6 +33,7 @@ package final class MasterKey: Sendable {
     /// From `environment` (the value of `CODITECT_MASTER_KEY`), else from `file`, else new in `file`: but never new beside keys
     /// that an older master key sealed. `file` lies in the directory of keys or wherever `signing.master_key_file` says.
     package static func load(environment: String?, file: URL, keys directory: URL, entropy: any Entropy) throws -> MasterKey {
+        guard OpenSSLProcess.staysToTheEnd else { throw SigningFault.library("start", reason: "it could not be initialised") }
         if let environment, !environment.isEmpty {
             guard var bytes = parse(environment) else { throw SigningFault.masterKeyMalformed(source: variable) }
             defer { bytes.cleanse() }

@@ -68,6 +68,8 @@ final class SeatHouse: Sendable {
             masterKey: try MasterKey.load(
                 environment: String(repeating: "07", count: 32), file: folder.appendingPathComponent("master.key"), keys: folder,
                 entropy: SystemEntropy()), clock: ManualClock(), entropy: SystemEntropy(), settings: Settings())
+        // The RSA key is made in the background; a process that ends meanwhile takes the library away under it.
+        try await ring.ready()
         let house = try await make(settings: Settings().setting(SeatSettings.signatureAlgorithm, to: "ed25519"), signer: ring)
         guard let keys = LicensePublicKeys(document: ring.licenseKeysDocument()) else { throw CocoaError(.coderInvalidValue) }
         return (house, keys)
