@@ -13,7 +13,9 @@ fetch_lua() {
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
     local suite; suite=$(. /etc/os-release; echo "$VERSION_CODENAME")
     local mirror; mirror=$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | grep -v snapshot | head -n 1 | tr -d ' ' || true)
-    echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-http://deb.debian.org/debian} $suite main" >"$apt/sources.list"
+    # Without a mirror among the machine's own sources there is no source to be had.
+    [ -n "$mirror" ] || { echo "no Debian mirror in /etc/apt" >"$place/apt.log"; return 1; }
+    echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$apt/sources.list"
     local options=(-q -o "Dir::Etc::sourcelist=$apt/sources.list" -o "Dir::Etc::sourceparts=-" -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache" -o "APT::Sandbox::User=root")
     (cd "$place" && apt-get "${options[@]}" update && apt-get "${options[@]}" source --download-only "lua5.4=$version") >"$place/apt.log" 2>&1 || return 1
     rm -rf "$place/lua" && mkdir "$place/lua"
