@@ -2,8 +2,7 @@ import Foundation
 import Synchronization
 
 /// Written by the handler of a signal, which may do little else.
-// set once, before the handler is installed, and never again
-nonisolated(unsafe) private var signalPipe: Int32 = -1
+nonisolated(unsafe) private var signalPipe: Int32 = -1  // set once, before the handler is installed, and never again
 
 /// Gives every seat of this process back when it ends: by itself, or by a signal that nobody else handles.
 final class ExitRelease: Sendable {

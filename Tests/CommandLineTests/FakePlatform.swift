@@ -14,10 +14,13 @@ final class FakePlatform: Sendable {
 
     private final class Memory: Sendable {
         let requests = Mutex<[Request]>([])
+        /// One for each request, so that a test waits for the event itself.
+        let arrivals = DispatchSemaphore(value: 0)
         let handler: Handler
         init(_ handler: @escaping Handler) { self.handler = handler }
         func answer(_ request: Request) -> (Int, JSONValue) {
             requests.withLock { $0.append(request) }
+            defer { arrivals.signal() }
             return handler(request)
         }
     }
@@ -57,6 +60,14 @@ final class FakePlatform: Sendable {
     var address: String { "http://127.0.0.1:\(port)" }
     var requests: [Request] { memory.requests.withLock { $0 } }
     func count(_ path: String) -> Int { requests.filter { $0.path.hasSuffix(path) }.count }
+
+    /// Returns once more than `count` requests of `path` came; false: none came for a minute.
+    func waits(for path: String, beyond count: Int = 0) -> Bool {
+        while self.count(path) <= count {
+            guard memory.arrivals.wait(timeout: .now() + 60) == .success else { return false }
+        }
+        return true
+    }
 
     private static func serve(_ connection: Int32, _ answer: (Request) -> (Int, JSONValue)) {
         defer { Glibc.close(connection) }

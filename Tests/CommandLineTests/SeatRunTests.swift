@@ -79,7 +79,7 @@ struct SeatRunTests {
         try shell.signIn(platform)
         let mark = shell.home.appendingPathComponent("go").path
         let first = try shell.start(["seat", "run", "--", "sh", "-c", "until [ -e \(mark) ]; do sleep 0.05; done"])
-        while platform.count("/acquire") == 0 { usleep(10_000) }
+        #expect(platform.waits(for: "/acquire"))
         #expect(try shell.run("seat", "run", "--", "true").code == 0)
         #expect(platform.count("/release") == 0)
         _ = FileManager.default.createFile(atPath: mark, contents: nil)
@@ -93,11 +93,11 @@ struct SeatRunTests {
         defer { platform.close() }
         let shell = try Shell()
         try shell.signIn(platform)
-        let first = try shell.start(["seat", "run", "--", "sleep", "600"])
-        while !FileManager.default.fileExists(atPath: shell.home.path + "/coditect") || platform.count("/acquire") == 0 { usleep(10_000) }
-        let children = try Self.children(of: first.process.processIdentifier)
+        let whistle = try Whistle(in: shell.home)
+        let first = try shell.start(["seat", "run", "--", "sh", "-c", "echo $$ > \(whistle.path); exec sleep 600"])
+        let command = try #require(whistle.heard().flatMap { Int32($0) })
         kill(first.process.processIdentifier, SIGKILL)
-        children.forEach { _ = kill($0, SIGKILL) }
+        kill(command, SIGKILL)
         _ = first.wait()
         #expect(try shell.run("seat", "run", "--", "true").code == 0)
         #expect(platform.count("/release") == 1)
@@ -109,10 +109,10 @@ struct SeatRunTests {
         defer { platform.close() }
         let shell = try Shell()
         try shell.signIn(platform)
-        let ready = shell.home.appendingPathComponent("ready").path
-        let command = "trap 'echo asked to end; exit 9' TERM; : > \(ready); while :; do sleep 0.05; done"
+        let whistle = try Whistle(in: shell.home)
+        let command = "trap 'echo asked to end; exit 9' TERM; echo ready > \(whistle.path); while :; do sleep 0.05; done"
         let run = try shell.start(["seat", "run", "--", "sh", "-c", command])
-        while !FileManager.default.fileExists(atPath: ready) { usleep(10_000) }
+        #expect(whistle.heard() == "ready")
         kill(run.process.processIdentifier, SIGTERM)
         let outcome = run.wait()
         #expect(outcome.code == 9)
@@ -178,7 +178,7 @@ struct SeatRunTests {
                 "while [ $(wc -c < \(mark)x) = 0 ]; do sleep 0.05; done; exit 5",
             ])
         _ = FileManager.default.createFile(atPath: "\(mark)x", contents: nil)
-        while platform.count("/heartbeat") == 0 { usleep(10_000) }
+        #expect(platform.waits(for: "/heartbeat"))
         try "go".write(toFile: "\(mark)x", atomically: false, encoding: .utf8)
         let outcome = run.wait()
         #expect(outcome.code == 5)
@@ -217,8 +217,7 @@ struct SeatRunTests {
         let impatient = try shell.run("seat", "run", "--wait-seconds", "0", "--", "echo", "ran")
         #expect(impatient.code == 75)
         let run = try shell.start(["seat", "run", "--wait-seconds", "600", "--", "echo", "ran"])
-        let before = asked.withLock { $0 }
-        while asked.withLock({ $0 }) == before { usleep(5_000) }
+        #expect(platform.waits(for: "/acquire", beyond: platform.count("/acquire")))
         kill(run.process.processIdentifier, SIGTERM)
         let ended = run.wait()
         #expect([143, 0].contains(ended.code))
@@ -266,15 +265,5 @@ struct SeatRunTests {
         #expect(with.out == "ran\n")
         #expect(with.err.contains("running under the offline licence"))
         #expect(try shell.run("seat", "run", "--device", "other", "--", "echo", "ran").code == 65)
-    }
-
-    private static func children(of pid: Int32) throws -> [Int32] {
-        var found: [Int32] = []
-        while found.isEmpty {
-            let text = (try? String(contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8)) ?? ""
-            found = text.split(separator: " ").compactMap { Int32($0) }
-            if found.isEmpty { usleep(10_000) }
-        }
-        return found
     }
 }

@@ -62,6 +62,7 @@ final class Shell: Sendable {
         try FileManager.default.createDirectory(at: home.appendingPathComponent("coditect"), withIntermediateDirectories: true)
         let account: [String: Any] = [
             "server": platform.address, "email": "a@example.com", "access_token": access, "refresh_token": refresh,
+            // The program under test is a real process and reads the real clock.
             "expires_at": Date().timeIntervalSince1970 + expiresIn,
         ]
         try JSONSerialization.data(withJSONObject: account).write(to: file("account.json"))
