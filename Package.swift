@@ -91,6 +91,7 @@ let entries: [Entry] = [
     room("Licensing", left: ["Catalog", "LicenseFormat"]),
     room("Seats", left: ["Licensing", "LicenseFormat"]),
     room("Notifications", left: []),
+    room("TenantPolicies"),
 
     // The roof
     floor(
@@ -103,7 +104,8 @@ let entries: [Entry] = [
         "Composition",
         on: [
             "Vocabulary", "Telemetry", "HookEngine", "Store", "StoreSQLite", "KeyValue", "Signing", "HTTPEdge", "HTTPServer", "PolicyHost",
-            "PluginHost", "Tenancy", "Identity", "Access", "Catalog", "Billing", "Licensing", "Seats", "Notifications", "Console",
+            "PluginHost", "Tenancy", "Identity", "Access", "Catalog", "Billing", "Licensing", "Seats", "Notifications", "TenantPolicies",
+            "Console",
         ],
         products: [
             kit, logging, .product(name: "Yams", package: "Yams"), .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -147,6 +149,7 @@ let entries: [Entry] = [
     tests("LicenseClientTests", on: ["LicenseClient", "LicenseFormat", "LicenseTesting", "Signing", "Vocabulary"]),
     tests("CommandLineTests", on: ["coditect", "LicenseClient", "LicenseFormat", "LicenseTesting", "Signing", "Vocabulary"]),
     tests("ConsoleTests", on: ["Console", "HTTPEdge", "Vocabulary"]),
+    tests("TenantPoliciesTests", on: ["TenantPolicies", "Store", "Vocabulary", "RoomTesting", "HTTPEdge", "Signing"]),
     tests("NotificationsTests", on: ["Notifications", "Store", "Vocabulary", "RoomTesting"]),
     tests("ArchitectureTests", on: []),
     tests("ContractTests", on: ["coditectd", "PlatformTesting", "Composition", "HTTPEdge", "Vocabulary"]),

@@ -13,13 +13,13 @@ return {
     owner = {
       permissions = with_own {
         "workstations:*", "billing:*", "team:*", "licenses:*", "seats:*", "projects:*", "files:*", "audit:*", "tenant:*", "api_keys:*",
-        "usage:*", "support:*", "compliance:*", "data_requests:*", "offboarding:*", "webhooks:*", "sso:*",
+        "usage:*", "support:*", "compliance:*", "data_requests:*", "offboarding:*", "webhooks:*", "sso:*", "tenant_policies:*",
       },
     },
     admin = {
       permissions = with_own {
         "workstations:*", "billing:read", "team:*", "licenses:*", "seats:*", "projects:*", "files:*", "audit:*", "tenant:read", "api_keys:*",
-        "usage:read", "support:*", "compliance:read", "webhooks:*", "sso:*",
+        "usage:read", "support:*", "compliance:read", "webhooks:*", "sso:*", "tenant_policies:*",
       },
     },
     developer = {

@@ -27,6 +27,7 @@ package struct Access: Sendable {
     }
     private struct Listing: Sendable {
         let policyHash: String
+        let tenantPolicyHash: String?
         let madeAt: Timestamp
         let names: [String]
     }
@@ -66,7 +67,7 @@ package struct Access: Sendable {
     ) async throws -> Verdict<RoleCheckHook.Terms> {
         try await hooks.decide(
             RoleCheckHook.self, RoleCheckHook.Input(role: role, permission: permission.name, tenantKind: kind),
-            HookSubject(tenant: tenant, tier: nil, requestID: act.requestID, now: act.now))
+            HookSubject(tenant: tenant, tier: nil, requestID: act.requestID, now: act.now, asksTenant: permission.asksTenant))
     }
 }
 
@@ -75,17 +76,19 @@ extension Access: PermissionLister {
     /// one question tells whether they are.
     package func permissions(of role: Role, tenant: TenantID, kind: Tenant.Kind, act: Act) async throws -> [String] {
         let key = ListingKey(role: role, tenant: tenant, kind: kind)
-        guard let first = register.first else { return [] }
+        // The first question tells which policies answer; it must be one that the tenant's own are asked too.
+        guard let first = register.first(where: \.asksTenant) else { return [] }
         let verdict = try await ask(role, first, tenant, kind, act)
-        if let kept = listings.peek(key), kept.policyHash == verdict.policyHash, kept.madeAt <= act.now, act.now < kept.madeAt + .minutes(5)
+        if let kept = listings.peek(key), kept.policyHash == verdict.policyHash, kept.tenantPolicyHash == verdict.tenantPolicyHash,
+            kept.madeAt <= act.now, act.now < kept.madeAt + .minutes(5)
         {
             return kept.names
         }
         var names = verdict.outcome == .allow ? [first.name] : []
-        for permission in register.dropFirst() where try await ask(role, permission, tenant, kind, act).outcome == .allow {
-            names.append(permission.name)
+        for permission in register where permission != first {
+            if try await ask(role, permission, tenant, kind, act).outcome == .allow { names.append(permission.name) }
         }
-        let listing = Listing(policyHash: verdict.policyHash, madeAt: act.now, names: names)
+        let listing = Listing(policyHash: verdict.policyHash, tenantPolicyHash: verdict.tenantPolicyHash, madeAt: act.now, names: names)
         listings.forget(key)
         return try await listings.value(key) { listing }?.names ?? names
     }

@@ -25,7 +25,7 @@ package enum RoleCheckHook: DecideHook {
             HookField(
                 "tenant", .object([HookField("kind", .choice(Tenant.Kind.allCases.map(\.rawValue)), "What kind of tenant.")]), "Where."),
         ],
-        whenAllAbstain: .deny)
+        whenAllAbstain: .deny, isOpenToTenants: true)
 
     package static func encode(_ input: Input) -> HookValue {
         .object([

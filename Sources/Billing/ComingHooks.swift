@@ -53,7 +53,7 @@ package enum OnTierChange: DecideHook {
                 "discount_basis_points", .integer, "Off the new price, in hundredths of a percent.", optional: true, tight: .lowest,
                 range: 0...10_000),
             HookField("trial_days", .integer, "Days before the new price is due.", optional: true, tight: .lowest, range: 0...90),
-        ], whenAllAbstain: .allow, isAsked: false)
+        ], whenAllAbstain: .allow, isAsked: false, isOpenToTenants: true)
 
     package static func encode(_ input: Input) -> HookValue {
         func put(_ offer: Offer, _ into: inout HookInput) {
@@ -109,7 +109,7 @@ package enum OnUsage: DecideHook {
         terms: [
             HookField(
                 "overage_units", .integer, "Units beyond the limit.", optional: true, tight: .lowest, range: 0...1_000_000_000)
-        ], whenAllAbstain: .allow, isAsked: false)
+        ], whenAllAbstain: .allow, isAsked: false, isOpenToTenants: true)
 
     package static func encode(_ input: Input) -> HookValue {
         HookInput.make { hook in

@@ -50,7 +50,7 @@ package final class Platform: Sendable {
         self.house = house
         plugins = PluginHost(directory: options.plugins, copies: ground.data.pluginCopies, services: house)
         rooms = try Rooms(
-            ground: ground, options: options, hooks: policies.engine, catalog: policies.catalog, plugins: plugins,
+            ground: ground, options: options, policies: policies.engine, catalog: policies.catalog, plugins: plugins,
             origin: { house.origin() })
         let listening = Dictionary(grouping: rooms.subscribers, by: \.topic).mapValues { Set($0.map(\.subscriber)) }
         guard listening == PlatformRegister.topics.mapValues({ Set($0) }) else {
@@ -81,7 +81,7 @@ package final class Platform: Sendable {
             brand: options.settings[PlatformSettings.brand], settings: options.settings, authorizer: authorizer, entropy: options.entropy)
         let served =
             try rooms.routes() + console.routes() + PluginPageRoutes(host: plugins).routes()
-            + PolicyRoutes(floor: policies, store: ground.store).routes()
+            + PolicyRoutes(floor: policies, store: ground.store, tenants: rooms.tenantPolicies).routes()
         routes = KernelRoutes(
             title: "\(options.settings[PlatformSettings.brand]) platform API", version: Release.version, checks: readiness.checks,
             isDraining: { readiness.draining.isDraining }, metrics: { metrics.render() },
@@ -181,6 +181,12 @@ package final class Platform: Sendable {
         policies.engine.reload()
         policies.readShadow()
     }
+
+    /// What `serve` does first: which tenants have policies in force.
+    package func readTenantPolicies() async throws { try await rooms.tenantPolicies.start() }
+
+    /// For a platform that does not serve, and so never tries the hostile policies itself.
+    package func settleContainment(_ state: Containment) { policies.engine.containment.settle(state) }
 
     package func close() async {
         await plugins.stop()

@@ -12,6 +12,7 @@ import Seats
 import Signing
 import Store
 import Tenancy
+import TenantPolicies
 import Vocabulary
 
 /// Every literal of every room, gathered without building anything.
@@ -19,11 +20,12 @@ package enum PlatformRegister {
     package static let settings: [AnySetting] =
         PlatformSettings.all + HTTPEdgeSettings.all + SigningSettings.all + TenancySettings.all + IdentitySettings.all + CatalogSettings.all
         + BillingSettings.all + LicenseSettings.all + SeatSettings.all + NotificationSettings.all
-        + ConsoleSettings.all
+        + ConsoleSettings.all + TenantPolicySettings.all
 
     package static let problems: [Problem] =
         CommonProblems.all + HTTPProblems.all + TenancyProblems.all + IdentityProblems.all + CatalogProblems.all + BillingProblems.all
         + LicenseProblems.all + SeatProblems.all + PolicyProblems.all
+        + TenantPolicyProblems.all
 
     package static let hooks: [HookDefinition] =
         [
@@ -32,6 +34,7 @@ package enum PlatformRegister {
 
     package static func permissions(_ routes: [Route]) -> [Permission] {
         var all = BillingPermissions.all + LicensePermissions.all + SeatPermissions.all + PolicyPermissions.all
+        all += TenantPolicyPermissions.all
         for route in routes {
             if case .permission(let permission) = route.access, !all.contains(permission) { all.append(permission) }
         }
@@ -43,7 +46,7 @@ package enum PlatformRegister {
         try [
             TenancyRoom.migrations(), IdentityRoom.migrations(), AccessRoom.migrations(), CatalogRoom.migrations(),
             BillingRoom.migrations(),
-            LicensingRoom.migrations(), SeatsRoom.migrations(), NotificationsRoom.migrations(),
+            LicensingRoom.migrations(), SeatsRoom.migrations(), NotificationsRoom.migrations(), TenantPoliciesRoom.migrations(),
             Migration.all(room: "plugins", bundle: .module),
         ].flatMap { $0 }
     }

@@ -3,6 +3,7 @@ import Foundation
 import HookEngine
 import Logging
 import PolicyHost
+import TenantPolicies
 import Vocabulary
 
 /// The live policies, and what follows from their data files: the tier table becomes the catalog.
@@ -35,7 +36,7 @@ struct PolicyFloor: Sendable {
     static func open(_ options: PlatformOptions, sink: any DecisionSink, logger: Logger) throws -> PolicyFloor {
         let engine = PolicyEngine(
             definitions: PlatformRegister.hooks, directory: options.policies, sink: sink, entropy: options.entropy, clock: options.clock,
-            data: data)
+            data: data, limits: .init(tenants: .init(threads: options.settings[TenantPolicySettings.threads])))
         let catalog = Catalog(.empty)
         engine.onNews { news in
             switch news {

@@ -3,6 +3,7 @@ import HTTPEdge
 import HookEngine
 import PolicyHost
 import Store
+import TenantPolicies
 import Vocabulary
 
 package enum PolicyPermissions {
@@ -27,6 +28,7 @@ package enum PolicyProblems {
 struct PolicyRoutes: Sendable {
     let floor: PolicyFloor
     let store: any Store
+    let tenants: TenantPolicies
 
     private static let hash = Schema.string(min: 8, max: 64, format: .hex)
     private static let shadow = Schema.object([
@@ -94,6 +96,17 @@ struct PolicyRoutes: Sendable {
                 try await load()
                 try await journal("policies.rolled_back", before, call.act)
                 return .json(value: standing())
+            },
+            Route(
+                .post, "/api/v1/policies/tenants/{id}/switch-off", name: "policies.switch_tenant_off",
+                summary: "Puts a tenant's own policies out of force. The tenant keeps its versions and finds the reason in its journal.",
+                access: .permission(PolicyPermissions.write),
+                request: .object([SchemaField("reason", .string(min: 1, max: 500), "Why; the tenant reads it")]),
+                answers: [RouteAnswer(200, "Out of force", .object([SchemaField("status", .choice(["switched_off"]))]))],
+                problems: [TenantPolicyProblems.unknown]
+            ) { call in
+                try await tenants.switchOff(try call.id("id"), reason: call.json?["reason"]?.string ?? "", call.act)
+                return .json(value: ["status": "switched_off"])
             },
         ]
     }

@@ -8,10 +8,12 @@ import Identity
 import Licensing
 import Notifications
 import PluginHost
+import PolicyHost
 import Seats
 import Signing
 import Store
 import Tenancy
+import TenantPolicies
 import Vocabulary
 
 /// Every room, built; what they offer, gathered.
@@ -27,15 +29,19 @@ struct Rooms: Sendable {
     let ledgerClock: LedgerClock
     let notifications: Notifications
     let mailbox: Mailbox
+    let tenantPolicies: TenantPolicies
     private let store: any Store
 
     init(
-        ground: Ground, options: PlatformOptions, hooks: any Hooks, catalog: Catalog, plugins: PluginHost,
+        ground: Ground, options: PlatformOptions, policies: PolicyEngine, catalog: Catalog, plugins: PluginHost,
         origin: @escaping @Sendable () -> String
     ) throws {
         let (store, sealer, keys, settings, entropy) = (ground.store, ground.sealer, ground.keys, options.settings, options.entropy)
+        let hooks: any Hooks = policies
         self.catalog = catalog
         self.store = store
+        tenantPolicies = TenantPolicies(store: store, runner: TenantPolicyDesk(layer: policies.tenants), settings: settings)
+        policies.tenants.read(from: TenantPolicyShelf(room: tenantPolicies))
         tenancy = Tenancy(store: store, sealer: sealer, entropy: entropy, settings: settings)
         access = Access(hooks: hooks, tenancy: tenancy, store: store, permissions: Self.permissions)
         let hasher = Argon2Hasher(parameters: Argon2Parameters(settings), pool: HashPool(settings), sealer: sealer, entropy: entropy)
@@ -61,7 +67,7 @@ struct Rooms: Sendable {
     }
 
     /// What a role can be asked for: the permissions that routes and services name.
-    static let permissions = BillingPermissions.all + LicensePermissions.all + SeatPermissions.all
+    static let permissions = BillingPermissions.all + LicensePermissions.all + SeatPermissions.all + TenantPolicyPermissions.all
 
     var jobs: [JobHandler] {
         identity.jobs() + billing.jobs() + licenses.jobs() + ledger.jobs() + notifications.jobs()
@@ -70,11 +76,12 @@ struct Rooms: Sendable {
         identity.subscribers() + billing.subscribers() + licenses.subscribers() + notifications.subscribers()
     }
     func routes() throws -> [Route] {
-        tenancy.routes() + identity.routes() + catalog.routes() + billing.routes() + licenses.routes() + leases.routes()
+        tenancy.routes() + identity.routes() + catalog.routes() + billing.routes() + licenses.routes() + leases.routes() + tenantPolicies.routes()
     }
 
     /// What must be due at every start.
     func start(_ act: Act) async throws {
+        try await tenantPolicies.start()
         try await identity.start(act)
         try await notifications.start(act)
         try await billing.scheduleDaily(act)

@@ -22,14 +22,16 @@ package struct DecisionRecord: Sendable {
     /// Index of the answer that decided; nil where the hook's default held.
     package var decidedBy: Int?
     package var policyHash: String
+    /// Of the tenant's own set, where it has one that answers the hook; whether it was asked, its answers tell.
+    package var tenantPolicyHash: String?
     package var seed: UInt64
     package var fuel: UInt64
     package var microseconds: Int64
 
     package init(
         id: DecisionID, time: Timestamp, hook: String, kind: HookDefinition.Kind, subject: HookSubject, input: HookValue,
-        answers: [PolicyAnswer], outcome: Outcome, terms: [(String, HookValue)], decidedBy: Int?, policyHash: String, seed: UInt64,
-        fuel: UInt64, microseconds: Int64
+        answers: [PolicyAnswer], outcome: Outcome, terms: [(String, HookValue)], decidedBy: Int?, policyHash: String,
+        tenantPolicyHash: String? = nil, seed: UInt64, fuel: UInt64, microseconds: Int64
     ) {
         self.id = id
         self.time = time
@@ -42,6 +44,7 @@ package struct DecisionRecord: Sendable {
         self.terms = terms
         self.decidedBy = decidedBy
         self.policyHash = policyHash
+        self.tenantPolicyHash = tenantPolicyHash
         self.seed = seed
         self.fuel = fuel
         self.microseconds = microseconds
@@ -72,6 +75,7 @@ extension DecisionRecord {
         if let tier = subject.tier { json.member("tier", tier) }
         json.member("request_id", subject.requestID)
         json.member("policy_hash", policyHash)
+        if let tenantPolicyHash { json.member("tenant_policy_hash", tenantPolicyHash) }
         json.key("seed")
         json.hex(seed)
         json.member("fuel", Int64(clamping: fuel))

@@ -27,10 +27,12 @@ package struct HookDefinition: Sendable {
     package let whenFailing: Fallback
     /// Somebody in this server asks it. A hook that nobody asks yet can be written and tested against; it decides nothing.
     package let isAsked: Bool
+    /// A tenant's own policies are asked too, after the operator's. Closed where the answer is the operator's money, machines or duties.
+    package let isOpenToTenants: Bool
 
     package init(
         _ name: String, kind: Kind, summary: String, input: [HookField], terms: [HookField] = [], actions: [HookAction] = [],
-        whenAllAbstain: Fallback, whenFailing: Fallback = .deny, isAsked: Bool = true
+        whenAllAbstain: Fallback, whenFailing: Fallback = .deny, isAsked: Bool = true, isOpenToTenants: Bool = false
     ) {
         self.name = name
         self.kind = kind
@@ -41,6 +43,7 @@ package struct HookDefinition: Sendable {
         self.whenAllAbstain = whenAllAbstain
         self.whenFailing = whenFailing
         self.isAsked = isAsked
+        self.isOpenToTenants = isOpenToTenants
     }
 }
 
@@ -153,11 +156,14 @@ package struct HookSubject: Sendable {
     package var tier: String?
     package var requestID: String
     package var now: Timestamp
-    package init(tenant: TenantID?, tier: String?, requestID: String, now: Timestamp) {
+    /// Whether the tenant's own policies have a say, where the hook is open to them.
+    package var asksTenant: Bool
+    package init(tenant: TenantID?, tier: String?, requestID: String, now: Timestamp, asksTenant: Bool = true) {
         self.tenant = tenant
         self.tier = tier
         self.requestID = requestID
         self.now = now
+        self.asksTenant = asksTenant
     }
 }
 
@@ -171,11 +177,14 @@ package struct Verdict<Terms: Sendable>: Sendable {
     package let terms: Terms
     /// Hash of the policy set that answered.
     package let policyHash: String
-    package init(decision: DecisionID, outcome: Outcome, terms: Terms, policyHash: String) {
+    /// Hash of the tenant's own set, where it has one for the hook.
+    package let tenantPolicyHash: String?
+    package init(decision: DecisionID, outcome: Outcome, terms: Terms, policyHash: String, tenantPolicyHash: String? = nil) {
         self.decision = decision
         self.outcome = outcome
         self.terms = terms
         self.policyHash = policyHash
+        self.tenantPolicyHash = tenantPolicyHash
     }
     /// Throws `policy_denied` with the reason unless allowed.
     package func enforce() throws(Problem) {

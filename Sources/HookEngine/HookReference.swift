@@ -27,12 +27,16 @@ package enum HookReference {
             "# Hooks", "",
             "Generated from the hooks' definitions; change those. A policy file returns one table whose functions are named after hooks.",
             "",
-            "| hook | kind | asked by this server | when all abstain | when a policy fails |", "| --- | --- | --- | --- | --- |",
+            "| hook | kind | asked by this server | tenants' own policies | when all abstain | when a policy fails |",
+            "| --- | --- | --- | --- | --- | --- |",
         ]
         let sorted = definitions.sorted { $0.name < $1.name }
         for hook in sorted {
             let asked = hook.isAsked ? "yes" : "not yet"
-            page.append("| [`\(hook.name)`](#\(hook.name)) | \(hook.kind.rawValue) | \(asked) | \(hook.abstainText) | \(hook.failText) |")
+            let tenants = hook.isOpenToTenants ? "narrow it" : "–"
+            page.append(
+                "| [`\(hook.name)`](#\(hook.name)) | \(hook.kind.rawValue) | \(asked) | \(tenants) | \(hook.abstainText) | \(hook.failText) |"
+            )
         }
         page.append("")
         for hook in sorted { page += section(hook) }

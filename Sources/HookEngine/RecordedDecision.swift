@@ -10,6 +10,7 @@ package struct RecordedDecision: Sendable {
     package let tier: String?
     package let requestID: String
     package let policyHash: String
+    package let tenantPolicyHash: String?
     package let seed: UInt64
     package let fuel: UInt64
     package let microseconds: Int64
@@ -34,6 +35,7 @@ package struct RecordedDecision: Sendable {
         var tier: String?
         var requestID = ""
         var hash = ""
+        var tenantHash: String?
         var seed: UInt64 = 0
         var fuel: Int64 = 0
         var microseconds: Int64 = 0
@@ -71,6 +73,8 @@ package struct RecordedDecision: Sendable {
                 requestID = try reader.text()
             } else if isName("policy_hash") {
                 hash = try reader.text()
+            } else if isName("tenant_policy_hash") {
+                tenantHash = try reader.text()
             } else if isName("seed") {
                 seed = UInt64(try reader.text(), radix: 16) ?? 0
             } else if isName("fuel") {
@@ -103,6 +107,7 @@ package struct RecordedDecision: Sendable {
         self.tier = tier
         self.requestID = requestID
         self.policyHash = hash
+        self.tenantPolicyHash = tenantHash
         self.seed = seed
         self.fuel = UInt64(clamping: fuel)
         self.microseconds = microseconds
@@ -118,7 +123,7 @@ package struct RecordedDecision: Sendable {
     }
 
     /// Nobody was asked: the queue was full or no set was live. There is nothing to ask again.
-    package var wasAsked: Bool { !(outcome == "failed" && answerCount == 0) }
+    package var wasAsked: Bool { !(outcome == "failed" && (answerCount == 0 || DecisionFailure.isUnasked(reason ?? ""))) }
 
     private static func actions(_ value: HookValue) -> [PlannedAction] {
         (value.list ?? []).compactMap { item in

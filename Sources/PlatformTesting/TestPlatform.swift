@@ -41,7 +41,10 @@ package final class TestPlatform: Sendable {
         let options = PlatformOptions(
             data: folder, policies: policies ?? root.appendingPathComponent("policies"), plugins: plugins, reading: reading,
             environment: environment, clock: clock)
-        return TestPlatform(try await Platform.open(options), clock, folder)
+        let platform = try await Platform.open(options)
+        platform.settleContainment(.contained(files: 0))
+        try await platform.readTenantPolicies()
+        return TestPlatform(platform, clock, folder)
     }
 
     package func close() async { await platform.close() }

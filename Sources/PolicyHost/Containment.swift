@@ -22,11 +22,39 @@ package enum Containment: Sendable, Hashable {
 
 /// Tries the shipped attack set once and keeps what came of it.
 package final class ContainmentWatch: Sendable {
-    private let found = Mutex(Containment.pending)
+    private struct Found {
+        var state = Containment.pending
+        var waiting: [CheckedContinuation<Containment, Never>] = []
+    }
+    private let found = Mutex(Found())
 
     package init() {}
 
-    package var state: Containment { found.withLock { $0 } }
+    package var state: Containment { found.withLock { $0.state } }
+
+    /// Returns once it is known. Whoever asks has a time-out of its own.
+    package func settled() async -> Containment {
+        let state = state
+        if state != .pending { return state }
+        return await withCheckedContinuation { continuation in
+            let known = found.withLock { found -> Containment? in
+                if found.state != .pending { return found.state }
+                found.waiting.append(continuation)
+                return nil
+            }
+            if let known { continuation.resume(returning: known) }
+        }
+    }
+
+    /// For tests and for a machine whose containment was tried elsewhere.
+    package func settle(_ state: Containment) {
+        let waiting = found.withLock { found in
+            found.state = state
+            defer { found.waiting = [] }
+            return found.waiting
+        }
+        for continuation in waiting { continuation.resume(returning: state) }
+    }
 
     /// In a child process where a program is given, else in this one; on a thread of its own, with small budgets. Time is not judged: a
     /// starting machine is busy.
@@ -37,7 +65,7 @@ package final class ContainmentWatch: Sendable {
             thread.name = "containment"
             thread.start()
         }
-        found.withLock { $0 = state }
+        settle(state)
         return state
     }
 

@@ -11,13 +11,20 @@ struct InitFile: Sendable {
     }
     var platform: [Entry] = []
     var tiers: [(name: String, entries: [Entry])] = []
+    /// Of a tenant's own policies, which name no other layer.
+    var tenant: [Entry] = []
     let outline: LuaOutline
 
     static let path = "init.lua"
 
-    static func read(_ files: [String: String], _ findings: inout Findings) -> InitFile? {
+    static func read(_ files: [String: String], for author: PolicyAuthor, _ findings: inout Findings) -> InitFile? {
+        let layers = author == .tenant ? ["tenant"] : ["platform", "tier"]
         guard let source = files[path] else {
-            findings.add(path, nil, "is missing; it returns { platform = { \"feature/rule\", … }, tier = { … } }")
+            findings.add(
+                path, nil,
+                author == .tenant
+                    ? "is missing; it returns { tenant = { \"feature/rule\", … } }"
+                    : "is missing; it returns { platform = { \"feature/rule\", … }, tier = { … } }")
             return nil
         }
         let outline = LuaOutline(source)
@@ -30,21 +37,25 @@ struct InitFile: Sendable {
             return nil
         }
         guard case .object(let members) = table else {
-            findings.add(path, nil, "returns \(table.kindName); accepted is a table with platform, tier")
+            findings.add(path, nil, "returns \(table.kindName); accepted is a table with \(layers.joined(separator: ", "))")
             return nil
         }
         var file = InitFile(outline: outline)
         for (name, value) in members {
+            guard layers.contains(name) else {
+                findings.add(path, outline.line(name), "\(name) is not a layer here; accepted are: \(layers.joined(separator: ", "))")
+                continue
+            }
             switch name {
             case "platform": file.platform = file.entries(value, "platform", &findings)
-            case "tier":
+            case "tenant": file.tenant = file.entries(value, "tenant", &findings)
+            default:
                 guard case .object(let tiers) = value else {
                     findings.add(
                         path, outline.line("tier"), "tier is \(value.kindName); accepted is a table of tiers, each a list of policies")
                     continue
                 }
                 for (tier, list) in tiers { file.tiers.append((tier, file.entries(list, "tier.\(tier)", &findings))) }
-            default: findings.add(path, outline.line(name), "\(name) is not a layer; accepted are: platform, tier")
             }
         }
         return file

@@ -1,5 +1,8 @@
 import Foundation
 
+/// Whose policies they are: the operator's say what holds in the platform and in tiers, a tenant's narrow that for itself.
+enum PolicyAuthor: Sendable { case `operator`, tenant }
+
 /// The Lua files of a policy directory at one moment.
 struct PolicyDirectory: Sendable {
     /// `policies`: how findings name the directory.

@@ -25,10 +25,12 @@ package final class PolicyEngine: Hooks {
         package var look: Duration
         /// Questions that may wait for a candidate; beyond them they are dropped.
         package var shadowQueue: Int
+        package var tenants: TenantLayer.Limits
         package init(
             decision: LuaLimits = .decision, states: Int = 16, queue: Int = 256, look: Duration = .milliseconds(500),
-            shadowQueue: Int = 1_024
+            shadowQueue: Int = 1_024, tenants: TenantLayer.Limits = .init()
         ) {
+            self.tenants = tenants
             self.shadowQueue = shadowQueue
             self.decision = decision
             self.states = states
@@ -59,7 +61,9 @@ package final class PolicyEngine: Hooks {
     private let moment = Mutex<(seconds: Int64, value: HookValue)>((.min, .null))
     private let loading = NSLock()
     /// Whether hostile policies are contained here; what tenants upload waits until they are known to be.
-    package let containment = ContainmentWatch()
+    package let containment: ContainmentWatch
+    /// The tenants' own policies, asked last.
+    package let tenants: TenantLayer
 
     package init(
         definitions: [HookDefinition], directory: URL, sink: any DecisionSink, entropy: any Entropy, clock: any Clock,
@@ -72,6 +76,8 @@ package final class PolicyEngine: Hooks {
         self.clock = clock
         self.limits = limits
         self.threads = PolicyThreads(threads: 2, bound: limits.queue)
+        containment = ContainmentWatch()
+        tenants = TenantLayer(definitions, containment, limits.tenants, decision: limits.decision)
     }
 
     // MARK: The set
@@ -158,7 +164,8 @@ package final class PolicyEngine: Hooks {
     /// A set that fails too often in its first decisions gives way to the one before. The folder stays as it is, for its author to mend.
     private func judge(_ record: DecisionRecord) {
         var failure: String?
-        if case .failed(let why) = record.outcome, !record.answers.isEmpty { failure = why }
+        // What a tenant wrote is no fault of the set.
+        if case .failed(let why) = record.outcome, let last = record.answers.last, last.failed, last.layer != .tenant { failure = why }
         let told: (findings: [PolicyFinding], back: PolicySet, listeners: [@Sendable (PolicyNews) -> Void])? = live.withLock { live in
             guard var probation = live.probation, let set = live.set, set.hash.hex == record.policyHash else { return nil }
             switch probation.count.count(failure: failure) {
@@ -199,16 +206,17 @@ package final class PolicyEngine: Hooks {
             }
         }
         let terms = Hook.terms(.object(record.terms))
+        func verdict(_ outcome: Verdict<Hook.Terms>.Outcome, _ terms: Hook.Terms) -> Verdict<Hook.Terms> {
+            Verdict(
+                decision: record.id, outcome: outcome, terms: terms, policyHash: record.policyHash, tenantPolicyHash: record.tenantPolicyHash)
+        }
         switch record.outcome {
-        case .allow, .plan: return Verdict(decision: record.id, outcome: .allow, terms: terms, policyHash: record.policyHash)
-        case .deny(let reason, let seconds):
-            return Verdict(
-                decision: record.id, outcome: .deny(reason: reason, retryAfterSeconds: seconds), terms: terms, policyHash: record.policyHash
-            )
+        case .allow, .plan: return verdict(.allow, terms)
+        case .deny(let reason, let seconds): return verdict(.deny(reason: reason, retryAfterSeconds: seconds), terms)
         case .failed(let code):
             let outcome: Verdict<Hook.Terms>.Outcome =
-                definition.whenFailing == .allow ? .allow : .deny(reason: Failure.code(code), retryAfterSeconds: nil)
-            return Verdict(decision: record.id, outcome: outcome, terms: Hook.terms(.object([])), policyHash: record.policyHash)
+                definition.whenFailing == .allow ? .allow : .deny(reason: DecisionFailure.code(code), retryAfterSeconds: nil)
+            return verdict(outcome, Hook.terms(.object([])))
         }
     }
 
@@ -221,7 +229,7 @@ package final class PolicyEngine: Hooks {
         }
         guard case .plan(let actions) = record.outcome else {
             if case .failed(let why) = record.outcome { throw HookFailure(hook: definition.name, reason: why) }
-            throw HookFailure(hook: definition.name, reason: Failure.policy)
+            throw HookFailure(hook: definition.name, reason: DecisionFailure.policy)
         }
         return Plan(decision: record.id, actions: actions, policyHash: record.policyHash)
     }
@@ -235,15 +243,21 @@ package final class PolicyEngine: Hooks {
         let (set, shadow, isOnProbation) = live.withLock { ($0.set, $0.shadow, $0.probation != nil) }
         var record = DecisionRecord(
             id: entropy.id(subject.now), time: subject.now, hook: definition.name, kind: definition.kind, subject: subject,
-            input: withNow(input, subject.now), answers: [], outcome: .failed(Failure.notLoaded), terms: [], decidedBy: nil,
+            input: withNow(input, subject.now), answers: [], outcome: .failed(DecisionFailure.notLoaded), terms: [], decidedBy: nil,
             policyHash: set?.hash.hex ?? "", seed: entropy.seed(), fuel: 0, microseconds: 0)
         if let set, let plan = set.hooks[definition.name] {
-            let evaluation = await evaluate(set, plan, record.input, subject.tier, record.seed)
+            var evaluation = await evaluate(set, plan, record.input, subject.tier, record.seed)
+            if definition.isOpenToTenants, subject.asksTenant, let tenant = subject.tenant,
+                let hash = tenants.inForce(tenant, definition.name)
+            {
+                record.tenantPolicyHash = hash.hex
+                if !evaluation.isSettled { evaluation.append(await tenants.ask(tenant, hash, record)) }
+            }
             record.answers = evaluation.answers
             record.fuel = evaluation.fuel
             if let failure = evaluation.failure {
                 record.outcome = .failed(failure)
-                record.decidedBy = evaluation.answers.isEmpty ? nil : evaluation.answers.count - 1
+                record.decidedBy = evaluation.failedAt
             } else {
                 fold(evaluation, &record)
             }
@@ -251,12 +265,12 @@ package final class PolicyEngine: Hooks {
             record.outcome = .failed("\(definition.name) is not a hook of this server")
         }
         record.microseconds = (clock.monotonic() - began).microseconds
-        shadow?.offer(record)
+        shadow?.offer(record, record.tenantPolicyHash.flatMap { tenants.held(PolicySetHash(hex: $0)) })
         if isOnProbation { judge(record) }
         do {
             try await sink.record(record)
         } catch {
-            record.outcome = .failed(Failure.notRecorded)
+            record.outcome = .failed(DecisionFailure.notRecorded)
             record.terms = []
         }
         return record
@@ -283,7 +297,7 @@ package final class PolicyEngine: Hooks {
             return done
         }
         let answered = await threads.run { Self.ask(set, plan, input, tier, seed, beyond: true) }
-        return (answered ?? nil) ?? PolicySet.Evaluation(failure: Failure.overloaded)
+        return (answered ?? nil) ?? PolicySet.Evaluation(failure: DecisionFailure.overloaded)
     }
 
     /// Nil where no state is free.
@@ -297,19 +311,6 @@ package final class PolicyEngine: Hooks {
             return evaluation
         } catch {
             return PolicySet.Evaluation(failure: error.text)
-        }
-    }
-
-    /// Reasons of a fail mode that no policy gave.
-    enum Failure {
-        static let policy = "policy_failed"
-        static let notLoaded = "policies_not_loaded"
-        static let overloaded = "policy_overloaded"
-        static let notRecorded = "decision_not_recorded"
-
-        /// What the caller may know: the details of a failing policy are for the record.
-        static func code(_ reason: String) -> String {
-            [notLoaded, overloaded, notRecorded].contains(reason) ? reason : policy
         }
     }
 }

@@ -34,6 +34,8 @@ package struct PolicyReplayReport: Sendable {
     package var unasked = 0
     /// Of a hook that this server does not have.
     package var unknown = 0
+    /// Of tenants whose own policies of then are not kept any more.
+    package var gone = 0
     /// Lines that are no record: left by a crash.
     package var torn = 0
     package var flips = 0
@@ -79,6 +81,7 @@ package struct PolicyReplayReport: Sendable {
         broken += other.broken
         unasked += other.unasked
         unknown += other.unknown
+        gone += other.gone
         torn += other.torn
         flips += other.flips
         listed += other.listed.prefix(max(0, Self.mostListed - listed.count))
@@ -113,7 +116,14 @@ extension PolicyRuling {
 /// Asks a set what was asked of another: by the same bytes, with the same seed. Two threads, each with a state of its own.
 package struct PolicyReplay: Sendable {
     let bench: PolicyWorkbench
-    package init(_ bench: PolicyWorkbench) { self.bench = bench }
+    /// The tenants' own sets that the records name.
+    let tenants: [TenantSetName: PolicySet]
+
+    /// `bundles` are the tenants' own policies, as far as the records name them and they are kept. Throws what does not compile.
+    package init(_ bench: PolicyWorkbench, tenants bundles: [TenantSetName: TenantBundle] = [:]) throws(PolicyRefusal) {
+        self.bench = bench
+        tenants = try TenantPolicyChecker.compile(bundles, definitions: bench.definitions)
+    }
 
     private static let chunkBytes = 4 << 20
 
@@ -135,10 +145,10 @@ package struct PolicyReplay: Sendable {
         let group = DispatchGroup()
         for _ in 0..<max(1, min(threads, chunks.count)) {
             group.enter()
-            let thread = Thread { [bench] in
+            let thread = Thread { [bench, tenants] in
                 defer { group.leave() }
                 do throws(LuaFault) {
-                    let worker = ReplayWorker(bench.set, state: try bench.set.recipe.make())
+                    let worker = ReplayWorker(bench.set, tenants, state: try bench.set.recipe.make())
                     while true {
                         let index = next.add(1, ordering: .relaxed).oldValue
                         guard index < chunks.count else { return }
@@ -181,10 +191,13 @@ package struct PolicyReplay: Sendable {
 
 private final class ReplayWorker {
     private let set: PolicySet
+    private let tenants: [TenantSetName: PolicySet]
     private var state: LuaState
+    private var tenantStates = TenantStates()
 
-    init(_ set: PolicySet, state: LuaState) {
+    init(_ set: PolicySet, _ tenants: [TenantSetName: PolicySet], state: LuaState) {
         self.set = set
+        self.tenants = tenants
         self.state = state
     }
 
@@ -214,8 +227,17 @@ private final class ReplayWorker {
             report.unknown += 1
             return
         }
-        let (evaluation, isAlive) = set.evaluate(plan, recorded.input, tier: recorded.tier, seed: recorded.seed, on: state)
+        var (evaluation, isAlive) = set.evaluate(plan, recorded.input, tier: recorded.tier, seed: recorded.seed, on: state)
         if !isAlive, let fresh = try? set.recipe.make() { state = fresh }
+        if let tenant = recorded.tenant, let hash = recorded.tenantPolicyHash, !evaluation.isSettled {
+            guard let own = tenants[TenantSetName(tenant: tenant, hash: hash)] else {
+                report.gone += 1
+                return
+            }
+            evaluation.append(
+                tenantStates.ask(
+                    TenantQuestion(tenant: tenant, set: own, hook: recorded.hook, input: recorded.input, seed: recorded.seed)))
+        }
         let (ruling, decidedBy) = evaluation.ruling(plan.definition)
         let again = record(recorded, plan, evaluation, ruling, decidedBy)
         if again.line().withBytes({ $0.count == line.count + 1 && memcmp($0.baseAddress!, line.baseAddress!, line.count) == 0 }) {
@@ -253,6 +275,6 @@ private final class ReplayWorker {
             id: recorded.id, time: recorded.time, hook: recorded.hook, kind: plan.definition.kind,
             subject: HookSubject(tenant: recorded.tenant, tier: recorded.tier, requestID: recorded.requestID, now: recorded.time),
             input: recorded.input, answers: evaluation.answers, outcome: outcome, terms: terms, decidedBy: decidedBy,
-            policyHash: recorded.policyHash, seed: recorded.seed, fuel: evaluation.fuel, microseconds: recorded.microseconds)
+            policyHash: recorded.policyHash, tenantPolicyHash: recorded.tenantPolicyHash, seed: recorded.seed, fuel: evaluation.fuel, microseconds: recorded.microseconds)
     }
 }

@@ -100,7 +100,7 @@ extension HookValue {
 extension PolicySet.Evaluation {
     /// Folds as the engine does; `decidedBy` is the index of the answer that decided.
     func ruling(_ definition: HookDefinition) -> (ruling: PolicyRuling, decidedBy: Int?) {
-        if let failure { return (PolicyRuling(.failed(failure)), answers.isEmpty ? nil : answers.count - 1) }
+        if let failure { return (PolicyRuling(.failed(failure)), failedAt) }
         if definition.kind == .plan {
             guard let folded = Folding.plan(answers, shipped: { [] }) else { return (PolicyRuling(.shippedPlan), nil) }
             return (PolicyRuling(.plan(folded.actions)), folded.decidedBy)

@@ -33,12 +33,17 @@ final class HookPlan: Sendable {
     let terms: [HookField]
     let platform: [Int]
     let tiers: [String: [Int]]
-    init(definition: HookDefinition, encoder: InputEncoder, terms: [HookField], platform: [Int], tiers: [String: [Int]]) {
+    /// Of a tenant's own set, which has nothing else.
+    let tenant: [Int]
+    init(
+        definition: HookDefinition, encoder: InputEncoder, terms: [HookField], platform: [Int], tiers: [String: [Int]], tenant: [Int] = []
+    ) {
         self.definition = definition
         self.encoder = encoder
         self.terms = terms
         self.platform = platform
         self.tiers = tiers
+        self.tenant = tenant
     }
 }
 
@@ -127,9 +132,22 @@ final class PolicySet: Sendable {
         var fuel: UInt64 = 0
         /// Why no folding may happen: a policy failed, or the input was not what the hook declares.
         var failure: String?
+
+        /// Nothing that a lower layer says can change it.
+        var isSettled: Bool { failure != nil || answers.contains(where: \.denies) }
+
+        /// Index of the answer that failed; nil where nobody was asked.
+        var failedAt: Int? { answers.last?.failed == true ? answers.count - 1 : nil }
+
+        /// What a lower layer answered to the same question.
+        mutating func append(_ lower: Evaluation) {
+            answers += lower.answers
+            fuel += lower.fuel
+            failure = failure ?? lower.failure
+        }
     }
 
-    /// Asks the platform's policies, then, unless one of them denied, the tier's. On the calling thread.
+    /// Asks the platform's policies, then, unless one of them denied, the tier's; of a tenant's set, the tenant's. On the calling thread.
     func evaluate(_ plan: HookPlan, _ input: HookValue, tier: String?, seed: UInt64, on state: LuaState) -> (Evaluation, isAlive: Bool) {
         var evaluation = Evaluation()
         if !plan.encoder.write(input, into: &state.input) {
@@ -142,9 +160,10 @@ final class PolicySet: Sendable {
         }
         var isAlive = true
         ask(plan, plan.platform, seed, state, &evaluation, &isAlive)
-        if let tier, evaluation.failure == nil, !evaluation.answers.contains(where: \.denies), let placements = plan.tiers[tier] {
+        if let tier, !evaluation.isSettled, let placements = plan.tiers[tier] {
             ask(plan, placements, seed, state, &evaluation, &isAlive)
         }
+        ask(plan, plan.tenant, seed, state, &evaluation, &isAlive)
         return (evaluation, isAlive)
     }
 
@@ -180,6 +199,7 @@ final class PolicySet: Sendable {
 
 extension PolicyAnswer {
     var denies: Bool { if case .deny = content { true } else { false } }
+    var failed: Bool { if case .failed = content { true } else { false } }
 }
 
 /// What a policy answered, checked against the hook.

@@ -8,6 +8,7 @@ struct PolicySetBuilder: Sendable {
     let dataFiles: [DataFile]
     let limits: LuaLimits
     let states: Int
+    var author = PolicyAuthor.operator
 
     struct Built: Sendable {
         let set: PolicySet
@@ -17,8 +18,14 @@ struct PolicySetBuilder: Sendable {
 
     /// Throws every finding, failing tests among them.
     func build(_ directory: URL) throws(PolicyRefusal) -> Built {
-        let (set, tests, findings, files) = examine(directory)
-        var all = Findings(label: directory.lastPathComponent)
+        var findings = Findings(label: directory.lastPathComponent)
+        let files = PolicyDirectory.read(directory, &findings)
+        return try build(files, findings)
+    }
+
+    func build(_ directory: PolicyDirectory, _ before: Findings? = nil) throws(PolicyRefusal) -> Built {
+        let (set, tests, findings, files) = examine(directory, before ?? Findings(label: directory.label))
+        var all = Findings(label: directory.label)
         for result in tests where !result.passed { all.add(result.path, result.line, result.message) }
         guard let set, findings.isEmpty, all.all.isEmpty else { throw PolicyRefusal(findings: findings + all.all) }
         return Built(set: set, tests: tests, files: files)
@@ -29,11 +36,20 @@ struct PolicySetBuilder: Sendable {
         set: PolicySet?, tests: [PolicyTestResult], findings: [PolicyFinding], files: [String: String]
     ) {
         var findings = Findings(label: directory.lastPathComponent)
-        guard let assembled = assemble(PolicyDirectory.read(directory, &findings), &findings) else {
+        let files = PolicyDirectory.read(directory, &findings)
+        return examine(files, findings)
+    }
+
+    private func examine(_ directory: PolicyDirectory, _ before: Findings) -> (
+        set: PolicySet?, tests: [PolicyTestResult], findings: [PolicyFinding], files: [String: String]
+    ) {
+        var findings = before
+        guard let assembled = assemble(directory, &findings) else {
             return (nil, [], findings.all, [:])
         }
         let tests = test(assembled, &findings)
-        if findings.all.isEmpty { keepContracts(assembled, &findings) }
+        // Contracts are the operator's, over what the operator's policies allow; a tenant's can only narrow that.
+        if findings.all.isEmpty, author == .operator { keepContracts(assembled, &findings) }
         return (assembled.set, tests, findings.all, assembled.directory.files)
     }
 
@@ -66,7 +82,7 @@ struct PolicySetBuilder: Sendable {
     func assemble(_ directory: PolicyDirectory, _ findings: inout Findings) -> Assembled? {
         var data: [String: HookValue] = [:]
         for file in dataFiles { data[file.name] = file.read(directory.files, &findings) }
-        guard let order = InitFile.read(directory.files, &findings) else { return nil }
+        guard let order = InitFile.read(directory.files, for: author, &findings) else { return nil }
         let reader = PolicyFileReader(definitions: definitions, dataNames: dataFiles.map(\.name), actions: actions)
         var policies: [String: PolicyFile] = [:]
         var refused: Set<String> = []
@@ -100,6 +116,7 @@ struct PolicySetBuilder: Sendable {
             return placements.count - 1
         }
         let platform = order.platform.compactMap { place($0, .platform) }
+        let tenant = order.tenant.compactMap { place($0, .tenant) }
         var tiers: [String: [Int]] = [:]
         let known = tierNames(data)
         for (name, entries) in order.tiers {
@@ -115,7 +132,7 @@ struct PolicySetBuilder: Sendable {
         }
         guard findings.all.isEmpty else { return nil }
         return Assembled(
-            set: set(directory, placements, platform, tiers, data), directory: directory, policies: policies)
+            set: set(directory, placements, policies, (platform, tiers, tenant), data), directory: directory, policies: policies)
     }
 
     /// Nil where no data file names tiers, or the one that does was refused.
@@ -127,18 +144,22 @@ struct PolicySetBuilder: Sendable {
     }
 
     private func set(
-        _ directory: PolicyDirectory, _ placements: [Placement], _ platform: [Int], _ tiers: [String: [Int]], _ data: [String: HookValue]
+        _ directory: PolicyDirectory, _ placements: [Placement], _ policies: [String: PolicyFile],
+        _ order: (platform: [Int], tiers: [String: [Int]], tenant: [Int]), _ data: [String: HookValue]
     ) -> PolicySet {
         var shapes: [(label: String, names: [String])] = []
         var hooks: [String: HookPlan] = [:]
         for definition in definitions {
             func answering(_ indices: [Int]) -> [Int] { indices.filter { placements[$0].policy.hooks[definition.name] != nil } }
+            // Many tenants have a set, and few have much in it.
+            if author == .tenant, !policies.values.contains(where: { $0.hooks[definition.name] != nil }) { continue }
             let terms = definition.terms.map {
                 HookField($0.name, $0.kind, $0.summary, optional: true, tight: $0.tight, range: $0.range)
             }
             hooks[definition.name] = HookPlan(
-                definition: definition, encoder: InputEncoder(definition, &shapes), terms: terms, platform: answering(platform),
-                tiers: tiers.mapValues(answering).filter { !$0.value.isEmpty })
+                definition: definition, encoder: InputEncoder(definition, &shapes), terms: terms,
+                platform: answering(order.platform), tiers: order.tiers.mapValues(answering).filter { !$0.value.isEmpty },
+                tenant: answering(order.tenant))
         }
         let recipe = StateRecipe(limits: limits, actions: actions, shapes: shapes, placements: placements)
         return PolicySet(hash: hash(directory, placements), hooks: hooks, data: data, recipe: recipe, states: states)
@@ -167,10 +188,13 @@ struct PolicySetBuilder: Sendable {
 
     private func test(_ assembled: Assembled, _ findings: inout Findings) -> [PolicyTestResult] {
         let runner = PolicyTestRunner(set: assembled.set, actions: actions, limits: limits)
+        var left = author == .tenant ? TenantBundle.mostTests : Int.max
         return assembled.policies.values.sorted { $0.path < $1.path }.flatMap { policy -> [PolicyTestResult] in
             let path = "\(policy.path)/policy_test.lua"
             guard let source = assembled.directory.files[path] else { return [] }
-            return runner.run(policy, path: path, source, &findings)
+            let results = runner.run(policy, path: path, source, most: left, &findings)
+            left -= results.count
+            return results
         }
     }
 

@@ -61,13 +61,17 @@ final class PolicyShadow: Sendable {
     private let set: PolicySet
     private let thread: PolicyThreads
     private let report: Mutex<PolicyShadowReport>
-    private let states: Mutex<LuaState?>
+    private let states: Mutex<Held>
+    private struct Held {
+        var own: LuaState?
+        var tenants = TenantStates()
+    }
 
     init(_ set: PolicySet, bound: Int) {
         self.set = set
         thread = PolicyThreads(threads: 1, bound: bound)
         report = Mutex(PolicyShadowReport(candidate: set.hash))
-        states = Mutex(nil)
+        states = Mutex(Held())
     }
 
     var soFar: PolicyShadowReport { report.withLock { $0 } }
@@ -75,18 +79,25 @@ final class PolicyShadow: Sendable {
     /// Returns when everything offered so far was asked; false where even this found no room.
     func settle() async -> Bool { await thread.run { true } ?? false }
 
-    /// Returns at once.
-    func offer(_ record: DecisionRecord) {
-        let isTaken = thread.post { [weak self] in self?.ask(record) }
+    /// Returns at once. `tenant` is the tenant's own set, where it has one.
+    func offer(_ record: DecisionRecord, _ tenant: PolicySet?) {
+        // What nobody answered, nobody answers otherwise.
+        if case .failed(let why) = record.outcome, DecisionFailure.isUnasked(why) { return }
+        let isTaken = thread.post { [weak self] in self?.ask(record, tenant) }
         if !isTaken { report.withLock { $0.dropped += 1 } }
     }
 
-    private func ask(_ record: DecisionRecord) {
+    private func ask(_ record: DecisionRecord, _ tenantSet: PolicySet?) {
         guard let plan = set.hooks[record.hook] else { return }
         let answered: PolicyRuling? = states.withLock { held in
-            guard let state = held ?? (try? set.recipe.make()) else { return nil }
-            let (evaluation, isAlive) = set.evaluate(plan, record.input, tier: record.subject.tier, seed: record.seed, on: state)
-            held = isAlive ? state : nil
+            guard let state = held.own ?? (try? set.recipe.make()) else { return nil }
+            var (evaluation, isAlive) = set.evaluate(plan, record.input, tier: record.subject.tier, seed: record.seed, on: state)
+            held.own = isAlive ? state : nil
+            if let tenant = record.subject.tenant, let tenantSet, !evaluation.isSettled {
+                evaluation.append(
+                    held.tenants.ask(
+                        TenantQuestion(tenant: tenant, set: tenantSet, hook: record.hook, input: record.input, seed: record.seed)))
+            }
             return evaluation.ruling(plan.definition).ruling
         }
         let before = PolicyRuling(record)

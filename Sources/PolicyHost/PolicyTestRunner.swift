@@ -24,7 +24,7 @@ struct PolicyTestRunner {
     private static let expectFields = ["outcome", "reason", "retry_after_seconds", "terms", "actions"]
     private static let noon = Timestamp(seconds: 1_767_614_400)
 
-    func run(_ policy: PolicyFile, path: String, _ source: String, _ findings: inout Findings) -> [PolicyTestResult] {
+    func run(_ policy: PolicyFile, path: String, _ source: String, most: Int = .max, _ findings: inout Findings) -> [PolicyTestResult] {
         let outline = LuaOutline(source)
         let table: WireValue
         do {
@@ -38,6 +38,10 @@ struct PolicyTestRunner {
         guard case .list(let rows) = table else {
             findings.add(
                 path, nil, "returns \(table.kindName); accepted is a list of { name = …, hook = …, input = { … }, expect = { … } }")
+            return []
+        }
+        guard rows.count <= most else {
+            findings.add(path, nil, "holds \(rows.count) tests; of all policies together at most \(TenantBundle.mostTests) are accepted")
             return []
         }
         return rows.enumerated().map { index, row in

@@ -104,7 +104,7 @@ package enum SeatRequestHook: DecideHook {
                 "minimum_hold_seconds", .integer, "Before which the seat goes to no other device, however soon it is released.",
                 optional: true, tight: .highest, range: 0...86_400),
             HookField("borrow_hours", .integer, "The longest time to lend a seat for.", optional: true, tight: .lowest, range: 0...168),
-        ], whenAllAbstain: .allow)
+        ], whenAllAbstain: .allow, isOpenToTenants: true)
 
     package static func encode(_ input: Input) -> HookValue {
         func optional(_ text: String?) -> HookValue { text.map(HookValue.string) ?? .null }

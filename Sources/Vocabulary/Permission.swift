@@ -3,9 +3,12 @@ package struct Permission: Hashable, Sendable, CustomStringConvertible {
     package let name: String
     /// What it lets its holder do.
     package let summary: String
-    package init(_ name: String, _ summary: String) {
+    /// Whether the tenant's own policies have a say in its use.
+    package let asksTenant: Bool
+    package init(_ name: String, _ summary: String, asksTenant: Bool = true) {
         self.name = name
         self.summary = summary
+        self.asksTenant = asksTenant
     }
     package var description: String { name }
     package static func == (left: Self, right: Self) -> Bool { left.name == right.name }

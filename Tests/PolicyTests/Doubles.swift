@@ -38,14 +38,14 @@ enum Hooked {
         terms: [
             HookField("overdraft_seats", .integer, "Over", optional: true, tight: .lowest, range: 0...1_000),
             HookField("lease_ttl_seconds", .integer, "Life", optional: true, tight: .lowest, range: 60...86_400),
-        ], whenAllAbstain: .allow)
+        ], whenAllAbstain: .allow, isOpenToTenants: true)
     static let role = HookDefinition(
         "on_role_check", kind: .decide, summary: "Whether a role may use a permission.",
         input: [
             HookField("user", .object([HookField("role", .string, "Role")]), "Who"),
             HookField("permission", .string, "resource:verb"),
             HookField("tenant", .object([HookField("kind", .string, "Kind")]), "Where"),
-        ], whenAllAbstain: .deny)
+        ], whenAllAbstain: .deny, isOpenToTenants: true)
     static let payment = HookDefinition(
         "on_payment", kind: .plan, summary: "What follows from a payment event.",
         input: [
