@@ -50,8 +50,10 @@ package struct PolicyQuestions: Sendable {
         package var json: String
     }
 
-    package func run(_ hook: String, _ input: HookValue, tier: String?, seed: UInt64) throws -> Shown {
-        let bench = try bench()
+    /// `tenant` is a folder of a tenant's own policies, asked last.
+    package func run(_ hook: String, _ input: HookValue, tier: String?, tenant: String? = nil, seed: UInt64) throws -> Shown {
+        var bench = try bench()
+        if let tenant { bench = try bench.joined(TenantFolder.read(tenant)) }
         let run = try bench.run(hook, input, tier: tier, seed: seed, traces: true)
         var lines = ["\(hook): \(run.ruling)", "set \(bench.hash.short), fuel \(run.fuel) of \(bench.fuelLimit), seed \(seed)"]
         lines += steps(run, bench)
@@ -66,7 +68,7 @@ package struct PolicyQuestions: Sendable {
             lines += [
                 "", "\(answer.layer.rawValue)  \(answer.policy)  \(answer.content.shown)  at \(answer.place)  fuel \(answer.fuel)\(mark)",
             ]
-            let source = bench.lines(answer.file)
+            let source = bench.lines(answer.file, of: answer.layer)
             for line in step.trace.lines.prefix(60) {
                 let text = line.line <= source.count ? source[line.line - 1].trimmingCharacters(in: .whitespaces) : ""
                 lines.append("  \(String(line.line).leftPadded(4))  \(text)")
@@ -101,12 +103,12 @@ package struct PolicyQuestions: Sendable {
 
     // MARK: Explain
 
-    package func explain(_ id: String) throws -> Shown {
+    package func explain(_ id: String) async throws -> Shown {
         guard let recorded = DecisionArchive.find(id, in: logFolder) else {
             throw OperatorProblem("there is no decision \(id) in \(logFolder.path); see coditectd decisions tail")
         }
         let kept = archive.folder(recorded.policyHash)
-        let bench = try bench(kept?.path)
+        var bench = try bench(kept?.path)
         let isSame = bench.hash.hex == recorded.policyHash
         var lines = [
             "\(recorded.time.iso8601)  \(recorded.hook)  \(PolicyRuling(recorded))",
@@ -115,6 +117,15 @@ package struct PolicyQuestions: Sendable {
         ]
         if !isSame {
             lines.append("that set is not kept; what follows is how \(bench.hash.short) answers the same question")
+        }
+        if let tenant = recorded.tenant, let hash = recorded.tenantPolicyHash {
+            let name = TenantSetName(tenant: tenant, hash: hash)
+            if let own = try await bundles([name])[name] {
+                bench = try bench.joined(own)
+                lines.append("the tenant's own policies \(hash.prefix(12))")
+            } else {
+                lines.append("the tenant's own policies \(hash.prefix(12)) are not kept; what follows leaves them out")
+            }
         }
         guard recorded.wasAsked else {
             lines.append("nobody was asked: \(recorded.reason ?? "–")")
@@ -144,7 +155,7 @@ package struct PolicyQuestions: Sendable {
     // MARK: Diff
 
     /// `hasFlips`: something would be answered otherwise.
-    package func diff(_ before: String, _ after: String) throws -> (lines: [String], hasFlips: Bool) {
+    package func diff(_ before: String, _ after: String) async throws -> (lines: [String], hasFlips: Bool) {
         let old = try bench(before)
         let new = try bench(after)
         var lines = ["\(old.hash.short) → \(new.hash.short)"]
@@ -153,7 +164,7 @@ package struct PolicyQuestions: Sendable {
         if changes.isEmpty { lines.append(old.hash == new.hash ? "the sets are the same" : "nothing that decides has changed") }
         let files = DecisionArchive.files(logFolder)
         guard files.isEmpty else {
-            let report = try PolicyReplay(new).run(files)
+            let report = try PolicyReplay(new, tenants: try await bundles(DecisionArchive.tenantSets(files))).run(files)
             return (lines + ["", "over \(report.decisions) recorded decisions:"] + Self.summary(report), report.flips > 0)
         }
         var questions: [(hook: String, input: HookValue, tier: String?)] = []

@@ -6,7 +6,7 @@ import Vocabulary
 /// The log asked again, and what came of it in lines.
 extension PolicyQuestions {
     /// `candidate` is a folder or a hash; `log` a folder or a file of decisions.
-    package func replay(_ candidate: String?, log: String?, list: Int) throws -> (
+    package func replay(_ candidate: String?, log: String?, list: Int) async throws -> (
         lines: [String], flips: [String], report: PolicyReplayReport
     ) {
         let place = log.map { URL(fileURLWithPath: $0) } ?? logFolder
@@ -15,7 +15,8 @@ extension PolicyQuestions {
             throw OperatorProblem("there are no decisions in \(place.path); is --data right?")
         }
         let bench = try bench(candidate)
-        let report = try PolicyReplay(bench).run(isFolder.boolValue ? DecisionArchive.files(place) : [place])
+        let files = isFolder.boolValue ? DecisionArchive.files(place) : [place]
+        let report = try PolicyReplay(bench, tenants: try await bundles(DecisionArchive.tenantSets(files))).run(files)
         var lines = ["set \(bench.hash.short): \(report.decisions) decisions asked again"] + Self.summary(report)
         for flip in report.listed.prefix(list) { lines.append(Self.shown(flip)) }
         if report.flips > list, list > 0 { lines.append("… \(report.flips - min(list, report.listed.count)) more") }
@@ -28,6 +29,7 @@ extension PolicyQuestions {
         ]
         if report.unasked > 0 { lines.append("  \(report.unasked) had asked nobody (queue full, or no set live)") }
         if report.unknown > 0 { lines.append("  \(report.unknown) of hooks that this server does not have") }
+        if report.gone > 0 { lines.append("  \(report.gone) of tenants whose own policies of then are not kept") }
         if report.torn > 0 { lines.append("  \(report.torn) torn lines, left by a crash") }
         if !report.broken.isEmpty {
             lines.append("  \(report.broken.count) by this very set and yet not the same: the record was edited, or the machine is another")

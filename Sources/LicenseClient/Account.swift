@@ -64,8 +64,13 @@ package struct Caller: Sendable {
 
     /// One call, and once more with fresh tokens if the server does not know the old ones.
     package func post(_ path: String, _ body: JSONValue, key: String? = nil, patience: Duration = Platform.patience) throws -> Answer {
+        try call { token in try platform.post(path, body, token: token, key: key, patience: patience) }
+    }
+    package func get(_ path: String) throws -> Answer { try call { token in try platform.get(path, token: token) } }
+
+    private func call(_ send: (String) throws -> Answer) throws -> Answer {
         switch credentials {
-        case .token(let token): return try platform.post(path, body, token: token(), key: key, patience: patience)
+        case .token(let token): return try send(token())
         case .signedIn:
             var account = try Account.load(folder)
             guard account.server == platform.name else {
@@ -74,9 +79,9 @@ package struct Caller: Sendable {
                     next: "run `coditect login --server \(platform.name)`")
             }
             if account.expiresAt - Double(clock.now().seconds) < 60 { account = try refreshed(from: account.accessToken) }
-            let answer = try platform.post(path, body, token: account.accessToken, key: key, patience: patience)
+            let answer = try send(account.accessToken)
             guard answer.status == 401 else { return answer }
-            return try platform.post(path, body, token: refreshed(from: account.accessToken).accessToken, key: key, patience: patience)
+            return try send(try refreshed(from: account.accessToken).accessToken)
         }
     }
 

@@ -43,7 +43,7 @@ struct InitFile: Sendable {
         var file = InitFile(outline: outline)
         for (name, value) in members {
             guard layers.contains(name) else {
-                findings.add(path, outline.line(name), "\(name) is not a layer here; accepted are: \(layers.joined(separator: ", "))")
+                findings.add(path, outline.line(name), "\(name) is not a layer; accepted are: \(layers.joined(separator: ", "))")
                 continue
             }
             switch name {

@@ -127,6 +127,19 @@ final class PolicySet: Sendable {
         self.pool = StatePool(recipe, most: states)
     }
 
+    /// This set with a tenant's behind it, for asking both in one state. Keeps this one's hash.
+    func joined(_ lower: PolicySet) -> PolicySet {
+        let count = recipe.placements.count
+        let both = StateRecipe(
+            limits: recipe.limits, actions: recipe.actions, shapes: recipe.shapes, placements: recipe.placements + lower.recipe.placements)
+        let plans = hooks.mapValues { plan in
+            HookPlan(
+                definition: plan.definition, encoder: plan.encoder, terms: plan.terms, platform: plan.platform, tiers: plan.tiers,
+                tenant: (lower.hooks[plan.definition.name]?.tenant ?? []).map { $0 + count })
+        }
+        return PolicySet(hash: hash, hooks: plans, data: data, recipe: both, states: 1)
+    }
+
     struct Evaluation: Sendable {
         var answers: [PolicyAnswer] = []
         var fuel: UInt64 = 0
@@ -163,7 +176,7 @@ final class PolicySet: Sendable {
         if let tier, !evaluation.isSettled, let placements = plan.tiers[tier] {
             ask(plan, placements, seed, state, &evaluation, &isAlive)
         }
-        ask(plan, plan.tenant, seed, state, &evaluation, &isAlive)
+        if !evaluation.isSettled { ask(plan, plan.tenant, seed, state, &evaluation, &isAlive) }
         return (evaluation, isAlive)
     }
 

@@ -8,13 +8,17 @@ package final class PolicyWorkbench: Sendable {
     let policies: [String: PolicyFile]
     let files: [String: String]
     let builder: PolicySetBuilder
+    /// Of a tenant whose own policies were joined.
+    private let tenantFiles: [String: String]
     package var hash: PolicySetHash { self.set.hash }
     package var definitions: [HookDefinition] { builder.definitions }
     package var fuelLimit: UInt64 { builder.limits.fuel }
     /// Tiers for which the written order names policies.
     package var tiers: [String] { Set(self.set.hooks.values.flatMap { $0.tiers.keys }).sorted() }
     /// Of a policy file, for showing.
-    package func lines(_ file: String) -> [Substring] { (files[file] ?? "").split(separator: "\n", omittingEmptySubsequences: false) }
+    package func lines(_ file: String, of layer: PolicyLayer = .platform) -> [Substring] {
+        ((layer == .tenant ? tenantFiles : files)[file] ?? "").split(separator: "\n", omittingEmptySubsequences: false)
+    }
 
     /// Throws every finding. The policies' own tests are not run.
     package convenience init(directory: URL, definitions: [HookDefinition], data: [DataFile] = []) throws(PolicyRefusal) {
@@ -37,6 +41,22 @@ package final class PolicyWorkbench: Sendable {
         set = assembled.set
         policies = assembled.policies
         files = assembled.directory.files
+        tenantFiles = [:]
+    }
+
+    private init(_ bench: PolicyWorkbench, joined set: PolicySet, _ tenantFiles: [String: String]) {
+        self.set = set
+        builder = bench.builder
+        policies = bench.policies
+        files = bench.files
+        self.tenantFiles = tenantFiles
+    }
+
+    /// The same with a tenant's own policies after it, as that tenant's questions are answered. Throws every finding in them.
+    package func joined(_ bundle: TenantBundle) throws(PolicyRefusal) -> PolicyWorkbench {
+        let name = TenantSetName(tenant: TenantID(UUID()), hash: "")
+        guard let tenant = try TenantPolicyChecker.compile([name: bundle], definitions: definitions)[name] else { return self }
+        return PolicyWorkbench(self, joined: self.set.joined(tenant), bundle.files)
     }
 
     /// One answer of one policy, and the lines that it ran.
@@ -98,7 +118,7 @@ package struct OperatorQuestion: Error, CustomStringConvertible {
 
 extension HookPlan {
     /// In the order in which they are asked.
-    func placements(tier: String?) -> [Int] { platform + (tier.flatMap { tiers[$0] } ?? []) }
+    func placements(tier: String?) -> [Int] { platform + (tier.flatMap { tiers[$0] } ?? []) + tenant }
 }
 
 /// The lines of one policy in the order in which they ran, conditions with the way they went.

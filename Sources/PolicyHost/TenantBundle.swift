@@ -1,3 +1,4 @@
+import Foundation
 import HookEngine
 
 /// The policies of one tenant as it uploads them: texts by path, small enough that many tenants can have some.
@@ -24,9 +25,18 @@ package struct TenantBundle: Sendable, Hashable {
             let shown = String(path.unicodeScalars.prefix(120).map { $0.value < 32 || $0.value > 126 ? "?" : Character($0) })
             findings.add(
                 shown, nil,
-                "is no file of a bundle; accepted are init.lua, feature/rule/policy.lua and feature/rule/policy_test.lua, of a-z, 0-9, - and _")
+                "is no file of a bundle; accepted are init.lua, feature/rule/policy.lua and feature/rule/policy_test.lua, of a-z, 0-9, - and _"
+            )
         }
         if !findings.all.isEmpty { throw PolicyRefusal(findings: findings.all) }
+    }
+
+    /// The Lua files of a folder, as `PolicyDirectory` finds them.
+    package init(folder: URL) throws(PolicyRefusal) {
+        var findings = Findings(label: TenantPolicyChecker.label)
+        let files = PolicyDirectory.read(folder, &findings).files
+        guard findings.all.isEmpty else { throw PolicyRefusal(findings: findings.all) }
+        try self.init(files)
     }
 
     private static func isPath(_ path: String) -> Bool {
@@ -35,7 +45,9 @@ package struct TenantBundle: Sendable, Hashable {
         guard parts.count == 3, ["policy.lua", "policy_test.lua"].contains(String(Substring(parts[2]))) else { return false }
         return parts[..<2].allSatisfy { part in
             (1...64).contains(part.count)
-                && part.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
+                && part.allSatisfy {
+                    (97...122).contains($0) || (48...57).contains($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_")
+                }
                 && part.first != UInt8(ascii: "_")
         }
     }

@@ -69,6 +69,9 @@ package struct TenantPolicies: Sendable {
 
     /// The texts of a version; nil where it is gone.
     package func files(_ hash: String, of tenant: TenantID) async throws -> [String: String]? {
+        try await Self.files(hash, of: tenant, in: store)
+    }
+    package static func files(_ hash: String, of tenant: TenantID, in store: any Store) async throws -> [String: String]? {
         guard let key = Hex.decode(hash) else { return nil }
         return try await store.tenantRead(tenant) { db in try Self.files(key, db) }
     }
@@ -94,7 +97,9 @@ package struct TenantPolicies: Sendable {
             try db.journal(
                 JournalEntry(
                     "tenant_policies.uploaded", subject: "policies:\(checked.hash)",
-                    details: ["hooks": .array(checked.hooks.map { .string($0) }), "tests": .int(Int64(checked.tests)), "note": .string(note)]),
+                    details: [
+                        "hooks": .array(checked.hooks.map { .string($0) }), "tests": .int(Int64(checked.tests)), "note": .string(note),
+                    ]),
                 act)
             guard let row = try db.row(TenantPolicyTable.version, key) else { throw TenantPolicyProblems.unknown }
             return try Self.version(row)

@@ -110,7 +110,8 @@ extension TenantPolicies {
                 return .json(value: Self.json(try await standing(tenant)))
             },
             Route(
-                .delete, "/api/v1/orgs/current/policies/{hash}", name: "tenant_policies.delete", summary: "Drops a version that is not in force.",
+                .delete, "/api/v1/orgs/current/policies/{hash}", name: "tenant_policies.delete",
+                summary: "Drops a version that is not in force.",
                 access: .permission(TenantPolicyPermissions.write),
                 answers: [RouteAnswer(200, "The policies", Self.standing)],
                 problems: [TenantPolicyProblems.unknown, TenantPolicyProblems.inUse]

@@ -17,7 +17,14 @@ struct PolicyCommand: AsyncParsableCommand {
         )
         @OptionGroup var places: Places
         @Flag(help: "End with 65 for a likely mistake too.") var strict = false
+        @Option(help: "Check this folder as a tenant's own policies instead, its tests too.") var tenant: String?
         func run() async throws {
+            if let tenant {
+                let (line, findings) = try TenantFolder.check(tenant)
+                for finding in findings { warn(finding) }
+                if !findings.isEmpty { throw Exit.data }
+                return say(line)
+            }
             let desk = try PolicyDesk(try places.options())
             let findings = desk.check()
             for finding in findings { warn(finding) }

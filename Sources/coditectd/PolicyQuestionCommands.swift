@@ -12,6 +12,7 @@ extension PolicyCommand {
         @Argument(help: "The hook, like on_seat_request.") var hook: String
         @Option(help: "A file with the input; - or nothing reads standard input.") var input: String?
         @Option(help: "Ask this tier's policies too.") var tier: String?
+        @Option(help: "A folder of a tenant's own policies, asked last.") var tenant: String?
         @Option(help: "Seeds math.random.") var seed: UInt64 = 1
         @Flag(help: "One JSON object.") var json = false
 
@@ -22,7 +23,7 @@ extension PolicyCommand {
             guard let text = isFile ? FileManager.default.contents(atPath: name) : try FileHandle.standardInput.readToEnd() ?? Data() else {
                 throw Refusal("there is no file \(name)")
             }
-            let shown = try desk.run(hook, try desk.input(text, named: name), tier: tier, seed: seed)
+            let shown = try desk.run(hook, try desk.input(text, named: name), tier: tier, tenant: tenant, seed: seed)
             if json { say(shown.json) } else { for line in shown.lines { say(line) } }
         }
     }
@@ -35,7 +36,7 @@ extension PolicyCommand {
         @Flag(help: "One JSON object.") var json = false
 
         func run() async throws {
-            let shown = try PolicyQuestions(try places.options()).explain(id)
+            let shown = try await PolicyQuestions(try places.options()).explain(id)
             if json { say(shown.json) } else { for line in shown.lines { say(line) } }
         }
     }
@@ -54,7 +55,7 @@ extension PolicyCommand {
 
         func run() async throws {
             guard (0...10_000).contains(list) else { throw ValidationError("--list is 0 … 10000") }
-            let result = try PolicyQuestions(try places.options()).replay(candidate, log: log, list: list)
+            let result = try await PolicyQuestions(try places.options()).replay(candidate, log: log, list: list)
             for line in json ? result.flips : result.lines { say(line) }
             if !result.report.broken.isEmpty { throw Exit.data }
         }
@@ -70,7 +71,7 @@ extension PolicyCommand {
         @Flag(help: "End with 65 where anything would be answered otherwise.") var strict = false
 
         func run() async throws {
-            let result = try PolicyQuestions(try places.options()).diff(before, after)
+            let result = try await PolicyQuestions(try places.options()).diff(before, after)
             for line in result.lines { say(line) }
             if strict, result.hasFlips { throw Exit.data }
         }

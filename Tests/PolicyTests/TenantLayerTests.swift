@@ -73,7 +73,8 @@ struct TenantLayerTests {
     @Test("deny and tighten for their own tenant and for nobody else; the record names both sets and keeps both answers")
     func narrows() async throws {
         let house = try House()
-        let hash = try await house.put(House.bundle("if request.license.seats_used > 3 then return deny('enough') end return allow{ overdraft_seats = 2 }"))
+        let hash = try await house.put(
+            House.bundle("if request.license.seats_used > 3 then return deny('enough') end return allow{ overdraft_seats = 2 }"))
         let allowed = try await house.ask()
         #expect(allowed.outcome == .allow && allowed.terms.overdraftSeats == 2 && allowed.tenantPolicyHash == hash)
         let denied = try await house.ask(used: 4)
@@ -107,7 +108,9 @@ struct TenantLayerTests {
 
     @Test(
         "that fail deny for their tenant alone, say where, and leave nothing behind",
-        arguments: ["while true do end", "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) end", "local x; return x.y", "return 7", "error{}"])
+        arguments: [
+            "while true do end", "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) end", "local x; return x.y", "return 7", "error{}",
+        ])
     func fails(_ body: String) async throws {
         let house = try House()
         try await house.put(House.bundle("if request.license.seats_used == 4 then \(body) end return allow{}"))
@@ -194,7 +197,8 @@ struct TenantLayerTests {
         let shelf = PaperShelf()
         engine.tenants.read(from: shelf)
         engine.containment.settle(.contained(files: 1))
-        let files = House.bundle("if request.license.seats_used % 3 == 0 then return deny('third') end return allow{ overdraft_seats = math.random(5) }")
+        let files = House.bundle(
+            "if request.license.seats_used % 3 == 0 then return deny('third') end return allow{ overdraft_seats = math.random(5) }")
         let checked = try #require(try await engine.tenants.check(try TenantBundle(files)))
         shelf.put(files, checked.hash.hex, Self.one)
         engine.tenants.put(checked.hash.hex, hooks: checked.hooks, revision: 1, for: Self.one)
@@ -206,7 +210,8 @@ struct TenantLayerTests {
             }
         }
         func replay(_ folder: PolicyFolder, _ bundles: [TenantSetName: TenantBundle]) throws -> PolicyReplayReport {
-            try PolicyReplay(PolicyWorkbench(directory: folder.url, definitions: Hooked.all), tenants: bundles).run(DecisionArchive.files(place))
+            try PolicyReplay(PolicyWorkbench(directory: folder.url, definitions: Hooked.all), tenants: bundles).run(
+                DecisionArchive.files(place))
         }
         let same = try replay(folder, shelf.bundles)
         #expect(same.decisions == 180 && same.same == 180 && same.broken.isEmpty && same.gone == 0)
@@ -233,37 +238,48 @@ struct TenantLayerTests {
         #expect(report.asked == 10 && report.same == 10 && report.flips == 0)
     }
 
-    @Test("an upload's names and sizes are bounded, and every finding names file and line", arguments: [
-        (["init.lua": "return { platform = { 'own/rule' } }"], "policies/init.lua:1: platform is not a layer here; accepted are: tenant"),
-        (["init.lua": "return { tenant = { 'own/rule' } }"], "policies/init.lua:1: there is no policy own/rule; there are: none"),
-        (["../init.lua": ""], "policies/../init.lua: is no file of a bundle; accepted are"),
-        (["a/b/c.lua": ""], "policies/a/b/c.lua: is no file of a bundle"), (["A/b/policy.lua": ""], "policies/A/b/policy.lua: is no file"),
-        (["a/\u{1b}[2J/policy.lua": ""], "policies/a/?[2J/policy.lua: is no file"), (["_a/b/policy.lua": ""], "policies/_a/b/policy.lua: is no"),
-        (["a//policy.lua": ""], "policies/a//policy.lua: is no file"), ([:], "policies/init.lua: is missing; it returns { tenant = {"),
-        (["init.lua": String(repeating: " ", count: 70_000)], "policies/: holds 70000 bytes; at most 65536"),
-        (
-            ["init.lua": "return { tenant = { 'a/b' } }", "a/b/policy.lua": "return { id = 'a.b', api = 1,\n on_payment = function() end }"],
-            "policies/a/b/policy.lua:2: on_payment is not a field of a policy"
-        ),
-        (
-            ["init.lua": "return { tenant = { 'a/b' } }", "a/b/policy.lua": "return { id = 'a.b', api = 1, data = { 'roles' },\n on_role_check = function() end }"],
-            "policies/a/b/policy.lua:1: there is no data \"roles\"; accepted are: nothing"
-        ),
-        (
-            [
-                "init.lua": "return { tenant = { 'a/b' } }", "a/b/policy.lua": "return { id = 'a.b', api = 1, on_role_check = function() end }",
-                "a/b/policy_test.lua": "local t = {} for i = 1, 201 do t[i] = { name = 'n' } end return t",
-            ], "policies/a/b/policy_test.lua: holds 201 tests; of all policies together at most 200"
-        ),
-        (
-            [
-                "init.lua": "return { tenant = { 'a/b' } }",
-                "a/b/policy.lua": "return { id = 'a.b', api = 1, on_role_check = function() return deny('no') end }",
-                "a/b/policy_test.lua":
-                    "return {\n { name = 'lets in', hook = 'on_role_check', input = { user = { role = 'owner' }, permission = 'a:b', tenant = { kind = 'individual' } }, expect = { outcome = 'allow' } } }",
-            ], "policies/a/b/policy_test.lua:2: lets in: expected allow, got deny"
-        ),
-    ] as [([String: String], String)])
+    @Test(
+        "an upload's names and sizes are bounded, and every finding names file and line",
+        arguments: [
+            (["init.lua": "return { platform = { 'own/rule' } }"], "policies/init.lua:1: platform is not a layer; accepted are: tenant"),
+            (["init.lua": "return { tenant = { 'own/rule' } }"], "policies/init.lua:1: there is no policy own/rule; there are: none"),
+            (["../init.lua": ""], "policies/../init.lua: is no file of a bundle; accepted are"),
+            (["a/b/c.lua": ""], "policies/a/b/c.lua: is no file of a bundle"),
+            (["A/b/policy.lua": ""], "policies/A/b/policy.lua: is no file"),
+            (["a/\u{1b}[2J/policy.lua": ""], "policies/a/?[2J/policy.lua: is no file"),
+            (["_a/b/policy.lua": ""], "policies/_a/b/policy.lua: is no"),
+            (["a//policy.lua": ""], "policies/a//policy.lua: is no file"), ([:], "policies/init.lua: is missing; it returns { tenant = {"),
+            (["init.lua": String(repeating: " ", count: 70_000)], "policies/: holds 70000 bytes; at most 65536"),
+            (
+                [
+                    "init.lua": "return { tenant = { 'a/b' } }",
+                    "a/b/policy.lua": "return { id = 'a.b', api = 1,\n on_payment = function() end }",
+                ],
+                "policies/a/b/policy.lua:2: on_payment is not a field of a policy"
+            ),
+            (
+                [
+                    "init.lua": "return { tenant = { 'a/b' } }",
+                    "a/b/policy.lua": "return { id = 'a.b', api = 1, data = { 'roles' },\n on_role_check = function() end }",
+                ],
+                "policies/a/b/policy.lua:1: there is no data \"roles\"; accepted are: nothing"
+            ),
+            (
+                [
+                    "init.lua": "return { tenant = { 'a/b' } }",
+                    "a/b/policy.lua": "return { id = 'a.b', api = 1, on_role_check = function() end }",
+                    "a/b/policy_test.lua": "local t = {} for i = 1, 201 do t[i] = { name = 'n' } end return t",
+                ], "policies/a/b/policy_test.lua: holds 201 tests; of all policies together at most 200"
+            ),
+            (
+                [
+                    "init.lua": "return { tenant = { 'a/b' } }",
+                    "a/b/policy.lua": "return { id = 'a.b', api = 1, on_role_check = function() return deny('no') end }",
+                    "a/b/policy_test.lua":
+                        "return {\n { name = 'lets in', hook = 'on_role_check', input = { user = { role = 'owner' }, permission = 'a:b', tenant = { kind = 'individual' } }, expect = { outcome = 'allow' } } }",
+                ], "policies/a/b/policy_test.lua:2: lets in: expected allow, got deny"
+            ),
+        ] as [([String: String], String)])
     func uploads(_ files: [String: String], _ expected: String) async throws {
         let house = try House()
         do throws(PolicyRefusal) {

@@ -159,7 +159,9 @@ struct TenantPolicyTests {
     func switchOff() async throws {
         let house = try await House()
         let one = try await house.upload("one")
-        #expect(await house.refusal { try await house.room.switchOff(house.tenant, reason: "spins", house.test.act()) } == "tenant_policies_not_kept")
+        #expect(
+            await house.refusal { try await house.room.switchOff(house.tenant, reason: "spins", house.test.act()) }
+                == "tenant_policies_not_kept")
         try await house.change(one, replacing: "")
         try await house.room.switchOff(house.tenant, reason: "spins", house.test.act())
         #expect(try await house.room.standing(house.tenant).inForce == nil)
