@@ -76,7 +76,8 @@ struct Rooms: Sendable {
         identity.subscribers() + billing.subscribers() + licenses.subscribers() + notifications.subscribers()
     }
     func routes() throws -> [Route] {
-        tenancy.routes() + identity.routes() + catalog.routes() + billing.routes() + licenses.routes() + leases.routes() + tenantPolicies.routes()
+        tenancy.routes() + identity.routes() + catalog.routes() + billing.routes() + licenses.routes() + leases.routes()
+            + tenantPolicies.routes()
     }
 
     /// What must be due at every start.

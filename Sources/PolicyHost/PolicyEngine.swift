@@ -208,7 +208,8 @@ package final class PolicyEngine: Hooks {
         let terms = Hook.terms(.object(record.terms))
         func verdict(_ outcome: Verdict<Hook.Terms>.Outcome, _ terms: Hook.Terms) -> Verdict<Hook.Terms> {
             Verdict(
-                decision: record.id, outcome: outcome, terms: terms, policyHash: record.policyHash, tenantPolicyHash: record.tenantPolicyHash)
+                decision: record.id, outcome: outcome, terms: terms, policyHash: record.policyHash,
+                tenantPolicyHash: record.tenantPolicyHash)
         }
         switch record.outcome {
         case .allow, .plan: return verdict(.allow, terms)

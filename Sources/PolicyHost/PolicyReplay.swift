@@ -275,6 +275,7 @@ private final class ReplayWorker {
             id: recorded.id, time: recorded.time, hook: recorded.hook, kind: plan.definition.kind,
             subject: HookSubject(tenant: recorded.tenant, tier: recorded.tier, requestID: recorded.requestID, now: recorded.time),
             input: recorded.input, answers: evaluation.answers, outcome: outcome, terms: terms, decidedBy: decidedBy,
-            policyHash: recorded.policyHash, tenantPolicyHash: recorded.tenantPolicyHash, seed: recorded.seed, fuel: evaluation.fuel, microseconds: recorded.microseconds)
+            policyHash: recorded.policyHash, tenantPolicyHash: recorded.tenantPolicyHash, seed: recorded.seed, fuel: evaluation.fuel,
+            microseconds: recorded.microseconds)
     }
 }

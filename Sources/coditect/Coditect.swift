@@ -20,7 +20,8 @@ struct Coditect: ParsableCommand {
             """,
         version: "coditect 1",
         subcommands: [
-            Login.self, Logout.self, Activate.self, Deactivate.self, Status.self, LicenseGroup.self, SeatGroup.self, PolicyGroup.self, Initialize.self,
+            Login.self, Logout.self, Activate.self, Deactivate.self, Status.self, LicenseGroup.self, SeatGroup.self, PolicyGroup.self,
+            Initialize.self,
             Completion.self,
         ])
 }

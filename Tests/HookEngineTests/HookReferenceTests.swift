@@ -21,8 +21,8 @@ struct HookReferenceTests {
     func markdown() {
         let page = HookReference.markdown(Self.hooks)
         for line in [
-            "| [`on_payment`](#on_payment) | plan | yes | the shipped plan | the event stays queued, staff is told |",
-            "| [`on_seat_request`](#on_seat_request) | decide | yes | allow | deny |", "| `request.user` | table | Who |",
+            "| [`on_payment`](#on_payment) | plan | yes | – | the shipped plan | the event stays queued, staff is told |",
+            "| [`on_seat_request`](#on_seat_request) | decide | yes | – | allow | deny |", "| `request.user` | table | Who |",
             "| `request.user.role` | a text | Role |", "| `request.tier` | one of \"a\", \"b\", may be absent | Which |",
             "| `overdraft_seats` | a whole number, 0 … 9 | the lowest holds | Over |",
             "| `start_grace` | `days`: a whole number, 0 … 90 | Wait |", "| `weekday` | 1 is Monday, 7 is Sunday |",
