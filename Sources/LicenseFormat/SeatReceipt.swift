@@ -35,6 +35,8 @@ package struct SeatReceipt: Sendable, Hashable {
     package var inputHash: String?
     /// Of the policy set that answered.
     package var policyHash: String?
+    /// Of the tenant's own policies, where it had some for the question.
+    package var tenantPolicyHash: String?
     package var decision: DecisionID?
 
     package init(
@@ -59,7 +61,7 @@ package struct SeatReceipt: Sendable, Hashable {
             "license_id": .string(license.description), "session_id": text(session), "epoch": epoch.map(JSONValue.int) ?? .null,
             "sequence": .int(sequence), "seats_used": .int(Int64(seatsUsed)), "seats_total": .int(Int64(seatsTotal)),
             "at": .string(at.iso8601), "reason": text(reason), "input_hash": text(inputHash), "policy_hash": text(policyHash),
-            "decision_id": text(decision?.description),
+            "tenant_policy_hash": text(tenantPolicyHash), "decision_id": text(decision?.description),
         ]
     }
     package func message() throws -> [UInt8] { try TypedMessage(.seatReceipt, json: json).bytes }

@@ -86,11 +86,13 @@ package struct LeaseClaim: Sendable {
 package struct Asked: Sendable, Hashable, Codable {
     package var decision: DecisionID
     package var policyHash: String
+    package var tenantPolicyHash: String?
     /// Lower-case hexadecimal SHA-256 of the RFC 8785 form of the question.
     package var inputHash: String
-    package init(decision: DecisionID, policyHash: String, inputHash: String) {
+    package init(decision: DecisionID, policyHash: String, tenantPolicyHash: String? = nil, inputHash: String) {
         self.decision = decision
         self.policyHash = policyHash
+        self.tenantPolicyHash = tenantPolicyHash
         self.inputHash = inputHash
     }
 }

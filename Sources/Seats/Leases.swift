@@ -130,11 +130,12 @@ package struct Leases: Sendable {
     }
 
     func asked(_ verdict: Verdict<SeatRequestHook.Terms>, _ question: SeatRequestHook.Input) throws -> Asked? {
-        guard settings[SeatSettings.receipts] else {
-            return Asked(decision: verdict.decision, policyHash: verdict.policyHash, inputHash: "")
+        var asked = Asked(
+            decision: verdict.decision, policyHash: verdict.policyHash, tenantPolicyHash: verdict.tenantPolicyHash, inputHash: "")
+        if settings[SeatSettings.receipts] {
+            asked.inputHash = Hex.encode(Digest.sha256(try CanonicalJSON.encode(SeatRequestHook.encode(question).json)))
         }
-        let form = try CanonicalJSON.encode(SeatRequestHook.encode(question).json)
-        return Asked(decision: verdict.decision, policyHash: verdict.policyHash, inputHash: Hex.encode(Digest.sha256(form)))
+        return asked
     }
 
     private func claim(
@@ -196,6 +197,7 @@ extension SeatReceipt {
     mutating func tell(_ asked: Asked?) {
         inputHash = asked?.inputHash
         policyHash = asked?.policyHash
+        tenantPolicyHash = asked?.tenantPolicyHash
         decision = asked?.decision
     }
 }
