@@ -92,6 +92,7 @@ let entries: [Entry] = [
     room("Seats", left: ["Licensing", "LicenseFormat"]),
     room("Notifications", left: []),
     room("TenantPolicies"),
+    room("Webhooks"),
 
     // The roof
     floor(
@@ -105,7 +106,7 @@ let entries: [Entry] = [
         on: [
             "Vocabulary", "Telemetry", "HookEngine", "Store", "StoreSQLite", "KeyValue", "Signing", "HTTPEdge", "HTTPServer", "PolicyHost",
             "PluginHost", "Tenancy", "Identity", "Access", "Catalog", "Billing", "Licensing", "Seats", "Notifications", "TenantPolicies",
-            "Console",
+            "Webhooks", "Console",
         ],
         products: [
             kit, logging, .product(name: "Yams", package: "Yams"), .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -149,10 +150,12 @@ let entries: [Entry] = [
     tests("LicenseClientTests", on: ["LicenseClient", "LicenseFormat", "LicenseTesting", "Signing", "Vocabulary"]),
     tests("CommandLineTests", on: ["coditect", "LicenseClient", "LicenseFormat", "LicenseTesting", "Signing", "Vocabulary"]),
     tests("ConsoleTests", on: ["Console", "HTTPEdge", "Vocabulary"]),
+    tests("WebhooksTests", on: ["Webhooks", "Store", "Vocabulary", "RoomTesting", "Signing"]),
     tests("TenantPoliciesTests", on: ["TenantPolicies", "Store", "Vocabulary", "RoomTesting", "HTTPEdge", "Signing"]),
     tests("NotificationsTests", on: ["Notifications", "Store", "Vocabulary", "RoomTesting"]),
     tests("ArchitectureTests", on: []),
-    tests("ContractTests", on: ["coditectd", "PlatformTesting", "Composition", "HTTPEdge", "Vocabulary"]),
+    tests(
+        "ContractTests", on: ["coditectd", "PlatformTesting", "RoomTesting", "Composition", "HTTPEdge", "Webhooks", "Vocabulary"]),
 ]
 
 // MARK: - Assembly

@@ -22,6 +22,7 @@ if [ ${#failed[@]} -eq 0 ]; then
     step "access tokens by PyJWT" "$python" Tests/Interop/test_tokens.py
     step "seat signatures by Debian's cryptography" /usr/bin/python3 Tests/Interop/test_seat_signature.py
     step "licence files by Debian's cryptography" /usr/bin/python3 Tests/Interop/test_license_files.py
+    step "webhooks by the standardwebhooks library" "$python" Tests/Interop/test_webhooks.py
     step "Stripe signatures by the official SDK" "$python" Tests/Interop/stripe_signatures.py
     step "the checker of seats against faulty ledgers" python3 Tests/Stress/test_checker.py
     step "random schedules on seats" python3 Tests/Stress/stress.py --operations 5000 --rounds-of 2500 --crowds 2

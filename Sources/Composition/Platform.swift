@@ -25,6 +25,8 @@ package final class Platform: Sendable {
     let rooms: Rooms
     package let edge: Edge
     package let runner: JobRunner
+    /// Webhooks apart from the rest: an endpoint that takes its time must not keep a payment waiting.
+    package let pumps: JobRunner
     private let upkeep: StoreUpkeep
     let metrics: Metrics
     package let routes: [Route]
@@ -68,6 +70,11 @@ package final class Platform: Sendable {
         runner = JobRunner(
             store: ground.store, handlers: rooms.jobs + upkeep.storeJobs(), subscribers: rooms.subscribers, clock: options.clock,
             entropy: options.entropy, log: { logger.warning("\($0)") })
+        var rules = JobRules()
+        rules.concurrency = 32
+        pumps = JobRunner(
+            store: ground.store, handlers: rooms.webhooks.pumps(), subscribers: [], clock: options.clock, entropy: options.entropy,
+            rules: rules, log: { logger.warning("\($0)") })
         let metrics = Metrics()
         metrics.addProcessReadings(startedAt: options.clock.now())
         self.metrics = metrics
@@ -138,6 +145,7 @@ package final class Platform: Sendable {
             edge: edge, settings: options.settings, draining: readiness.draining, clock: options.clock, logger: ground.logger)
         let background: [Task<Void, Never>] = [
             Task { [runner] in await runner.run() },
+            Task { [pumps] in await pumps.run() },
             Task { [policies] in try? await policies.engine.run() },
             Task { [policies, ground] in await policies.tryContainment(ground.logger) },
             Task { [rooms] in await rooms.ledgerClock.run() },
@@ -154,7 +162,7 @@ package final class Platform: Sendable {
             Task { await onListening(address) }
         }
         for task in background { task.cancel() }
-        _ = await background[0].value
+        for jobs in background[..<2] { await jobs.value }
         await plugins.stop()
     }
 

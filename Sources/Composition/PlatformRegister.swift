@@ -14,18 +14,19 @@ import Store
 import Tenancy
 import TenantPolicies
 import Vocabulary
+import Webhooks
 
 /// Every literal of every room, gathered without building anything.
 package enum PlatformRegister {
     package static let settings: [AnySetting] =
         PlatformSettings.all + HTTPEdgeSettings.all + SigningSettings.all + TenancySettings.all + IdentitySettings.all + CatalogSettings.all
         + BillingSettings.all + LicenseSettings.all + SeatSettings.all + NotificationSettings.all
-        + ConsoleSettings.all + TenantPolicySettings.all
+        + ConsoleSettings.all + TenantPolicySettings.all + WebhookSettings.all
 
     package static let problems: [Problem] =
         CommonProblems.all + HTTPProblems.all + TenancyProblems.all + IdentityProblems.all + CatalogProblems.all + BillingProblems.all
         + LicenseProblems.all + SeatProblems.all + PolicyProblems.all
-        + TenantPolicyProblems.all
+        + TenantPolicyProblems.all + WebhookProblems.all
 
     package static let hooks: [HookDefinition] =
         [
@@ -34,7 +35,7 @@ package enum PlatformRegister {
 
     package static func permissions(_ routes: [Route]) -> [Permission] {
         var all = BillingPermissions.all + LicensePermissions.all + SeatPermissions.all + PolicyPermissions.all
-        all += TenantPolicyPermissions.all
+        all += TenantPolicyPermissions.all + WebhookPermissions.all
         for route in routes {
             if case .permission(let permission) = route.access, !all.contains(permission) { all.append(permission) }
         }
@@ -46,13 +47,14 @@ package enum PlatformRegister {
         try [
             TenancyRoom.migrations(), IdentityRoom.migrations(), AccessRoom.migrations(), CatalogRoom.migrations(),
             BillingRoom.migrations(),
-            LicensingRoom.migrations(), SeatsRoom.migrations(), NotificationsRoom.migrations(), TenantPoliciesRoom.migrations(),
+            LicensingRoom.migrations(), SeatsRoom.migrations(), NotificationsRoom.migrations(), TenantPoliciesRoom.migrations(), WebhooksRoom.migrations(),
             Migration.all(room: "plugins", bundle: .module),
         ].flatMap { $0 }
     }
 
     /// Which rooms listen to which event. The store must know before the rooms are built; `Platform.open` checks that they agree.
     static let topics: [String: [String]] = [
-        UserVerified.topic: ["licensing"], StandingChanged.topic: ["licensing"], MailRequested.topic: ["notifications"],
+        UserVerified.topic: ["licensing"], StandingChanged.topic: ["licensing", "webhooks"], LicenseIssued.topic: ["webhooks"],
+        MailRequested.topic: ["notifications"],
     ]
 }

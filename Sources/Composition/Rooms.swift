@@ -15,6 +15,7 @@ import Store
 import Tenancy
 import TenantPolicies
 import Vocabulary
+import Webhooks
 
 /// Every room, built; what they offer, gathered.
 struct Rooms: Sendable {
@@ -30,6 +31,7 @@ struct Rooms: Sendable {
     let notifications: Notifications
     let mailbox: Mailbox
     let tenantPolicies: TenantPolicies
+    let webhooks: Webhooks
     private let store: any Store
 
     init(
@@ -41,6 +43,9 @@ struct Rooms: Sendable {
         self.catalog = catalog
         self.store = store
         tenantPolicies = TenantPolicies(store: store, runner: TenantPolicyDesk(layer: policies.tenants), settings: settings)
+        webhooks = Webhooks(
+            store: store, sealer: sealer, transport: WebhookClient(opens: settings[WebhookSettings.opens], clock: options.clock),
+            entropy: entropy, settings: settings)
         policies.tenants.read(from: TenantPolicyShelf(room: tenantPolicies))
         tenancy = Tenancy(store: store, sealer: sealer, entropy: entropy, settings: settings)
         access = Access(hooks: hooks, tenancy: tenancy, store: store, permissions: Self.permissions)
@@ -68,16 +73,18 @@ struct Rooms: Sendable {
 
     /// What a role can be asked for: the permissions that routes and services name.
     static let permissions = BillingPermissions.all + LicensePermissions.all + SeatPermissions.all + TenantPolicyPermissions.all
+        + WebhookPermissions.all
 
     var jobs: [JobHandler] {
-        identity.jobs() + billing.jobs() + licenses.jobs() + ledger.jobs() + notifications.jobs()
+        identity.jobs() + billing.jobs() + licenses.jobs() + ledger.jobs() + notifications.jobs() + webhooks.jobs()
     }
     var subscribers: [EventSubscriber] {
         identity.subscribers() + billing.subscribers() + licenses.subscribers() + notifications.subscribers()
+            + webhooks.subscribers()
     }
     func routes() throws -> [Route] {
         tenancy.routes() + identity.routes() + catalog.routes() + billing.routes() + licenses.routes() + leases.routes()
-            + tenantPolicies.routes()
+            + tenantPolicies.routes() + webhooks.routes()
     }
 
     /// What must be due at every start.
@@ -85,6 +92,7 @@ struct Rooms: Sendable {
         try await tenantPolicies.start()
         try await identity.start(act)
         try await notifications.start(act)
+        try await webhooks.start(act)
         try await billing.scheduleDaily(act)
         try await ledgerClock.begin(store)
         try await ledger.start(act)

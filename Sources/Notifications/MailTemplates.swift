@@ -24,6 +24,12 @@ struct MailTemplate: Sendable {
                 "Sign in, or set a new password if you have forgotten yours. If it was not you, do nothing.",
             ],
             links: [("Sign in", "/sign-in"), ("Set a new password", "/forgot")]),
+        "webhook_disabled": MailTemplate(
+            subject: "A webhook was disabled",
+            paragraphs: [
+                "Messages to your webhook {url} could not be delivered, so it was disabled: {reason}.",
+                "Mend the endpoint, enable the webhook again and replay what it missed; messages are kept for a while.",
+            ]),
         "reset_password": MailTemplate(
             subject: "Set a new password",
             paragraphs: [

@@ -50,7 +50,14 @@ package final class TestPlatform: Sendable {
     package func close() async { await platform.close() }
 
     /// Runs every job and delivers every event that is due now.
-    @discardableResult package func runDue() async throws -> Int { try await platform.runner.runDue() }
+    @discardableResult package func runDue() async throws -> Int {
+        var attempts = 0
+        while true {
+            let more = try await platform.runner.runDue() + platform.pumps.runDue()
+            if more == 0 { return attempts }
+            attempts += more
+        }
+    }
 
     package func call(
         _ method: String, _ target: String, _ body: JSONValue? = nil, token: String? = nil, headers: [String: String] = [:],
