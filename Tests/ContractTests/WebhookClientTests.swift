@@ -19,7 +19,9 @@ struct WebhookClientTests {
 
     @Test(
         "a public name that leads home is refused, also where one of its addresses is public",
-        arguments: [["127.0.0.1"], ["10.1.2.3"], ["169.254.169.254"], ["::1"], ["fd00::1"], ["::ffff:127.0.0.1"], ["8.8.8.8", "127.0.0.1"]])
+        arguments: [
+            ["127.0.0.1"], ["10.1.2.3"], ["169.254.169.254"], ["::1"], ["fd00::1"], ["::ffff:127.0.0.1"], ["8.8.8.8", "127.0.0.1"],
+        ])
     func refuses(_ addresses: [String]) async {
         let why = await Self.failure(addresses)
         #expect(why.contains("which not everybody can reach"), "\(why)")
