@@ -42,6 +42,20 @@ package final class DataDirectory: Sendable {
             close(lock)
             throw InUse(path: root.path)
         }
+        // For commands that want to signal whoever holds it.
+        let own = Array("\(getpid())\n".utf8)
+        if ftruncate(lock, 0) == 0 { _ = own.withUnsafeBytes { pwrite(lock, $0.baseAddress, $0.count, 0) } }
+    }
+
+    /// The process that serves this folder now; nil where none does.
+    package var holder: Int32? {
+        let file = open(root.appendingPathComponent(".lock").path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        if flock(file, LOCK_SH | LOCK_NB) == 0 { return nil }
+        var text = [UInt8](repeating: 0, count: 16)
+        let count = pread(file, &text, text.count, 0)
+        return Int32(String(decoding: text.prefix(max(0, count)), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
     }
     deinit { if lock >= 0 { close(lock) } }
 }

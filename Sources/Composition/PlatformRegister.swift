@@ -47,14 +47,15 @@ package enum PlatformRegister {
         try [
             TenancyRoom.migrations(), IdentityRoom.migrations(), AccessRoom.migrations(), CatalogRoom.migrations(),
             BillingRoom.migrations(),
-            LicensingRoom.migrations(), SeatsRoom.migrations(), NotificationsRoom.migrations(), TenantPoliciesRoom.migrations(), WebhooksRoom.migrations(),
+            LicensingRoom.migrations(), SeatsRoom.migrations(), NotificationsRoom.migrations(), TenantPoliciesRoom.migrations(),
+            WebhooksRoom.migrations(),
             Migration.all(room: "plugins", bundle: .module),
         ].flatMap { $0 }
     }
 
     /// Which rooms listen to which event. The store must know before the rooms are built; `Platform.open` checks that they agree.
     static let topics: [String: [String]] = [
-        UserVerified.topic: ["licensing"], StandingChanged.topic: ["licensing", "webhooks"], LicenseIssued.topic: ["webhooks"],
-        MailRequested.topic: ["notifications"],
+        UserVerified.topic: ["licensing"], StandingChanged.topic: ["licensing", "webhooks"],
+        LicenseIssued.topic: ["webhooks"], MailRequested.topic: ["notifications"],
     ]
 }

@@ -68,6 +68,28 @@ extension PolicyQuestions {
         ])
     }
 
+    // MARK: Reload
+
+    /// Has the server of this data directory read its policies now. Throws every finding where they cannot go live: then it is not asked.
+    package func reload(patience: Duration = .seconds(20)) async throws -> [String] {
+        let findings = try PolicyDesk(options).check()
+        guard findings.isEmpty else { throw OperatorProblem(findings.joined(separator: "\n")) }
+        let hash = try bench().hash
+        guard let server = try DataDirectory(options.data, isShared: true).holder, kill(server, SIGHUP) == 0 else {
+            throw OperatorProblem("no server holds \(options.data.path): there is nothing to reload; is --data right?")
+        }
+        let end = options.clock.monotonic() + patience
+        while archive.list().first != hash {
+            guard options.clock.monotonic() < end else {
+                throw OperatorProblem(
+                    "process \(server) was told, and \(hash.short) is not live after \(patience.microseconds / 1_000_000) s: see its log, and whether it serves \(options.policies.path)"
+                )
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        return ["\(hash.short) is live in process \(server)"]
+    }
+
     // MARK: Promotion
 
     package func sets() throws -> [String] {

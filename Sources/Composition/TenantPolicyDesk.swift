@@ -9,11 +9,11 @@ import Vocabulary
 struct TenantPolicyDesk: TenantPolicyRunner {
     let layer: TenantLayer
 
-    func check(_ files: [String: String]) async throws -> CheckedUpload {
+    func check(_ files: [String: String], for tenant: TenantID) async throws -> CheckedUpload {
         guard await layer.isContained() else { throw TenantPolicyProblems.notContained }
         let found: CheckedTenantPolicies?
         do throws(PolicyRefusal) {
-            found = try await layer.check(try TenantBundle(files))
+            found = try await layer.check(try TenantBundle(files), for: tenant)
         } catch {
             throw TenantPolicyProblems.refused.with(["findings": .array(error.findings.map { .string($0.description) })])
         }

@@ -1,5 +1,6 @@
 import Foundation
 import HookEngine
+import Vocabulary
 
 /// The policies of one tenant as it uploads them: texts by path, small enough that many tenants can have some.
 ///
@@ -62,23 +63,26 @@ package struct CheckedTenantPolicies: Sendable, Hashable {
     package let tests: Int
 }
 
-/// Compiles, checks and tests bundles on a thread of its own, a few at a time: who uploads may be anybody's enemy.
+/// Compiles, checks and tests bundles on a thread of its own, the tenants in turn: who uploads may be anybody's enemy. What is compiled
+/// because it is asked waits for no upload.
 package final class TenantPolicyChecker: Sendable {
     /// How findings name a bundle: `policies/access/office-hours/policy.lua:3: …`
     static let label = "policies"
     private let builder: PolicySetBuilder
-    private let thread: PolicyThreads
+    private let checks: TenantThreads
+    private let loads: TenantThreads
 
     /// Only hooks that are open to tenants can be answered; there are no data files.
-    package init(definitions: [HookDefinition], limits: LuaLimits = .decision, queue: Int = 8) {
+    package init(definitions: [HookDefinition], limits: LuaLimits = .decision) {
         builder = PolicySetBuilder(
             definitions: definitions.filter(\.isOpenToTenants), dataFiles: [], limits: limits, states: 0, author: .tenant)
-        thread = PolicyThreads(threads: 1, bound: queue)
+        checks = TenantThreads(.init(threads: 1, waitingOfOne: 2, waiting: 64))
+        loads = TenantThreads(.init(threads: 1, waitingOfOne: 2, waiting: 512))
     }
 
     /// Nil where too many wait already. Throws every finding, failing tests among them.
-    package func check(_ bundle: TenantBundle) async throws(PolicyRefusal) -> CheckedTenantPolicies? {
-        try await thread.run { [builder] in Self.checked(bundle, builder) }?.get()
+    package func check(_ bundle: TenantBundle, for tenant: TenantID) async throws(PolicyRefusal) -> CheckedTenantPolicies? {
+        try await checks.run(tenant) { [builder] _ in Self.checked(bundle, builder) }?.get()
     }
 
     private static func checked(_ bundle: TenantBundle, _ builder: PolicySetBuilder) -> Result<CheckedTenantPolicies, PolicyRefusal> {
@@ -90,8 +94,8 @@ package final class TenantPolicyChecker: Sendable {
     }
 
     /// The set itself, its tests left out: they passed when it was uploaded.
-    func compile(_ bundle: TenantBundle) async throws(PolicyRefusal) -> PolicySet? {
-        try await thread.run { [builder] in Self.compiled(bundle, builder) }?.get()
+    func compile(_ bundle: TenantBundle, for tenant: TenantID) async throws(PolicyRefusal) -> PolicySet? {
+        try await loads.run(tenant) { [builder] _ in Self.compiled(bundle, builder) }?.get()
     }
 
     private static func compiled(_ bundle: TenantBundle, _ builder: PolicySetBuilder) -> Result<PolicySet, PolicyRefusal> {

@@ -80,7 +80,9 @@ package final class TenantLayer: Sendable {
     }
 
     /// Checks a bundle as its upload does. Nil where too many wait. Not before hostile policies are known to be contained.
-    package func check(_ bundle: TenantBundle) async throws(PolicyRefusal) -> CheckedTenantPolicies? { try await checker.check(bundle) }
+    package func check(_ bundle: TenantBundle, for tenant: TenantID) async throws(PolicyRefusal) -> CheckedTenantPolicies? {
+        try await checker.check(bundle, for: tenant)
+    }
 
     /// Waits until hostile policies were tried; then says whether they are contained.
     package func isContained() async -> Bool { await containment.settled().isContained }
@@ -150,7 +152,7 @@ package final class TenantLayer: Sendable {
             guard let files = try await source.withLock({ $0 })?.files(hash.hex, of: tenant) else {
                 throw PolicyRefusal(findings: [PolicyFinding(file: "policies", line: 0, message: "\(hash.short) is not kept any more")])
             }
-            guard let set = try await checker.compile(TenantBundle(files)) else {
+            guard let set = try await checker.compile(TenantBundle(files), for: tenant) else {
                 throw PolicyRefusal(findings: [PolicyFinding(file: "policies", line: 0, message: DecisionFailure.overloaded)])
             }
             sets.withLock { sets in

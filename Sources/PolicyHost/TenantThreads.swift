@@ -4,14 +4,14 @@ import Vocabulary
 
 /// The threads on which tenants' own policies run, each with the warm states of its tenants.
 ///
-/// A tenant's questions always go to the same thread. There the tenants that wait are served in turn, one question each, and each may
-/// have only so many waiting: who asks a great deal, or writes policies that burn all they may, keeps nobody else from being answered.
+/// A tenant's work always goes to the same thread. There the tenants that wait are served in turn, one piece each, and each may
+/// have only so much waiting: who asks a great deal, or writes policies that burn all they may, keeps nobody else from being answered.
 final class TenantThreads: Sendable {
     struct Limits: Sendable {
         var threads: Int
-        /// Questions of one tenant that may wait.
+        /// Pieces of work of one tenant that may wait.
         var waitingOfOne: Int
-        /// Questions that may wait for one thread.
+        /// Pieces that may wait for one thread.
         var waiting: Int
         /// Bytes that the warm states of one thread may hold.
         var warmBytes: UInt64
@@ -26,22 +26,22 @@ final class TenantThreads: Sendable {
         }
     }
 
-    fileprivate struct Waiting: Sendable {
-        let question: TenantQuestion
-        let answer: @Sendable (PolicySet.Evaluation) -> Void
-    }
+    fileprivate typealias Work = @Sendable (inout TenantStates) -> Void
 
     private let desks: [Desk]
     init(_ limits: Limits) { desks = (0..<max(1, limits.threads)).map { _ in Desk(limits) } }
     deinit { for desk in desks { desk.close() } }
 
     /// Nil where too many wait, of this tenant or of all.
-    func ask(_ question: TenantQuestion) async -> PolicySet.Evaluation? {
-        let desk = desks[Self.index(question.tenant, desks.count)]
+    func run<Value: Sendable>(_ tenant: TenantID, _ work: @escaping @Sendable (inout TenantStates) -> Value) async -> Value? {
+        let desk = desks[Self.index(tenant, desks.count)]
         return await withCheckedContinuation { continuation in
-            if !desk.submit(Waiting(question: question) { continuation.resume(returning: $0) }) { continuation.resume(returning: nil) }
+            let isTaken = desk.submit(tenant) { continuation.resume(returning: work(&$0)) }
+            if !isTaken { continuation.resume(returning: nil) }
         }
     }
+
+    func ask(_ question: TenantQuestion) async -> PolicySet.Evaluation? { await run(question.tenant) { $0.ask(question) } }
 
     /// By the random end of the id: its beginning is the time of sign-up.
     static func index(_ tenant: TenantID, _ count: Int) -> Int {
@@ -54,7 +54,7 @@ final class TenantThreads: Sendable {
 private final class Desk: @unchecked Sendable {  // the queue is guarded by its condition, the states are the thread's own
     private let limits: TenantThreads.Limits
     private let condition = NSCondition()
-    private var queue: TenantQueue<TenantThreads.Waiting>
+    private var queue: TenantQueue<TenantThreads.Work>
     private var isOpen = true
     private var isStarted = false
 
@@ -63,10 +63,10 @@ private final class Desk: @unchecked Sendable {  // the queue is guarded by its 
         queue = TenantQueue(most: limits.waiting, ofOne: limits.waitingOfOne)
     }
 
-    func submit(_ asked: TenantThreads.Waiting) -> Bool {
+    func submit(_ tenant: TenantID, _ work: @escaping TenantThreads.Work) -> Bool {
         condition.lock()
         defer { condition.unlock() }
-        guard isOpen, queue.append(asked, of: asked.question.tenant) else { return false }
+        guard isOpen, queue.append(work, of: tenant) else { return false }
         if !isStarted {
             isStarted = true
             let thread = Thread { [self] in run() }
@@ -85,7 +85,7 @@ private final class Desk: @unchecked Sendable {  // the queue is guarded by its 
         condition.unlock()
     }
 
-    private func next() -> TenantThreads.Waiting? {
+    private func next() -> TenantThreads.Work? {
         condition.lock()
         defer { condition.unlock() }
         while queue.isEmpty, isOpen { condition.wait() }
@@ -94,6 +94,6 @@ private final class Desk: @unchecked Sendable {  // the queue is guarded by its 
 
     private func run() {
         var states = TenantStates(bytes: limits.warmBytes, each: limits.stateBytes)
-        while let asked = next() { asked.answer(states.ask(asked.question)) }
+        while let work = next() { work(&states) }
     }
 }

@@ -81,7 +81,7 @@ package struct TenantPolicies: Sendable {
     /// Checks the files and keeps them; they are not in force by this. Content that is kept already is the same version.
     package func upload(_ files: [String: String], note: String, by principal: Principal, _ act: Act) async throws -> TenantPolicyVersion {
         guard isOn else { throw TenantPolicyProblems.switchedOff }
-        let checked = try await runner.check(files)
+        let checked = try await runner.check(files, for: principal.tenant)
         guard let key = Hex.decode(checked.hash) else { throw CommonProblems.unavailable }
         let text = String(decoding: try JSONCoding.encode(JSONValue.object(files.mapValues { .string($0) })), as: UTF8.self)
         let hooks = String(decoding: try JSONCoding.encode(JSONValue.array(checked.hooks.map { .string($0) })), as: UTF8.self)
@@ -112,7 +112,7 @@ package struct TenantPolicies: Sendable {
         // What was fit under an older server may not be under this one.
         if let hash {
             guard let files = try await files(hash, of: tenant) else { throw TenantPolicyProblems.unknown }
-            _ = try await runner.check(files)
+            _ = try await runner.check(files, for: tenant)
         }
         let change = try await store.tenant(tenant) { db in try Self.change(to: hash, replacing: replacing, db, act) }
         runner.put(change)

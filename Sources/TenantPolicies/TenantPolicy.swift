@@ -84,7 +84,7 @@ package struct CheckedUpload: Sendable, Hashable {
 package protocol TenantPolicyRunner: Sendable {
     /// Compiles, checks and tests an upload. Throws `tenant_policies_refused` with the findings, `policies_not_contained`, or
     /// `unavailable` where too many wait.
-    func check(_ files: [String: String]) async throws -> CheckedUpload
+    func check(_ files: [String: String], for tenant: TenantID) async throws -> CheckedUpload
     /// From now on these policies answer for the tenant, or none.
     func put(_ change: TenantPolicyChange)
     /// Nil where none is in force.

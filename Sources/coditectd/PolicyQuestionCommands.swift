@@ -77,6 +77,17 @@ extension PolicyCommand {
         }
     }
 
+    struct Reload: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Have the running server read its policy folder now, and wait until the set is live.",
+            discussion: "It does so by itself within a second of a change. Ends with 65 where the folder cannot go live.")
+        @OptionGroup var places: Places
+
+        func run() async throws {
+            for line in try await PolicyQuestions(try places.options()).reload() { say(line) }
+        }
+    }
+
     struct Promote: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Put another set in the place of the policy folder's, in one step; a running server takes it up within a second.",

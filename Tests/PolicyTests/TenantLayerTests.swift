@@ -56,7 +56,7 @@ struct TenantLayerTests {
         }
 
         @discardableResult func put(_ files: [String: String], _ tenant: TenantID = one, revision: Int64 = 1) async throws -> String {
-            let checked = try #require(try await engine.tenants.check(try TenantBundle(files)))
+            let checked = try #require(try await engine.tenants.check(try TenantBundle(files), for: tenant))
             shelf.put(files, checked.hash.hex, tenant)
             engine.tenants.put(checked.hash.hex, hooks: checked.hooks, revision: revision, for: tenant)
             return checked.hash.hex
@@ -199,7 +199,7 @@ struct TenantLayerTests {
         engine.containment.settle(.contained(files: 1))
         let files = House.bundle(
             "if request.license.seats_used % 3 == 0 then return deny('third') end return allow{ overdraft_seats = math.random(5) }")
-        let checked = try #require(try await engine.tenants.check(try TenantBundle(files)))
+        let checked = try #require(try await engine.tenants.check(try TenantBundle(files), for: Self.one))
         shelf.put(files, checked.hash.hex, Self.one)
         engine.tenants.put(checked.hash.hex, hooks: checked.hooks, revision: 1, for: Self.one)
         for used in 0..<90 {
@@ -283,7 +283,7 @@ struct TenantLayerTests {
     func uploads(_ files: [String: String], _ expected: String) async throws {
         let house = try House()
         do throws(PolicyRefusal) {
-            _ = try await house.engine.tenants.check(try TenantBundle(files))
+            _ = try await house.engine.tenants.check(try TenantBundle(files), for: Self.one)
             Issue.record("was accepted; expected \(expected)")
         } catch {
             #expect(error.findings.contains { $0.description.hasPrefix(expected) }, "\(error)")

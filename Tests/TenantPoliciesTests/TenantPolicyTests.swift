@@ -11,7 +11,7 @@ import Vocabulary
 final class PaperRunner: TenantPolicyRunner {
     let told = Guarded<[TenantPolicyChange]>([])
     let refuses = Guarded<Bool>(false)
-    func check(_ files: [String: String]) async throws -> CheckedUpload {
+    func check(_ files: [String: String], for tenant: TenantID) async throws -> CheckedUpload {
         if refuses.with({ $0 }) { throw TenantPolicyProblems.refused }
         let content = files.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ";")
         return CheckedUpload(hash: Hex.encode(Digest.sha256(Data(content.utf8))), hooks: ["on_role_check"], tests: 1)
