@@ -72,7 +72,8 @@ struct Rooms: Sendable {
     }
 
     /// What a role can be asked for: the permissions that routes and services name.
-    static let permissions = BillingPermissions.all + LicensePermissions.all + SeatPermissions.all + TenantPolicyPermissions.all
+    static let permissions =
+        BillingPermissions.all + LicensePermissions.all + SeatPermissions.all + TenantPolicyPermissions.all
         + WebhookPermissions.all
 
     var jobs: [JobHandler] {
