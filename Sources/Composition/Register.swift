@@ -20,7 +20,7 @@ package struct Register: Sendable {
 
     package static let events: [(topic: String, summary: String)] = [
         (UserVerified.topic, UserVerified.summary), (StandingChanged.topic, StandingChanged.summary),
-        (LicenseIssued.topic, LicenseIssued.summary),
+        (LicenseIssued.topic, LicenseIssued.summary), (LicenseRevoked.topic, LicenseRevoked.summary),
         (MailRequested.topic, MailRequested.summary),
     ]
 }

@@ -64,17 +64,32 @@ extension Licenses {
         }
     }
 
-    /// Ends the licence for good. Repeating it changes nothing.
-    package func revoke(_ id: License.ID, tenant: TenantID, reason: String, _ act: Act) async throws {
+    /// Ends the licence for good and gives it as it is then. Repeating it changes nothing: the first reason stays.
+    @discardableResult
+    package func revoke(_ id: License.ID, tenant: TenantID, reason: String, _ act: Act) async throws -> License {
         try await store.kernel(Self.revokeReason, .flushed) { db in
             try db.within(tenant) { db in
                 guard let license = try license(id, in: db) else { throw CommonProblems.notFound }
                 var terms = license.terms
-                guard terms.revokedAt == nil else { return }
+                guard terms.revokedAt == nil else { return license }
                 terms.revokedAt = act.now
                 try write(license, terms: terms, details: ["reason": .string(reason)], in: db, act)
+                try db.emit(LicenseRevoked(tenant: tenant, license: id, reason: reason), act)
+                return try self.license(id, in: db) ?? license
             }
         }
+    }
+
+    /// A page of any tenant's licences for the platform's own people; that they looked stands in that tenant's journal.
+    package func listForStaff(_ tenant: TenantID, after: License.ID?, limit: Int, _ act: Act) async throws -> LicensePage {
+        let page = try await list(tenant, after: after, limit: limit)
+        // A tenant that is none has nothing to see, and no journal.
+        if !page.licenses.isEmpty {
+            try await store.tenant(tenant) { db in
+                try db.journal(JournalEntry("license.seen_by_staff", subject: "tenant:\(tenant)"), act)
+            }
+        }
+        return page
     }
 
     // MARK: Steps of one transaction

@@ -5,7 +5,7 @@ import Store
 import Vocabulary
 
 extension Licenses {
-    package func routes() -> [Route] { keyRoutes() + tenantRoutes() + [publicKeysRoute()] }
+    package func routes() -> [Route] { keyRoutes() + tenantRoutes() + revocationRoutes() + [publicKeysRoute()] }
 
     /// Routes whose caller is proved by the key in the body.
     private func keyRoutes() -> [Route] {
@@ -114,7 +114,7 @@ extension Licenses {
 }
 
 /// How the room's nouns look on the wire.
-private enum Wire {
+enum Wire {
     /// What proves the holder of a key, as the edge has read and checked it.
     struct KeyBody {
         let key: String

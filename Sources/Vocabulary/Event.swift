@@ -75,6 +75,22 @@ package struct LicenseIssued: PlatformEvent {
     }
 }
 
+/// Licensing → whoever keeps something alive because of a licence: it was ended by hand, for good. Seats need no telling: they read the
+/// licence at each heartbeat.
+package struct LicenseRevoked: PlatformEvent {
+    package static let topic = "licensing.license_revoked"
+    package static let summary = "A licence was revoked by a person; it never comes back."
+    package var tenant: TenantID
+    package var license: LicenseID
+    /// As the person gave it.
+    package var reason: String
+    package init(tenant: TenantID, license: LicenseID, reason: String) {
+        self.tenant = tenant
+        self.license = license
+        self.reason = reason
+    }
+}
+
 /// Any room → Notifications: send this mail. Personal fields are looked up when it is sent, never carried.
 package struct MailRequested: PlatformEvent {
     package static let topic = "notifications.mail_requested"

@@ -45,7 +45,8 @@ struct LicenseHouse: Sendable {
         let test = try await TestStore.make(
             migrations: try LicensingRoom.migrations(),
             topics: [
-                LicenseIssued.topic: ["spy"], MailRequested.topic: ["spy"], StandingChanged.topic: ["licensing"],
+                LicenseIssued.topic: ["spy"], LicenseRevoked.topic: ["spy"], MailRequested.topic: ["spy"],
+                StandingChanged.topic: ["licensing"],
                 UserVerified.topic: ["licensing"],
             ])
         let catalog = Catalog(try TierCatalog.read(tiers))
@@ -88,7 +89,7 @@ struct LicenseHouse: Sendable {
                 box.with { $0.append((Event.topic, json)) }
             }
         }
-        try await test.runDue(subscribers: [spy(LicenseIssued.self), spy(MailRequested.self)])
+        try await test.runDue(subscribers: [spy(LicenseIssued.self), spy(LicenseRevoked.self), spy(MailRequested.self)])
         return box.with { $0 }
     }
     func mails() async throws -> [String] {

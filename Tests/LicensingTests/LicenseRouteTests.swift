@@ -3,6 +3,7 @@ import HTTPEdge
 import KeyValue
 import Licensing
 import RoomTesting
+import Store
 import Synchronization
 import Testing
 import Vocabulary
@@ -21,15 +22,15 @@ struct LicenseEdge: Sendable {
             seen.withLock { $0.filter { !$0.isDocumented }.map { "\($0.route ?? "?") \($0.status) \($0.problem ?? "")" } }
         }
     }
-    /// `owner`, `auditor` of the tenant; `stranger`, owner of another.
+    /// `owner`, `auditor` of the tenant; `stranger`, owner of another; `staff` of the platform.
     struct Doorman: Authenticator {
         let tenant: TenantID
         func principal(bearer token: String, now: Timestamp) async throws -> AuthenticatedCaller? {
-            guard ["owner", "auditor", "stranger"].contains(token) else { return nil }
+            guard ["owner", "auditor", "stranger", "staff"].contains(token) else { return nil }
             let id = UUID(bytes: [UInt8](repeating: token == "owner" ? 1 : 2, count: 16))
             let principal = Principal(
-                user: Identifier(id), tenant: token == "stranger" ? Identifier(id) : tenant, membership: Identifier(id),
-                session: Identifier(id), role: token == "auditor" ? "auditor" : "owner")
+                user: Identifier(id), tenant: ["stranger", "staff"].contains(token) ? Identifier(id) : tenant, membership: Identifier(id),
+                session: Identifier(id), role: token == "stranger" ? "owner" : token)
             return AuthenticatedCaller(principal: principal, tokenID: token)
         }
         func principal(cookie: String, now: Timestamp) async throws -> AuthenticatedCaller? { nil }
@@ -37,6 +38,7 @@ struct LicenseEdge: Sendable {
     struct Matrix: Authorizer {
         func require(_ permission: Permission, of principal: Principal, act: Act) async throws {
             if principal.role == "auditor", permission != LicensePermissions.read { throw CommonProblems.forbidden }
+            if (principal.role == "staff") != (permission == LicensePermissions.staff) { throw CommonProblems.forbidden }
         }
     }
 
@@ -158,6 +160,107 @@ struct LicenseRouteTests {
             } while !cursor.isEmpty
             #expect(seen.count == count)
         }
+    }
+
+    @Test("a licence is revoked with a reason, for good, by those who may; validate says so first, and nothing brings it back")
+    func revoke() async throws {
+        let http = try await LicenseEdge.make()
+        defer { #expect(http.observer.undocumented == []) }
+        let house = http.house
+        let subscription = house.newSubscription()
+        try await house.licenses.apply(house.standing(subscription, version: 1), house.act())
+        let detail = try await house.licenses.reveal(
+            try await house.licenses.list(house.tenant).licenses[0].id, tenant: house.tenant, house.act())
+        let path = "/api/v1/licenses/\(detail.license.id)/revoke"
+        let why: JSONValue = ["reason": " key leaked "]
+        #expect(try await http.send("POST", path, why).0 == 401)
+        #expect(try await http.send("POST", path, why, as: "auditor").0 == 403)
+        #expect(try await http.send("POST", path, why, as: "stranger").0 == 404)
+        for body: JSONValue in [[:], ["reason": ""], ["reason": "  "], ["reason": 5], ["reason": "x", "until": "later"]] {
+            #expect(try await http.send("POST", path, body, as: "owner").0 == 422, "\(body)")
+        }
+        #expect(try await house.licenses.list(house.tenant).licenses[0].status(at: house.now) == .active)
+        _ = try await http.send("POST", "/api/v1/licenses/activate", ["license_key": .string(detail.key), "hardware_id": "hw"])
+
+        let (status, answer) = try await http.send("POST", path, why, as: "owner")
+        #expect(status == 200)
+        #expect(
+            answer == [
+                "license": [
+                    "id": .string(detail.license.id.description), "tier": "team", "tier_name": "Team", "status": "revoked",
+                    "expires_at": "2027-02-14T08:00:00Z", "features": ["private_projects": true], "limits": ["projects": nil], "seats": 2,
+                    "max_activations": 4, "issued_at": "2027-01-15T08:00:00Z",
+                ]
+            ])
+        #expect(try await http.send("POST", path, ["reason": "again"], as: "owner").1 == answer)
+        // Billing goes on as if nothing had been: renewed, lapsed and paid again.
+        for (version, standing) in [(2, StandingChanged.Standing.active), (3, .suspended), (4, .active)] {
+            try await house.licenses.apply(house.standing(subscription, version: Int64(version), standing, days: 90), house.act())
+        }
+        let checked = try await http.send("POST", "/api/v1/licenses/validate", ["license_key": .string(detail.key), "hardware_id": "hw"]).1
+        #expect(checked["valid"] == false && checked["code"] == "revoked" && checked["file"] == .null)
+        let activated = try await http.send("POST", "/api/v1/licenses/activate", ["license_key": .string(detail.key), "hardware_id": "hw"])
+        #expect(activated.0 == 403 && activated.1["error"] == "license_revoked")
+        let entries = try await house.test.store.tenantRead(house.tenant) { db in
+            try db.rows(SQL("test.revoked", "SELECT details FROM journal_entry WHERE action = 'license.revoked'")).map { try $0.text(0) }
+        }
+        #expect(entries.count == 1 && entries[0].contains("key leaked") && !entries[0].contains("again"))
+        let heard = try await house.heard()
+        #expect(heard.filter { $0.topic == LicenseRevoked.topic }.map { $0.json["reason"] } == ["key leaked"])
+        #expect(heard.filter { $0.json["template"] == "license_revoked" }.count == 1)
+    }
+
+    @Test("sixteen revocations at once are one, and one that meets renewals and activations wins for good")
+    func revocationRaces() async throws {
+        let house = try await LicenseHouse.make()
+        let subscription = house.newSubscription()
+        try await house.licenses.apply(house.standing(subscription, version: 1, quantity: 50), house.act())
+        let detail = try await house.licenses.reveal(
+            try await house.licenses.list(house.tenant).licenses[0].id, tenant: house.tenant, house.act())
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<16 {
+                group.addTask {
+                    try await house.licenses.revoke(detail.license.id, tenant: house.tenant, reason: "r\(number)", house.act())
+                }
+                group.addTask {
+                    try await house.licenses.apply(house.standing(subscription, version: Int64(number) + 2, days: 60), house.act())
+                }
+                group.addTask {
+                    _ = try? await house.licenses.activate(
+                        key: detail.key, hardwareID: "hw-\(number)", machineName: nil, house.act(.anonymous))
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try await house.licenses.list(house.tenant).licenses[0].status(at: house.now) == .revoked)
+        let journal = try await house.journal()
+        #expect(journal.filter { $0 == "license.revoked" }.count == 1)
+        let last = try #require(journal.lastIndex(of: "license.revoked"))
+        #expect(!journal[last...].contains("device.activated"), "a revoked licence was activated")
+    }
+
+    @Test("the platform's own people see and revoke any tenant's licences; a tenant's owner may not, and the tenant reads who looked")
+    func staff() async throws {
+        let http = try await LicenseEdge.make()
+        defer { #expect(http.observer.undocumented == []) }
+        let detail = try await http.house.issued()
+        let path = "/api/v1/admin/tenants/\(http.house.tenant)/licenses"
+        #expect(try await http.send("GET", path, as: "owner").0 == 403)
+        #expect(try await http.send("POST", "\(path)/\(detail.license.id)/revoke", ["reason": "x"], as: "owner").0 == 403)
+        #expect(try await http.send("GET", path).0 == 401)
+        #expect(try await http.house.journal().filter { $0 == "license.seen_by_staff" }.isEmpty)
+        let (status, list) = try await http.send("GET", path, as: "staff")
+        #expect(status == 200 && list["licenses"]?.array?.first?["id"] == .string(detail.license.id.description))
+        #expect(list["licenses"]?.array?.first?["key"] == nil)
+        let nobody: TenantID = http.house.test.entropy.id(http.house.now)
+        #expect(try await http.send("GET", "/api/v1/admin/tenants/\(nobody)/licenses", as: "staff").1["licenses"] == .array([]))
+        #expect(
+            try await http.send(
+                "POST", "/api/v1/admin/tenants/\(nobody)/licenses/\(detail.license.id)/revoke", ["reason": "x"], as: "staff"
+            ).0 == 404)
+        let (ended, answer) = try await http.send("POST", "\(path)/\(detail.license.id)/revoke", ["reason": "chargeback"], as: "staff")
+        #expect(ended == 200 && answer["license"]?["status"] == "revoked")
+        #expect(try await http.house.journal().suffix(2) == ["license.seen_by_staff", "license.revoked"])
     }
 
     @Test("features are for every signed-in user, the public keys for everybody")
