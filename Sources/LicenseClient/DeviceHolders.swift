@@ -90,6 +90,15 @@ final class DeviceHolders: Sendable {
         }
     }
 
+    /// How many live holders of this device use that lease, whatever they asked for.
+    static func users(of session: String, in folder: StateFolder) -> Int {
+        let seats = folder.inner("seats")
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: seats.url.path)) ?? []
+        return names.map(seats.inner).filter { $0.read(Shared.self, "lease.json")?.session == session }.reduce(0) {
+            $0 + living(in: $1).count
+        }
+    }
+
     /// The lease that another process of this device renewed last; nil if there is none of this boot.
     var shared: (lease: SeatMachine.Lease, renewed: Duration)? {
         guard let found = folder.read(Shared.self, "lease.json"), found.boot == boot else { return nil }

@@ -8,39 +8,52 @@ package struct HeldLicense: Codable, Sendable, Equatable {
     package static let file = "license.json"
     package var server: String
     package var key: String
-    package var hardwareID: String
+    /// Nil beside an encrypted file, which nothing in the folder is to open: the machine tells its id itself.
+    package var hardwareID: String?
     package var licenseID: String
-    /// The signed file as last received.
+    /// The signed file as last received; null where it is kept encrypted.
     package var signed: JSONValue
+    /// As last received, where encryption was asked for.
+    package var encrypted: JSONValue?
     /// The server's public keys as last received.
     package var publicKeys: JSONValue
     /// The latest moment at which this device is known to have been: seconds since 1970. A clock that stands before it was set back.
     package var latestSeen: Int64
+    /// What the machine was made of when the server last knew it, as the server was told it.
+    package var hardware: [String: String]?
 
     enum CodingKeys: String, CodingKey {
-        case server, key
+        case server, key, hardware
         case hardwareID = "hardware_id"
         case licenseID = "license_id"
         case signed = "file"
+        case encrypted = "encrypted_file"
         case publicKeys = "public_keys"
         case latestSeen = "latest_seen"
     }
 
     package init(
-        server: String, key: String, hardwareID: String, licenseID: String, signed: JSONValue, publicKeys: JSONValue, latestSeen: Int64 = 0
+        server: String, key: String, hardwareID: String?, licenseID: String, signed: JSONValue, encrypted: JSONValue? = nil,
+        publicKeys: JSONValue, latestSeen: Int64 = 0, hardware: [String: String]? = nil
     ) {
         self.server = server
         self.key = key
         self.hardwareID = hardwareID
         self.licenseID = licenseID
         self.signed = signed
+        self.encrypted = encrypted
         self.publicKeys = publicKeys
         self.latestSeen = latestSeen
+        self.hardware = hardware
     }
 
     package static func load(_ folder: StateFolder) throws(LicenseClientError) -> HeldLicense {
         guard let held = folder.read(HeldLicense.self, file) else {
             if FileManager.default.fileExists(atPath: folder.path(file)) {
+                guard FileManager.default.isReadableFile(atPath: folder.path(file)) else {
+                    throw LicenseClientError(
+                        .storage, "cannot read \(folder.path(file))", next: "make it readable for you, or set XDG_CONFIG_HOME")
+                }
                 throw LicenseClientError(
                     .fileDamaged, "\(folder.path(file)) is damaged", next: "run `coditect activate KEY` again")
             }
@@ -49,33 +62,60 @@ package struct HeldLicense: Codable, Sendable, Equatable {
         return held
     }
 
+    package var isEncrypted: Bool { encrypted != nil }
+
     /// The file, if it is authentic, for this hardware and in force now. Needs no network.
-    package func check(hardwareID: String, now: Timestamp) throws(LicenseClientError) -> LicenseFile {
-        guard let keys = LicensePublicKeys(document: publicKeys) else { throw LicenseFileFault.notSigned.error(server) }
-        guard let bytes = try? JSONEncoder().encode(signed) else { throw LicenseFileFault.malformed("it cannot be read").error(server) }
+    /// - Parameters:
+    ///   - parts: what the machine is made of now, salted by the licence key; empty: not asked.
+    ///   - pinned: keys that are believed instead of those received.
+    package func check(
+        hardwareID: String, parts: [String: String] = [:], now: Timestamp, pinned: LicensePublicKeys? = nil
+    ) throws(LicenseClientError) -> LicenseFile {
+        guard let keys = pinned ?? LicensePublicKeys(document: publicKeys) else { throw LicenseFileFault.notSigned.error(server) }
+        let bytes = try plain(hardwareID)
         let file: LicenseFile
-        do { file = try LicenseFile.check([UInt8](bytes), keys: keys, hardwareID: hardwareID, now: now) } catch {
-            throw error.error(server)
-        }
+        do { file = try LicenseFile.check(bytes, keys: keys, hardwareID: hardwareID, now: now) } catch { throw error.error(server) }
+        // An id can be cloned with its disk.
+        guard DeviceIdentity.mayBeOne(hardware ?? [:], parts) else { throw LicenseFileFault.otherDevice.error(server) }
+        try Self.checkClock(now, latestSeen)
+        return file
+    }
+
+    /// A clock that stands more than five minutes before a moment at which the device was known to be, was set back.
+    static func checkClock(_ now: Timestamp, _ latestSeen: Int64) throws(LicenseClientError) {
         let seen = Timestamp(seconds: latestSeen)
         guard now + LicenseFile.tolerance >= seen else {
             throw LicenseClientError(
                 .clockSetBack, "the clock of this device was set back: it was \(Moments.text(seen)) already",
                 next: "set the clock, or connect to the server once")
         }
-        return file
     }
 
-    /// The same licence with a newer file. The server's time is believed over what this device saw of its own clock.
-    package func refreshed(_ file: JSONValue, publicKeys keys: JSONValue?) -> HeldLicense {
-        var fresh = self
-        fresh.signed = file
-        if let keys { fresh.publicKeys = keys }
-        if let issued = file["license"]?["issued_at"]?.string.flatMap(Timestamp.init(iso8601:)) { fresh.latestSeen = issued.seconds }
-        return fresh
+    /// The signed file in clear.
+    private func plain(_ hardwareID: String) throws(LicenseClientError) -> [UInt8] {
+        let damaged = LicenseFileFault.malformed("it cannot be read").error(server)
+        guard let bytes = try? JSONEncoder().encode(encrypted ?? signed) else { throw damaged }
+        guard isEncrypted else { return [UInt8](bytes) }
+        do { return try EncryptedLicenseFile.open([UInt8](bytes), key: key, hardwareID: hardwareID) } catch {
+            switch error {
+            case .malformed(let reason): throw LicenseFileFault.malformed(reason).error(server)
+            case .key: throw damaged
+            case .closed:
+                throw LicenseClientError(
+                    .otherDevice, "the licence file does not open here: it was made for another device, or was changed",
+                    next: "run `coditect activate KEY` on this one")
+            }
+        }
     }
 
-    var issuedAt: Timestamp? { signed["license"]?["issued_at"]?.string.flatMap(Timestamp.init(iso8601:)) }
+    /// When the file was made; nil if it cannot be read here.
+    func issuedAt(hardwareID: String) -> Timestamp? {
+        guard let bytes = try? plain(hardwareID), let file = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) else {
+            return nil
+        }
+        return Self.issued(file)
+    }
+    static func issued(_ file: JSONValue) -> Timestamp? { file["license"]?["issued_at"]?.string.flatMap(Timestamp.init(iso8601:)) }
 }
 
 extension LicenseFileFault {
@@ -101,101 +141,5 @@ extension LicenseFileFault {
             LicenseClientError(
                 .offlineGraceOver, "the offline grace ended on \(Moments.text(until))", next: "connect to the server once")
         }
-    }
-}
-
-/// Activation of this device, and the signed file that stands in for the server while it is away.
-package struct Activation: Sendable {
-    let platform: Platform
-    let folder: StateFolder
-    let clock: any Clock
-
-    package init(platform: Platform, folder: StateFolder, clock: any Clock) {
-        self.platform = platform
-        self.folder = folder
-        self.clock = clock
-    }
-
-    /// Binds the licence to this device and keeps the file; answers the licence as the server told it.
-    @discardableResult
-    package func activate(key: String, hardwareID: String, machineName: String) throws -> JSONValue {
-        guard (try? LicenseKey.canonical(key)) != nil else {
-            throw LicenseClientError(
-                .keyMalformed, "this is not a licence key: a sign is wrong, missing or swapped",
-                next: "compare it with your licence page")
-        }
-        let answer = try asking {
-            try platform.post(
-                "/api/v1/licenses/activate",
-                ["license_key": .string(key), "hardware_id": .string(hardwareID), "machine_name": .string(String(machineName.prefix(128)))])
-        }
-        guard answer.isSuccess else { throw answer.error(platform.name) }
-        let keys = try asking { try platform.get("/.well-known/coditect/license-keys.json") }
-        guard let file = answer.json["file"], !file.isNull, let license = answer.json["license"], let id = license["id"]?.string else {
-            throw LicenseClientError(.badAnswer, "the server's answer has no licence file")
-        }
-        let held = HeldLicense(
-            server: platform.name, key: key, hardwareID: hardwareID, licenseID: id, signed: file, publicKeys: keys.json
-        ).refreshed(file, publicKeys: nil)
-        _ = try held.check(hardwareID: hardwareID, now: clock.now())
-        try folder.locked("license") { try folder.write(held, HeldLicense.file) }
-        return license
-    }
-
-    /// Frees the device's place and forgets the licence.
-    package func deactivate() throws {
-        let held = try HeldLicense.load(folder)
-        let answer = try asking {
-            try platform.post(
-                "/api/v1/licenses/deactivate", ["license_key": .string(held.key), "hardware_id": .string(held.hardwareID)])
-        }
-        guard answer.isSuccess || ["not_activated", "license_key_unknown"].contains(answer.code) else { throw answer.error(platform.name) }
-        try folder.locked("license") { folder.remove(HeldLicense.file) }
-    }
-
-    /// What the server says of the licence now; a fresh file is kept.
-    package func validate() throws -> JSONValue {
-        let held = try HeldLicense.load(folder)
-        let answer = try asking {
-            try platform.post(
-                "/api/v1/licenses/validate", ["license_key": .string(held.key), "hardware_id": .string(held.hardwareID)])
-        }
-        guard answer.isSuccess else { throw answer.error(platform.name) }
-        if let file = answer.json["file"], !file.isNull {
-            let keys = try? platform.get("/.well-known/coditect/license-keys.json")
-            let fresh = held.refreshed(file, publicKeys: keys.flatMap { $0.isSuccess ? $0.json : nil })
-            try folder.locked("license") {
-                // Deactivated or activated anew meanwhile: then this answer is no longer its own.
-                guard folder.read(HeldLicense.self, HeldLicense.file)?.key == held.key else { return }
-                try folder.write(fresh, HeldLicense.file)
-            }
-        }
-        return answer.json
-    }
-
-    /// The file, if it holds on this device now; remembers that this device was at this moment.
-    package func judge(hardwareID: String) throws -> LicenseFile {
-        let held = try HeldLicense.load(folder)
-        guard held.server == platform.name else {
-            throw LicenseClientError(
-                .notActivated, "this device is activated on \(held.server), not on \(platform.name)", next: "run `coditect activate KEY`")
-        }
-        let now = clock.now()
-        let file = try held.check(hardwareID: hardwareID, now: now)
-        // Less than what is forgiven anyway is not worth a write.
-        if now.seconds - held.latestSeen >= 240 { try remember(now, held) }
-        return file
-    }
-
-    private func remember(_ now: Timestamp, _ held: HeldLicense) throws {
-        try folder.locked("license") {
-            guard var newest = folder.read(HeldLicense.self, HeldLicense.file), newest.key == held.key else { return }
-            newest.latestSeen = max(newest.latestSeen, now.seconds)
-            try folder.write(newest, HeldLicense.file)
-        }
-    }
-
-    private func asking(_ body: () throws -> Answer) throws -> Answer {
-        do { return try body() } catch let error as Platform.Unreachable { throw error.error }
     }
 }

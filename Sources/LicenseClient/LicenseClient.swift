@@ -23,6 +23,12 @@ public final class LicenseClient: Sendable {
         public var device: String?
         /// Where state is kept; nil: `$XDG_CONFIG_HOME/coditect`, else `~/.config/coditect`.
         public var folder: URL?
+        /// What this device is made of, by name, instead of what is read of the machine: `["dongle": serial, "cpu": …]`; empty: nothing.
+        /// Only keyed digests of it leave the device. A device that was named has no such parts.
+        public var hardware: [String: String]?
+        /// Whether the licence file is kept encrypted: readable on this device alone.
+        public var encryptsFile = false
+        package var machine = Machine()
         /// PEM or the JSON of `/.well-known/coditect/license-keys.json`, built into the application: other signatures are not believed.
         public var publicKeys: Data?
         /// Whether seats are given back when the process ends by itself or by SIGTERM, SIGINT or SIGHUP that it does not handle.
@@ -35,8 +41,10 @@ public final class LicenseClient: Sendable {
 
     package let platform: Platform
     package let folder: StateFolder
-    package let hardwareID: String
+    package let device: DeviceIdentity
+    package var hardwareID: String { device.id }
     package let activation: Activation
+    package let borrower: Borrower
     private let options: Options
     private let application: (name: String, version: String)
     private let caller: Caller
@@ -59,17 +67,23 @@ public final class LicenseClient: Sendable {
         platform = try Platform(
             server, transport: options.transport ?? SystemTransport(), agent: "\(application.name)/\(application.version)")
         folder = options.folder.map(StateFolder.init) ?? .standard()
-        do { hardwareID = try Device.hardwareID(named: options.device, folder: folder) } catch { throw SeatKeeper.error(error) }
+        do {
+            device = try DeviceIdentity.find(
+                named: options.device, folder: folder, machine: options.machine, hardware: options.hardware)
+        } catch { throw SeatKeeper.error(error) }
         if let keys = options.publicKeys {
             guard let read = LicensePublicKeys(text: String(decoding: keys, as: UTF8.self)) else {
-                throw LicenseClientError(.notAuthentic, "the public keys of this program cannot be read")
+                throw LicenseClientError(
+                    .notAuthentic, "the public keys of this program cannot be read", next: "build in PEM, or the published document")
             }
             pinned = read
         } else {
             pinned = nil
         }
         caller = Caller(platform: platform, folder: folder, credentials: options.credentials, clock: clock)
-        activation = Activation(platform: platform, folder: folder, clock: clock)
+        activation = Activation(
+            platform: platform, folder: folder, clock: clock, device: device, pinned: pinned, encrypts: options.encryptsFile)
+        borrower = Borrower(caller: caller, folder: folder, device: device, pinned: pinned, clock: clock)
         self.options = options
         self.application = application
         self.clock = clock
@@ -135,27 +149,39 @@ public final class LicenseClient: Sendable {
 
     func makeKeeper(waiting: Duration, onChange: @escaping @Sendable (SeatNotice) -> Void) -> SeatKeeper {
         let held = folder.read(HeldLicense.self, HeldLicense.file)
-        let isOurs = held.map { $0.server == platform.name && $0.hardwareID == hardwareID } ?? false
-        let license = options.license ?? (held?.server == platform.name ? held?.licenseID : nil)
+        let license = license(held)
+        var rules = SeatMachine.Rules(waitsUntil: waiting > .zero ? clock.monotonic() + waiting : nil)
+        if (try? borrower.judge(license: license)) != nil {
+            // Nobody waits for a server in the air.
+            rules.firstAttempts = 1
+            rules.firstPatience = .seconds(3)
+        }
+        let log = options.log
+        return SeatKeeper(
+            .init(body: acquireBody(license, isPatient: waiting > .zero), license: license, keepsFile: activation.isOurs(held)),
+            rules: rules, around: surroundings(license)
+        ) { notice in
+            log(notice.line)
+            onChange(notice)
+        }
+    }
+
+    private func license(_ held: HeldLicense?) -> String? { options.license ?? (held?.server == platform.name ? held?.licenseID : nil) }
+    private func acquireBody(_ license: String?, isPatient: Bool) -> JSONValue {
         var body: [String: JSONValue] = [
             "hardware_id": .string(hardwareID), "hostname": .string(String(Device.hostname.prefix(255))), "os": .string(Device.system),
             "version": .string(String("\(application.name) \(application.version)".prefix(64))),
         ]
         if let license { body["license_id"] = .string(license) }
         // A place in the queue, so that nobody who asks later is served earlier.
-        if waiting > .zero { body["wait"] = .bool(true) }
-        let log = options.log
-        return SeatKeeper(
-            .init(hardwareID: hardwareID, body: .object(body), keepsFile: isOurs),
-            rules: .init(waitsUntil: waiting > .zero ? clock.monotonic() + waiting : nil),
-            around: .init(
-                caller: caller, activation: activation,
-                holders: DeviceHolders(folder: folder.inner(Self.holdersFolder(platform.name, hardwareID, license))), clock: clock,
-                jitter: jitter, pinned: pinned)
-        ) { notice in
-            log(notice.line)
-            onChange(notice)
-        }
+        if isPatient { body["wait"] = .bool(true) }
+        return .object(body)
+    }
+    private func surroundings(_ license: String?) -> SeatKeeper.Surroundings {
+        .init(
+            caller: caller, activation: activation,
+            holders: DeviceHolders(folder: folder.inner(Self.holdersFolder(platform.name, hardwareID, license))), clock: clock,
+            jitter: jitter, pinned: pinned, borrower: borrower)
     }
 
     /// Where the processes that share a lease meet.
@@ -167,7 +193,7 @@ public final class LicenseClient: Sendable {
 
     /// Binds a licence to this device and keeps its signed file, for use without the network.
     public func activate(key: String) throws(LicenseClientError) {
-        do { try activation.activate(key: key, hardwareID: hardwareID, machineName: Device.hostname) } catch {
+        do { try activation.activate(key: key, machineName: Device.hostname) } catch {
             throw SeatKeeper.error(error)
         }
     }
@@ -177,7 +203,27 @@ public final class LicenseClient: Sendable {
     }
     /// The signed file of this device, if it holds now. Asks nobody.
     public func offlineLicense() throws(LicenseClientError) -> OfflineLicense {
-        do { return OfflineLicense(try activation.judge(hardwareID: hardwareID)) } catch { throw SeatKeeper.error(error) }
+        do { return OfflineLicense(try activation.judge()) } catch { throw SeatKeeper.error(error) }
+    }
+
+    // MARK: Away from the network
+
+    /// Borrows a seat for use without the network, the one that this device holds if it holds one. Repeated, it is lent for longer.
+    /// - Parameter hours: 1 to 168; policy may allow fewer.
+    public func borrow(hours: Int) throws(LicenseClientError) -> Borrowing {
+        let license = license(folder.read(HeldLicense.self, HeldLicense.file))
+        do {
+            return try borrower.borrow(
+                acquireBody(license, isPatient: false), license: license, hours: hours, surroundings(license))
+        } catch { throw SeatKeeper.error(error) }
+    }
+    /// Brings the borrowed seat home before its end. A device may do so once until the first file is over.
+    public func returnBorrowed() throws(LicenseClientError) {
+        do { try borrower.giveBack() } catch { throw SeatKeeper.error(error) }
+    }
+    /// The seat that this device borrowed, if it holds now; nil: it borrowed none. Asks nobody.
+    public func borrowed() throws(LicenseClientError) -> Borrowing? {
+        do { return try borrower.judge().map(Borrowing.init) } catch { throw SeatKeeper.error(error) }
     }
 }
 

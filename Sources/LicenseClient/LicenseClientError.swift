@@ -12,6 +12,9 @@ public struct LicenseClientError: Error, Sendable, Hashable, CustomStringConvert
         // Seats
         case noSeat = "no_seats_available", policyDenied = "policy_denied", noLicense = "no_license", forced = "lease_ended_by_operator"
         case superseded, notHolder = "not_lease_holder", leaseEnded = "lease_ended", deviceBusy = "device_busy", interrupted
+        // Borrowed seats
+        case notBorrowed = "not_borrowed", borrowEnded = "borrow_ended", borrowLimit = "borrow_limit_reached"
+        case borrowTooLong = "borrow_too_long", returnedBefore = "borrow_returned_before"
         // Licences
         case suspended = "license_suspended", expired = "license_expired", revoked = "license_revoked"
         case keyMalformed = "license_key_malformed", keyUnknown = "license_key_unknown", activationLimit = "activation_limit_reached"

@@ -29,6 +29,20 @@ package struct Answer: Sendable {
         case "lease_ended_by_operator":
             let reason = json["reason"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? "no reason given"
             return make(.forced, "an operator released the seat: \(reason)")
+        case "borrow_too_long":
+            return make(
+                .borrowTooLong, json["max_hours"]?.int.map { "a seat is lent for at most \($0) hours here" },
+                next: "ask for fewer hours")
+        case "borrow_limit_reached":
+            return make(
+                .borrowLimit,
+                "\(json["borrowed"]?.int ?? 0) of the \(json["borrow_limit"]?.int ?? 0) seats that may leave the network are out",
+                next: "wait until one is back, or choose more seats: \(server)/plans")
+        case "borrow_returned_before":
+            return make(
+                .returnedBefore, "this device returned a borrowed seat early once, and the file of that one is still valid",
+                next: "this one comes home by itself at its end"
+                    + (json["until"]?.string.map { "; early again after \(Timestamp(iso8601: $0).map(Moments.text) ?? $0)" } ?? ""))
         case "lease_expired", "lease_released", "not_found": return make(.leaseEnded)
         case "license_suspended": return make(.suspended, next: "settle the payment: \(server)/licence")
         case "license_expired": return make(.expired, next: "renew it or choose a tier: \(server)/plans")

@@ -16,10 +16,12 @@ final class SeatKeeper: Sendable {
         let jitter: @Sendable () -> Double
         /// Keys that the application was built with; answers and files of others are not believed.
         let pinned: LicensePublicKeys?
+        let borrower: Borrower
     }
     struct Request: Sendable {
-        let hardwareID: String
         let body: JSONValue
+        /// Only seats of this licence.
+        let license: String?
         /// The activation of this device belongs to the same server and device, so its file is worth keeping fresh.
         let keepsFile: Bool
     }
@@ -98,11 +100,7 @@ final class SeatKeeper: Sendable {
             }
             return outcome { try acquire(key, patience) }
         case .beat(let lease, let patience): return outcome { try beat(lease, patience) }
-        case .judgeFile:
-            do {
-                let file = try around.activation.judge(hardwareID: request.hardwareID)
-                return .fileHolds(until: file.offlineUntil)
-            } catch { return .fileRefused(Self.error(error)) }
+        case .judgeFile: return judge()
         case .giveBack(let lease):
             giveBack(lease)
             return nil
@@ -115,12 +113,27 @@ final class SeatKeeper: Sendable {
         }
     }
 
+    /// A seat that this device borrowed goes before the file of its activation.
+    private func judge() -> SeatMachine.Event {
+        var borrowFault: LicenseClientError?
+        do {
+            if let seat = try around.borrower.judge(license: request.license) {
+                return .fileHolds(until: seat.expiresAt, left: seat.expiresAt - around.clock.now(), isBorrowed: true)
+            }
+        } catch { borrowFault = Self.error(error) }
+        do { return .fileHolds(until: try around.activation.judge().offlineUntil) } catch {
+            let fault = Self.error(error)
+            return .fileRefused(fault.code == .notActivated ? borrowFault ?? fault : fault)
+        }
+    }
+
     private func acquire(_ key: String, _ patience: Duration) throws -> SeatMachine.Event {
         try around.holders.exclusively(patience: .seconds(10)) {
             let asked = around.clock.monotonic()
             let answer = try around.caller.post("/api/v1/licenses/acquire", request.body, key: key, patience: patience)
             guard answer.isSuccess, answer.status != 202 else { throw answer.error(around.caller.platform.name) }
-            let lease = try lease(answer, asked: asked)
+            let lease = try Self.lease(answer, asked: asked, around)
+            around.borrower.contacted(at: answer.date)
             if lease.end > around.clock.monotonic() {
                 try around.holders.enter()
                 try around.holders.share(lease, at: around.clock.monotonic())
@@ -129,15 +142,19 @@ final class SeatKeeper: Sendable {
         }
     }
 
-    private func lease(_ answer: Answer, asked: Duration) throws -> SeatMachine.Lease {
+    static func lease(_ answer: Answer, asked: Duration, _ around: Surroundings) throws -> SeatMachine.Lease {
         let json = answer.json
         guard let session = json["session_id"]?.string, let license = json["license_id"]?.string, let ends = json["expires_at"]?.string,
             let end = Timestamp(iso8601: ends)
-        else { throw LicenseClientError(.badAnswer, "the server's answer is not a seat") }
+        else {
+            throw LicenseClientError(
+                .badAnswer, "the answer of \(around.caller.platform.name) is not a seat", next: "check the server's address")
+        }
         if let pinned = around.pinned {
             let message = Array(PythonJSON.dumps(["expires_at": ends, "license_id": license, "session_id": session]).utf8)
             guard pinned.verifyFieldFormat(message, hex: json["signature"]?.string ?? "") else {
-                throw LicenseClientError(.notAuthentic, "the seat is not signed by the key that this program knows")
+                throw LicenseClientError(
+                    .notAuthentic, "the seat is not signed by the key that this program knows", next: "check the server's address")
             }
         }
         let interval = Duration.seconds(min(max(json["heartbeat_interval"]?.int ?? 300, 1), 86_400))
@@ -175,6 +192,8 @@ final class SeatKeeper: Sendable {
                 guard around.holders.others() == 0 else { return }
                 let newest = around.holders.shared?.lease.session ?? lease.session
                 around.holders.forget()
+                // A seat that was lent to this device is given back by `returnBorrowed` alone.
+                guard !around.borrower.isBorrowed(newest) else { return }
                 let body: JSONValue = ["session_id": .string(newest)]
                 do {
                     _ = try around.caller.post("/api/v1/licenses/release", body, patience: .seconds(5))
@@ -214,7 +233,8 @@ final class SeatKeeper: Sendable {
             standing.fileAsked = now
             return true
         }
-        guard isDue, let issued = (try? HeldLicense.load(around.activation.folder))?.issuedAt, around.clock.now() - issued > .hours(1)
+        guard isDue, let issued = (try? HeldLicense.load(around.activation.folder))?.issuedAt(hardwareID: around.activation.device.id),
+            around.clock.now() - issued > .hours(1)
         else {
             return
         }

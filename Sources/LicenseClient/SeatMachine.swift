@@ -19,6 +19,8 @@ struct SeatMachine: Sendable, Equatable {
     struct Rules: Sendable, Equatable {
         /// How often the first acquire is tried before the server counts as away.
         var firstAttempts = 4
+        /// How long the first acquire waits for an answer.
+        var firstPatience = Platform.patience
         /// Until when to wait for a free seat; nil: not at all.
         var waitsUntil: Duration?
         /// The longest wait before a free seat is asked for again: another holder may leave long before its lease would end.
@@ -59,7 +61,8 @@ struct SeatMachine: Sendable, Equatable {
         case unanswered(LicenseClientError)
         /// Another process of this device renewed the lease, or has a newer one.
         case adopted(Lease)
-        case fileHolds(until: Timestamp)
+        /// - Parameter left: until then it is not to be believed without another look.
+        case fileHolds(until: Timestamp, left: Duration = .days(3_650), isBorrowed: Bool = false)
         case fileRefused(LicenseClientError)
         case release
     }
@@ -114,7 +117,7 @@ struct SeatMachine: Sendable, Equatable {
 
     private mutating func ask(before: Lease?, attempt: Int, again: Bool) -> [Action] {
         state = .asking(before: before, attempt: attempt)
-        return [.acquire(again: again, patience: Platform.patience)]
+        return [.acquire(again: again, patience: before == nil ? rules.firstPatience : Platform.patience)]
     }
 
     private mutating func asking(_ event: Event, _ before: Lease?, _ attempt: Int, _ now: Duration, _ jitter: Double) -> [Action] {
@@ -223,11 +226,12 @@ struct SeatMachine: Sendable, Equatable {
     private mutating func judging(_ event: Event, _ now: Duration, _ jitter: Double) -> [Action] {
         guard case .judging(let reason, let before, let attempt, let isLost) = state else { return [] }
         switch event {
-        case .fileHolds(let until):
+        case .fileHolds(let until, let left, let isBorrowed):
             state = .offline(before: before, attempt: attempt)
             let end = Date(timeIntervalSince1970: Double(until.seconds))
-            let notice: [Action] = attempt == 1 || isLost ? [.tell(.offline(reason, until: end))] : []
-            return notice + [.wake(at: now + Self.slowBackOff(attempt, jitter))]
+            let news: SeatNotice = isBorrowed ? .borrowed(reason, until: end) : .offline(reason, until: end)
+            let notice: [Action] = attempt == 1 || isLost ? [.tell(news)] : []
+            return notice + [.wake(at: now + min(Self.slowBackOff(attempt, jitter), max(left, .milliseconds(1))))]
         case .fileRefused(let fault):
             let both = LicenseClientError(
                 fault.code == .notActivated ? reason.code : fault.code, "\(reason.message); and \(fault.message)", next: fault.next)
@@ -348,6 +352,8 @@ public enum SeatNotice: Sendable, Hashable {
     case asking(LicenseClientError)
     /// The server is away; the signed file of this device stands in for the seat.
     case offline(LicenseClientError, until: Date)
+    /// The server is away; the seat that this device borrowed is used.
+    case borrowed(LicenseClientError, until: Date)
     /// There is a seat again, after it was lost or the file stood in for it.
     case regained
     /// There is no right to go on. `grace`: what was left of the lease as last told.
@@ -370,6 +376,11 @@ public enum SeatNotice: Sendable, Hashable {
             .init(
                 .warning, "offline",
                 "\(error.message); running under the offline licence, which holds until \(Moments.text(Timestamp(seconds: Int64(until.timeIntervalSince1970))))"
+            )
+        case .borrowed(let error, let until):
+            .init(
+                .info, "borrowed",
+                "\(error.message); running under the borrowed seat, which ends on \(Moments.text(Timestamp(seconds: Int64(until.timeIntervalSince1970))))"
             )
         case .regained: .init(.info, "regained", "there is a seat again")
         case .lost(let error, _): .init(.warning, "lost", "the seat is gone: \(error)")

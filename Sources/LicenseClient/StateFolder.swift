@@ -55,6 +55,13 @@ package struct StateFolder: Sendable {
 
     package func remove(_ name: String) { unlink(path(name)) }
 
+    /// Throws where a file of the usual size could not be written: before anything is asked for that is to be kept.
+    package func probe() throws(LicenseClientError) {
+        let name = "probe-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        try write(String(repeating: "0", count: 16_384), name)
+        remove(name)
+    }
+
     /// Runs `body` while no other process of this user holds the lock of that name. A process that was stopped while it held
     /// the lock holds others up for `patience` at most.
     package func locked<Value, Failure: Error>(
@@ -78,7 +85,8 @@ package struct StateFolder: Sendable {
     }
 
     static func fault(_ verb: String, _ path: String, _ reason: String = String(cString: strerror(errno))) -> LicenseClientError {
-        LicenseClientError(.storage, "cannot \(verb) \(path): \(reason)", next: "make the folder writable, or set XDG_CONFIG_HOME")
+        LicenseClientError(
+            .storage, "cannot \(verb) \(path): \(reason)", next: "make room and the folder writable, or set XDG_CONFIG_HOME")
     }
 }
 

@@ -48,6 +48,14 @@ package struct FileMaker: Sendable {
         self.files = files
     }
 
+    /// A seat lent to a device, as `borrow` answers it.
+    package func borrowed(_ hardwareID: String, session: String = "s-1", issuedAt: Timestamp, hours: Int64) async throws -> JSONValue {
+        let seat = BorrowedSeat(
+            license: license, session: session, epoch: 1, hardwareHash: LicenseFile.hash(hardwareID: hardwareID), issuedAt: issuedAt,
+            expiresAt: issuedAt + .hours(hours))
+        let signature = try await ring.sign(try seat.message(), .license)
+        return SignedDocument(document: seat.json, mark: .init(keyID: signature.keyID, algorithm: "Ed25519", bytes: signature.bytes)).json
+    }
     package func file(_ hardwareID: String) -> JSONValue { files[hardwareID] ?? nil }
     package var answerLicense: JSONValue {
         [

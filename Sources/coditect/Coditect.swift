@@ -13,6 +13,7 @@ struct Coditect: ParsableCommand {
               coditect login                     sign in
               coditect activate KEY              bind your licence to this device
               coditect seat run -- COMMAND       run COMMAND while holding a seat
+              coditect borrow --hours 48         take a seat along where there is no network
 
             Exit codes: 0 done · 64 wrong usage · 65 a key or licence file is damaged or of another device · 69 the server cannot be \
             reached · 73 init found a project already · 74 files cannot be written · 75 not now, try again later · 77 refused · 78 not \
@@ -20,9 +21,8 @@ struct Coditect: ParsableCommand {
             """,
         version: "coditect 1",
         subcommands: [
-            Login.self, Logout.self, Activate.self, Deactivate.self, Status.self, LicenseGroup.self, SeatGroup.self, PolicyGroup.self,
-            Initialize.self,
-            Completion.self,
+            Login.self, Logout.self, Activate.self, Deactivate.self, Status.self, LicenseGroup.self, SeatGroup.self, Borrow.self,
+            Return.self, PolicyGroup.self, Initialize.self, Completion.self,
         ])
 }
 
@@ -62,6 +62,14 @@ struct ServerOptions: ParsableArguments {
 struct DeviceOptions: ParsableArguments {
     @Option(help: "A name for this device, instead of its hardware id.")
     var device: String?
+}
+
+/// The machine that is read. A debug build can be shown another one, so that tests are several.
+var thisMachine: Machine {
+    #if DEBUG
+        if let root = ProcessInfo.processInfo.environment["CODITECT_TEST_MACHINE"] { return Machine(root: root) }
+    #endif
+    return Machine()
 }
 
 /// The server of a command: the one named, the one signed in to, or the default.
@@ -113,12 +121,14 @@ struct Failure: Error, CustomStringConvertible {
         switch error.code {
         case .badAddress: .usage
         case .keyMalformed, .fileDamaged, .notAuthentic, .otherDevice: .damaged
-        case .unreachable, .serverError, .badAnswer, .offlineGraceOver: .unreachable
+        case .unreachable, .serverError, .badAnswer, .offlineGraceOver, .borrowEnded: .unreachable
         case .storage: .storage
-        case .rateLimited, .noSeat, .deviceBusy, .leaseEnded: .later
+        case .rateLimited, .noSeat, .deviceBusy, .leaseEnded, .borrowLimit, .returnedBefore: .later
         case .policyDenied: error.retryAfter == nil ? .refused : .later
-        case .notSignedIn, .notActivated, .clockBehind, .clockSetBack: .notSetUp
-        case .refused, .noLicense, .forced, .superseded, .notHolder, .suspended, .expired, .revoked, .keyUnknown, .activationLimit: .refused
+        case .notSignedIn, .notActivated, .notBorrowed, .clockBehind, .clockSetBack: .notSetUp
+        case .borrowTooLong, .refused, .noLicense, .forced, .superseded, .notHolder, .suspended, .expired, .revoked, .keyUnknown,
+            .activationLimit:
+            .refused
         case .interrupted: .interrupted
         }
     }

@@ -16,11 +16,16 @@ struct Report: Sendable {
     var account: (email: String, server: String)?
     /// Processes of this device that hold a seat.
     var holders = 0
+    var borrowed = BorrowedSeats()
     /// Nil while the licence may be used.
     private(set) var exitCode: Failure.Code?
 
     init(license: JSONValue) {
         self.init(isValid: true, code: "valid", source: "server", license: license, notice: nil)
+    }
+    /// Without an activation: a borrowed seat alone lets this device work.
+    init(notice: String) {
+        self.init(isValid: true, code: "borrowed", source: "file", license: .null, notice: notice)
     }
     private init(isValid: Bool, code: String, source: String, license: JSONValue, notice: String?) {
         self.isValid = isValid
@@ -31,7 +36,8 @@ struct Report: Sendable {
         exitCode = isValid ? nil : .refused
     }
 
-    init(validation: JSONValue, server: String) {
+    /// - Parameter isCopied: the folder was activated on another device.
+    init(validation: JSONValue, server: String, isCopied: Bool = false) {
         let code = validation["code"]?.string ?? "unknown"
         let license = validation["license"] ?? .null
         let end = license["expires_at"]?.string.map(Words.moment) ?? ""
@@ -41,14 +47,19 @@ struct Report: Sendable {
             case "suspended": "A payment is outstanding. Settle it and everything is back at once: \(server)/plans"
             case "in_grace": "A payment is outstanding. Everything works until \(end); please settle it: \(server)/plans"
             case "revoked": "The licence was revoked; ask support."
+            case "not_activated" where isCopied:
+                "The licence was activated on another device, from which these files are a copy. To use it here too: run `coditect activate KEY`."
             case "not_activated": "The licence is good, but not active on this device: run `coditect activate KEY`."
             case "activation_limit_reached":
                 "The licence is active on as many other devices as its tier allows. Deactivate one, or choose a larger tier: \(server)/plans"
             case "unknown_key", "malformed_key": "The server does not know this licence."
             default: nil
             }
+        // The server means that it may be activated here; until it is, it may not be used.
         self.init(
-            isValid: validation["valid"]?.bool ?? false, code: code, source: "server", license: license, notice: notice)
+            isValid: validation["valid"]?.bool ?? false && code != "not_activated", code: code, source: "server", license: license,
+            notice: notice)
+        if code == "not_activated" { exitCode = .notSetUp }
     }
 
     /// - Parameter judge: the signed file, if it holds.
@@ -95,7 +106,9 @@ struct Report: Sendable {
         }
         let colour: Look.Colour = !isValid ? .red : code == "in_grace" || source == "file" ? .yellow : .green
         let dot = look.isTerminal ? look.paint("●", colour) + " " : ""
-        if license.isNull {
+        if license.isNull, code == "borrowed" {
+            line("licence", dot + look.paint("none activated", colour))
+        } else if license.isNull {
             line("licence", dot + look.paint(code.replacing("_", with: " "), colour))
         } else {
             let end = license["expires_at"]?.string
@@ -111,6 +124,11 @@ struct Report: Sendable {
             }
         }
         if let account { line("account", "\(account.email) at \(account.server)") }
+        for seat in borrowed.holding {
+            let device = seat.device.map { " as \($0)" } ?? ""
+            line("borrowed", "a seat\(device) until \(Words.moment(seat.until.iso8601))" + distance(seat.until.iso8601))
+        }
+        for fault in borrowed.faults { line("borrowed", "\(fault)") }
         if holders > 0 { line("seat", "held by \(holders) \(holders == 1 ? "process" : "processes") of this device") }
         if let notice {
             if look.isTerminal { lines.append("") }
@@ -130,6 +148,13 @@ struct Report: Sendable {
         [
             "valid": .bool(isValid), "code": .string(code), "source": .string(source), "license": license,
             "notice": notice.map(JSONValue.string) ?? .null, "seat_holders": .int(Int64(holders)),
+            "borrowed": .array(
+                borrowed.holding.map {
+                    [
+                        "license_id": .string($0.license), "until": .string($0.until.iso8601),
+                        "device": $0.device.map(JSONValue.string) ?? .null,
+                    ]
+                }),
             "account": account.map { ["email": .string($0.email), "server": .string($0.server)] } ?? .null,
         ]
     }

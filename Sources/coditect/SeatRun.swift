@@ -62,6 +62,7 @@ struct SeatRun: ParsableCommand {
             options.license = license ?? found?.project.license
             options.device = deviceOptions.device
             options.releasesAtExit = false
+            options.machine = thisMachine
             let client = try LicenseClient(server: account.server, application: "coditect", options: options)
             let guardian = Guardian(
                 onLoss: onLoss ?? found?.project.onLoss ?? .grace, leastGrace: .seconds(graceSeconds), asJSON: output.json)

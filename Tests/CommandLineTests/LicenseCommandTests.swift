@@ -179,14 +179,19 @@ struct LicenseCommandTests {
     func hardware() throws {
         let shell = try Shell()
         let folder = StateFolder(url: shell.home)
-        let machine = shell.home.appendingPathComponent("machine-id")
-        try "0123456789abcdef0123456789abcdef\n".write(to: machine, atomically: true, encoding: .utf8)
-        let id = try Device.hardwareID(named: nil, folder: folder, sources: [machine.path])
-        #expect(id.hasPrefix("machine-"))
-        #expect(!id.contains("0123456789abcdef"))
-        #expect(try Device.hardwareID(named: "demo-2", folder: folder) == "demo-2")
-        let kept = try Device.hardwareID(named: nil, folder: folder, sources: [])
-        #expect(try Device.hardwareID(named: nil, folder: folder, sources: []) == kept)
-        #expect(throws: LicenseClientError.self) { try Device.hardwareID(named: "a b", folder: folder) }
+        let etc = shell.home.appendingPathComponent("etc")
+        try FileManager.default.createDirectory(at: etc, withIntermediateDirectories: true)
+        try "0123456789abcdef0123456789abcdef\n".write(
+            to: etc.appendingPathComponent("machine-id"), atomically: true, encoding: .utf8)
+        func id(_ name: String? = nil, root: String) throws -> String {
+            try DeviceIdentity.find(named: name, folder: folder, machine: Machine(root: root)).id
+        }
+        let machine = try id(root: shell.home.path)
+        #expect(machine.hasPrefix("machine-"))
+        #expect(!machine.contains("0123456789abcdef"))
+        #expect(try id("demo-2", root: shell.home.path) == "demo-2")
+        let kept = try id(root: "/nowhere")
+        #expect(try id(root: "/nowhere") == kept)
+        #expect(throws: LicenseClientError.self) { try id("a b", root: "/nowhere") }
     }
 }

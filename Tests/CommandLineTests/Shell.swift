@@ -10,8 +10,11 @@ final class Shell: Sendable {
         let err: String
     }
     let home: URL
+    /// More of the environment.
+    let environment: [String: String]
 
-    init() throws {
+    init(_ environment: [String: String] = [:]) throws {
+        self.environment = environment
         home = FileManager.default.temporaryDirectory.appendingPathComponent("home-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
     }
@@ -31,7 +34,7 @@ final class Shell: Sendable {
         process.executableURL = Self.program
         process.arguments = arguments
         process.currentDirectoryURL = folder.map { URL(fileURLWithPath: $0) } ?? home
-        process.environment = ["XDG_CONFIG_HOME": home.path, "PATH": "/usr/bin:/bin", "HOME": home.path]
+        process.environment = ["XDG_CONFIG_HOME": home.path, "PATH": "/usr/bin:/bin", "HOME": home.path].merging(environment) { $1 }
         let id = UUID().uuidString
         let (out, err) = (home.appendingPathComponent("out-\(id)"), home.appendingPathComponent("err-\(id)"))
         for file in [out, err] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
