@@ -35,7 +35,7 @@ fuzz: ## mutated policies and hook inputs against the sandbox, with sanitizers: 
 	@Scripts/install.sh fuzz
 	@Scripts/fuzz.sh
 
-interop: ## the heavy peers: a browser through the pages, an API fuzzer
+interop: ## the heavy peers: a browser through the pages, an API fuzzer, shells that complete
 	@Scripts/install.sh interop
 	@Scripts/interop.sh
 

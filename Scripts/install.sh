@@ -9,7 +9,7 @@ case "$job" in
     test) wanted=("${run[@]}" openssl python3 python3-venv python3-cryptography faketime gcc libc6-dev) ;;
     fuzz) wanted=("${run[@]}" patch) ;;
     stress) wanted=("${run[@]}" python3 gcc libc6-dev) ;;
-    interop) wanted=("${run[@]}" patch python3 python3-venv python3-cryptography chromium) ;;
+    interop) wanted=("${run[@]}" patch python3 python3-venv python3-cryptography chromium bash zsh fish) ;;
     bench) wanted=("${run[@]}" python3 openssl wrk) ;;
     *) echo "install: unknown job '$job': one of run, test, fuzz, interop, stress, bench" >&2; exit 64 ;;
 esac

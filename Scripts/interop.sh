@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The heavy peers: a real browser through our pages, an API fuzzer over our OpenAPI.
+# The heavy peers: a real browser through our pages, an API fuzzer over our OpenAPI, the shells that complete our command.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 failed=()
@@ -13,6 +13,7 @@ Scripts/build.sh debug || exit 1
 python=$(Scripts/venv.sh interop) || { echo "interop: no Python environment" >&2; exit 1; }
 step "the pages in Chromium" "$python" Tests/Interop/test_pages.py README.md
 step "schemathesis over the OpenAPI" "$python" Tests/Interop/fuzz_api.py
+step "completion in bash, zsh and fish" python3 Tests/Interop/test_completion.py
 FUZZ_SECONDS=30 step "the policy sandbox, fuzzed" Scripts/fuzz.sh
 if [ ${#failed[@]} -gt 0 ]; then echo "interop: failed: ${failed[*]}"; exit 1; fi
 echo "interop: all passed"

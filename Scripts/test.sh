@@ -28,6 +28,7 @@ if [ ${#failed[@]} -eq 0 ]; then
     step "random schedules on seats" python3 Tests/Stress/stress.py --operations 5000 --rounds-of 2500 --crowds 2
     step "kill -9 at every step" python3 Tests/Interop/test_crash.py
     step "clients of seats, killed and cut off" python3 Tests/Interop/test_seat_clients.py
+    step "licences and borrowed seats at their clients" /usr/bin/python3 Tests/Interop/test_licence_clients.py
     step "a new room" Scripts/test-new-feature.sh
     step "the Python client" /usr/bin/python3 examples/python-client/tests/test_client.py
     step "the clients in examples" python3 Tests/Interop/test_examples.py

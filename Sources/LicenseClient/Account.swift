@@ -23,7 +23,7 @@ package struct Account: Codable, Sendable {
         throws(LicenseClientError)
     {
         guard let access = tokens["access_token"]?.string, let refresh = tokens["refresh_token"]?.string ?? old else {
-            throw LicenseClientError(.badAnswer, "the server's answer has no tokens")
+            throw LicenseClientError(.badAnswer, "the answer of \(server) has no tokens", next: Platform.checkAddress)
         }
         self.server = server
         self.email = email

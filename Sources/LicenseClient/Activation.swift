@@ -122,7 +122,7 @@ package struct Activation: Sendable {
         [answer["file"], answer["encrypted_file"]].compactMap { $0 }.first { !$0.isNull }
     }
     private static func noFile(_ server: String) -> LicenseClientError {
-        LicenseClientError(.badAnswer, "the answer of \(server) has no licence file", next: "check the server's address")
+        LicenseClientError(.badAnswer, "the answer of \(server) has no licence file", next: Platform.checkAddress)
     }
 
     /// What is kept of an answer. The server's time is believed over what this device saw of its own clock.

@@ -180,7 +180,7 @@ package struct Borrower: Sendable {
             let issued = file["document"]?["issued_at"]?.string.flatMap(Timestamp.init(iso8601:))
         else {
             throw LicenseClientError(
-                .badAnswer, "the answer of \(caller.platform.name) is no borrowed seat", next: "check the server's address")
+                .badAnswer, "the answer of \(caller.platform.name) is no borrowed seat", next: Platform.checkAddress)
         }
         let keys = try caller.platform.get("/.well-known/coditect/license-keys.json")
         let hardware = device.components(session)

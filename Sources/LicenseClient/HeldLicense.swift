@@ -123,7 +123,8 @@ extension LicenseFileFault {
         switch self {
         case .malformed(let reason):
             LicenseClientError(.fileDamaged, "the licence file is damaged: \(reason)", next: "run `coditect activate KEY` again")
-        case .otherKind(let kind): LicenseClientError(.notAuthentic, "the file is no licence but \(kind)")
+        case .otherKind(let kind):
+            LicenseClientError(.notAuthentic, "the file is no licence but \(kind)", next: "run `coditect activate KEY` again")
         case .notSigned:
             LicenseClientError(
                 .notAuthentic, "the licence file is not signed by the server's key", next: "run `coditect activate KEY` again")

@@ -140,7 +140,7 @@ public final class LicenseClient: Sendable {
                 // In slices, because a pause's time stands still while the machine sleeps.
                 if left > .zero, !pause(min(left, .seconds(10))) {
                     keeper.release()
-                    throw LicenseClientError(.interrupted, "interrupted while asking for a seat")
+                    throw LicenseClientError(.interrupted, "interrupted while asking for a seat", next: "run it again")
                 }
                 if let wake = keeper.wake, wake <= clock.monotonic() { keeper.drive(.due) }
             }
@@ -308,7 +308,7 @@ public struct OfflineLicense: Sendable, Hashable {
         _ file: Data, publicKeys: Data, hardwareID: String, now: Date
     ) throws(LicenseClientError) -> OfflineLicense {
         guard let keys = LicensePublicKeys(text: String(decoding: publicKeys, as: UTF8.self)) else {
-            throw LicenseClientError(.notAuthentic, "the public keys cannot be read")
+            throw LicenseClientError(.notAuthentic, "the public keys cannot be read", next: "give PEM, or the published document")
         }
         do throws(LicenseFileFault) {
             let moment = Timestamp(microseconds: Int64(now.timeIntervalSince1970 * 1_000_000))

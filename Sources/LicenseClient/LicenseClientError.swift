@@ -27,18 +27,18 @@ public struct LicenseClientError: Error, Sendable, Hashable, CustomStringConvert
     public let code: Code
     /// What happened: no capital, no full stop.
     public let message: String
-    /// What to do next; nil where only waiting helps.
-    public let next: String?
+    /// What to do next: in the imperative, no capital, no full stop.
+    public let next: String
     public let retryAfter: Duration?
 
-    public init(_ code: Code, _ message: String, next: String? = nil, retryAfter: Duration? = nil) {
+    public init(_ code: Code, _ message: String, next: String, retryAfter: Duration? = nil) {
         self.code = code
         self.message = message
         self.next = next
         self.retryAfter = retryAfter
     }
 
-    public var description: String { next.map { "\(message); \($0)" } ?? message }
+    public var description: String { "\(message); \(next)" }
     /// The refusal may pass by itself.
     public var isPassing: Bool {
         switch code {

@@ -16,7 +16,11 @@ package struct Answer: Sendable {
     package func error(_ server: String) -> LicenseClientError {
         let retry = retryAfter.map { Duration.seconds(max(1, $0)) }
         func make(_ code: LicenseClientError.Code, _ message: String? = nil, next: String? = nil) -> LicenseClientError {
-            LicenseClientError(code, message ?? sentence, next: next, retryAfter: retry)
+            LicenseClientError(code, message ?? sentence, next: next ?? support, retryAfter: retry)
+        }
+        // A proxy's own page in place of an answer is a server in trouble; any other is no platform at all.
+        if json["error"]?.string == nil, status != 202, status < 500, status != 401, status != 429 {
+            return make(.badAnswer, "\(server) does not answer as a platform does (\(status))", next: Platform.checkAddress)
         }
         if status == 202, let position = json["position"]?.int {
             return make(
@@ -25,10 +29,12 @@ package struct Answer: Sendable {
         switch code {
         case "no_seats_available":
             return make(.noSeat, "no seat free: \(json["seats_used"]?.int ?? 0) of \(json["seats_total"]?.int ?? 0) in use", next: again)
-        case "policy_denied": return make(.policyDenied, "refused by policy: \(json["reason"]?.string ?? "no reason given")", next: again)
+        case "policy_denied":
+            return make(
+                .policyDenied, "refused by policy: \(json["reason"]?.string ?? "no reason given")", next: again ?? "ask your administrator")
         case "lease_ended_by_operator":
             let reason = json["reason"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? "no reason given"
-            return make(.forced, "an operator released the seat: \(reason)")
+            return make(.forced, "an operator released the seat: \(reason)", next: "ask your administrator")
         case "borrow_too_long":
             return make(
                 .borrowTooLong, json["max_hours"]?.int.map { "a seat is lent for at most \($0) hours here" },
@@ -43,7 +49,9 @@ package struct Answer: Sendable {
                 .returnedBefore, "this device returned a borrowed seat early once, and the file of that one is still valid",
                 next: "this one comes home by itself at its end"
                     + (json["until"]?.string.map { "; early again after \(Timestamp(iso8601: $0).map(Moments.text) ?? $0)" } ?? ""))
-        case "lease_expired", "lease_released", "not_found": return make(.leaseEnded)
+        case "lease_expired", "lease_released", "not_found": return make(.leaseEnded, next: "run it again")
+        case "superseded": return make(.superseded, next: "run it again: another user of this device took the seat over")
+        case "not_lease_holder": return make(.notHolder, next: "run `coditect login` as whoever holds it")
         case "license_suspended": return make(.suspended, next: "settle the payment: \(server)/licence")
         case "license_expired": return make(.expired, next: "renew it or choose a tier: \(server)/plans")
         case "license_revoked": return make(.revoked, next: "ask support")
@@ -62,8 +70,9 @@ package struct Answer: Sendable {
         if let known = LicenseClientError.Code(rawValue: code), known != .unreachable { return make(known, next: again) }
         switch status {
         case 401: return make(.notSignedIn, "signed out: \(sentence)", next: "run `coditect login`")
-        case 429: return make(.rateLimited, next: again)
-        case 500...: return make(.serverError, next: again)
+        case 429: return make(.rateLimited, next: again ?? "try again in a minute")
+        case 500...:
+            return make(.serverError, next: again ?? "try again later\(named.map { "; if it stays so, tell support: \($0)" } ?? "")")
         default: return make(.refused, next: again)
         }
     }
@@ -75,6 +84,8 @@ package struct Answer: Sendable {
         return text.prefix(1).lowercased() + text.dropFirst()
     }
     private var again: String? { retryAfter.map { "try again in \(Spans.text($0))" } }
+    private var named: String? { json["request_id"]?.string.map { "request \($0)" } }
+    private var support: String { named.map { "ask support, and name \($0)" } ?? "ask support" }
 }
 
 /// How spans are said to a person.
@@ -100,8 +111,10 @@ package struct Platform: Sendable {
     package struct Unreachable: Error {
         package let server: String
         package let reason: String
-        package var error: LicenseClientError { LicenseClientError(.unreachable, "\(server) cannot be reached: \(reason)") }
+        package var next = "check your network, and that the address is right"
+        package var error: LicenseClientError { LicenseClientError(.unreachable, "\(server) cannot be reached: \(reason)", next: next) }
     }
+    static let checkAddress = "check the server's address"
     package static let patience: Duration = .seconds(10)
 
     package let base: URL
@@ -111,7 +124,7 @@ package struct Platform: Sendable {
     package init(_ address: String, transport: any LicenseTransport, agent: String = "coditect/1") throws(LicenseClientError) {
         let trimmed = address.hasSuffix("/") ? String(address.dropLast()) : address
         guard let url = URL(string: trimmed), let scheme = url.scheme, ["http", "https"].contains(scheme), let host = url.host,
-            !host.isEmpty, url.user == nil, url.query == nil, url.fragment == nil
+            !host.isEmpty, url.port.map({ (1...65_535).contains($0) }) ?? true, url.user == nil, url.query == nil, url.fragment == nil
         else {
             throw LicenseClientError(.badAddress, "not a server's address: \(address)", next: "give one such as https://example.com")
         }
@@ -134,7 +147,7 @@ package struct Platform: Sendable {
         _ method: String, _ path: String, _ body: JSONValue?, token: String?, key: String? = nil, patience: Duration = Platform.patience
     ) throws -> Answer {
         guard let url = URL(string: base.absoluteString + path) else {
-            throw LicenseClientError(.badAddress, "not an address: \(base.absoluteString + path)")
+            throw LicenseClientError(.badAddress, "not an address: \(base.absoluteString + path)", next: Self.checkAddress)
         }
         var headers = ["Accept": "application/json", "User-Agent": agent]
         if let token { headers["Authorization"] = "Bearer \(token)" }
@@ -149,7 +162,8 @@ package struct Platform: Sendable {
                 LicenseRequest(method: method, url: url, headers: headers, body: try body.map { try encoder.encode($0) }, timeout: patience)
             )
         } catch let error as SystemTransport.NoAnswer {
-            throw Unreachable(server: name, reason: error.reason)
+            throw error.next.map { Unreachable(server: name, reason: error.reason, next: $0) }
+                ?? Unreachable(server: name, reason: error.reason)
         } catch { throw Unreachable(server: name, reason: "\(error)") }
         let json = (try? JSONDecoder().decode(JSONValue.self, from: response.body)) ?? .null
         return Answer(status: response.status, json: json, date: response.headers["date"].flatMap(Self.moment))

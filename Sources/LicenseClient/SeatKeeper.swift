@@ -148,13 +148,13 @@ final class SeatKeeper: Sendable {
             let end = Timestamp(iso8601: ends)
         else {
             throw LicenseClientError(
-                .badAnswer, "the answer of \(around.caller.platform.name) is not a seat", next: "check the server's address")
+                .badAnswer, "the answer of \(around.caller.platform.name) is not a seat", next: Platform.checkAddress)
         }
         if let pinned = around.pinned {
             let message = Array(PythonJSON.dumps(["expires_at": ends, "license_id": license, "session_id": session]).utf8)
             guard pinned.verifyFieldFormat(message, hex: json["signature"]?.string ?? "") else {
                 throw LicenseClientError(
-                    .notAuthentic, "the seat is not signed by the key that this program knows", next: "check the server's address")
+                    .notAuthentic, "the seat is not signed by the key that this program knows", next: Platform.checkAddress)
             }
         }
         let interval = Duration.seconds(min(max(json["heartbeat_interval"]?.int ?? 300, 1), 86_400))
@@ -217,7 +217,7 @@ final class SeatKeeper: Sendable {
         switch error {
         case let known as LicenseClientError: known
         case let silence as Platform.Unreachable: silence.error
-        default: LicenseClientError(.notSignedIn, "\(error)")
+        default: LicenseClientError(.notSignedIn, "no token to ask with: \(error)", next: "run `coditect login`, or give another token")
         }
     }
 

@@ -128,7 +128,9 @@ struct SeatMachine: Sendable, Equatable {
             guard lease.end > now else {
                 guard attempt < rules.firstAttempts else {
                     return unavailable(
-                        LicenseClientError(.badAnswer, "the server grants leases that have ended"), before, attempt, now, jitter)
+                        LicenseClientError(
+                            .badAnswer, "the server grants leases that have ended", next: "tell whoever runs it: its clock may be wrong"),
+                        before, attempt, now, jitter)
                 }
                 return ask(before: before, attempt: attempt + 1, again: false)
             }
@@ -234,7 +236,8 @@ struct SeatMachine: Sendable, Equatable {
             return notice + [.wake(at: now + min(Self.slowBackOff(attempt, jitter), max(left, .milliseconds(1))))]
         case .fileRefused(let fault):
             let both = LicenseClientError(
-                fault.code == .notActivated ? reason.code : fault.code, "\(reason.message); and \(fault.message)", next: fault.next)
+                fault.code == .notActivated ? reason.code : fault.code, "\(reason.message); and \(fault.message)",
+                next: fault.code == .notActivated ? reason.next : fault.next)
             guard before == nil, attempt == 1 else { return lose(both, before, attempt: attempt, isKnown: isLost, now, jitter) }
             state = .ended(both)
             return [.tell(.refused(both))]

@@ -30,7 +30,11 @@ public protocol LicenseTransport: Sendable {
 
 /// Foundation's HTTP client; follows no redirect, keeps no cookie.
 package struct SystemTransport: LicenseTransport {
-    package struct NoAnswer: Error { package let reason: String }
+    package struct NoAnswer: Error {
+        package let reason: String
+        /// What to do about it, where that is not the usual.
+        package var next: String?
+    }
     private let session: URLSession
 
     package init() {
@@ -49,7 +53,7 @@ package struct SystemTransport: LicenseTransport {
         let result = Pending<LicenseResponse>()
         let task = session.dataTask(with: outgoing) { data, response, error in
             guard let response = response as? HTTPURLResponse, error == nil else {
-                result.settle(.failure(NoAnswer(reason: Self.sentence(error))))
+                result.settle(.failure(Self.silence(error)))
                 return
             }
             var headers: [String: String] = [:]
@@ -65,14 +69,21 @@ package struct SystemTransport: LicenseTransport {
         return try answer.get()
     }
 
-    private static func sentence(_ error: (any Error)?) -> String {
-        switch (error as? URLError)?.code {
-        case .cannotConnectToHost: "connection refused"
-        case .cannotFindHost, .dnsLookupFailed: "its name is not known"
-        case .timedOut: "no answer in time"
-        case .networkConnectionLost: "the connection broke"
-        case .secureConnectionFailed, .serverCertificateUntrusted, .serverCertificateHasUnknownRoot: "its certificate is not trusted"
-        default: error?.localizedDescription ?? "no answer"
+    static func silence(_ error: (any Error)?) -> NoAnswer {
+        let said = error?.localizedDescription ?? "no answer"
+        return switch (error as? URLError)?.code {
+        case .cannotConnectToHost: NoAnswer(reason: "connection refused")
+        case .cannotFindHost, .dnsLookupFailed: NoAnswer(reason: "its name is not known")
+        case .timedOut: NoAnswer(reason: "no answer in time")
+        case .networkConnectionLost: NoAnswer(reason: "the connection broke")
+        // The library's codes do not tell these apart; its words do.
+        case _ where said.contains("certificate"):
+            NoAnswer(
+                reason: "its certificate is not trusted (\(said.replacing("SSL certificate problem: ", with: "")))",
+                next: "check the address; a certificate authority of your own must be known to this machine")
+        case _ where said.contains("wrong version number"):
+            NoAnswer(reason: "it does not speak TLS", next: "check the address and its port")
+        default: NoAnswer(reason: said)
         }
     }
 }

@@ -99,6 +99,39 @@ public func coditect_offline_until(_ client: OpaquePointer, _ error: UnsafeMutab
     }
 }
 
+@c @implementation
+public func coditect_borrow(
+    _ client: OpaquePointer, _ hours: Int32, _ error: UnsafeMutablePointer<coditect_error>?
+) -> Int64 {
+    do throws(LicenseClientError) {
+        return Int64(try object(client, LicenseClient.self).borrow(hours: Int(hours)).until.timeIntervalSince1970)
+    } catch let failure {
+        tell(failure, error)
+        return -1
+    }
+}
+
+@c @implementation
+public func coditect_return_borrowed(_ client: OpaquePointer, _ error: UnsafeMutablePointer<coditect_error>?) -> Int32 {
+    do throws(LicenseClientError) {
+        try object(client, LicenseClient.self).returnBorrowed()
+        return 0
+    } catch let failure {
+        tell(failure, error)
+        return -1
+    }
+}
+
+@c @implementation
+public func coditect_borrowed_until(_ client: OpaquePointer, _ error: UnsafeMutablePointer<coditect_error>?) -> Int64 {
+    do throws(LicenseClientError) {
+        return Int64(try object(client, LicenseClient.self).borrowed()?.until.timeIntervalSince1970 ?? 0)
+    } catch let failure {
+        tell(failure, error)
+        return -1
+    }
+}
+
 // MARK: Between the languages
 
 private func object<Handle: AnyObject>(_ pointer: OpaquePointer, _ type: Handle.Type) -> Handle {
@@ -113,6 +146,8 @@ private func read(_ given: coditect_options) -> LicenseClient.Options {
     options.folder = given.folder.map { URL(fileURLWithPath: String(cString: $0)) }
     options.publicKeys = given.public_keys.map { Data(String(cString: $0).utf8) }
     options.releasesAtExit = given.keeps_at_exit == 0
+    options.encryptsFile = given.encrypts_file != 0
+    options.hardware = given.hardware.map { parts(String(cString: $0)) }
     if let log = given.log {
         // The caller's pointer, handed back as it came.
         let context = UInt(bitPattern: given.log_context)
@@ -123,11 +158,21 @@ private func read(_ given: coditect_options) -> LicenseClient.Options {
     return options
 }
 
+/// Lines of `name=value`; others are nothing.
+private func parts(_ text: String) -> [String: String] {
+    var parts: [String: String] = [:]
+    for line in text.split(whereSeparator: \.isNewline) {
+        let sides = line.split(separator: "=", maxSplits: 1).map(String.init)
+        if sides.count == 2 { parts[sides[0]] = sides[1] }
+    }
+    return parts
+}
+
 private func tell(_ failure: LicenseClientError, _ error: UnsafeMutablePointer<coditect_error>?) {
     guard let error else { return }
     copy(failure.code.rawValue, into: &error.pointee.code)
     copy(failure.message, into: &error.pointee.message)
-    copy(failure.next ?? "", into: &error.pointee.next)
+    copy(failure.next, into: &error.pointee.next)
     error.pointee.retry_after_seconds = failure.retryAfter?.components.seconds ?? -1
 }
 

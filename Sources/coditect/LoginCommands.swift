@@ -17,17 +17,22 @@ struct Login: ParsableCommand {
             let folder = StateFolder.standard()
             let platform = try platform(options.server, folder)
             // Standard input has the password; its first line is no mail address.
-            if passwordStdin && email == nil { throw Failure(.usage, "usage", "--password-stdin needs --email") }
+            if passwordStdin && email == nil { throw Failure(.usage, "usage", "standard input has the password", next: "give --email") }
             guard let email = email ?? Console.ask("Mail address"), !email.isEmpty else {
-                throw Failure(.usage, "usage", "a mail address is needed")
+                throw Failure(.usage, "usage", "a mail address is needed", next: "give --email")
             }
             let password = passwordStdin ? readLine(strippingNewline: true) : Console.askSecret("Password")
-            guard let password, !password.isEmpty else { throw Failure(.usage, "usage", "a password is needed") }
+            guard let password, !password.isEmpty else {
+                throw Failure(.usage, "usage", "a password is needed", next: "type it, or give --password-stdin")
+            }
             let answer: Answer
             do {
                 answer = try platform.post("/api/v1/auth/login", ["email": .string(email), "password": .string(password)])
             } catch let silence as Platform.Unreachable { throw silence.error }
-            if answer.status == 401 { throw Failure(.refused, answer.code, answer.sentence) }
+            if answer.status == 401 {
+                throw Failure(
+                    .refused, answer.code, answer.sentence, next: "check both, or set a new password: \(platform.name)/forgot")
+            }
             guard answer.isSuccess else { throw answer.error(platform.name) }
             if answer.json["mfa_required"]?.bool == true {
                 throw Failure(

@@ -87,7 +87,8 @@ struct Initialize: ParsableCommand {
                 name: name, server: try platform(options.server, .standard()).name, license: license?.lowercased(), onLoss: onLoss,
                 waitSeconds: waitSeconds)
             do { try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true) } catch {
-                throw Failure(.storage, "storage", "cannot make \(place.path): \(error.localizedDescription)")
+                throw Failure(
+                    .storage, "storage", "cannot make \(place.path): \(error.localizedDescription)", next: "choose another folder")
             }
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
@@ -97,7 +98,9 @@ struct Initialize: ParsableCommand {
                 throw Failure(.exists, "project_exists", "\(target.path) is there already", next: "edit it, or remove it and try again")
             }
             guard file >= 0, data.withUnsafeBytes({ write(file, $0.baseAddress, $0.count) }) == data.count else {
-                throw Failure(.storage, "storage", "cannot write \(target.path): \(String(cString: strerror(errno)))")
+                throw Failure(
+                    .storage, "storage", "cannot write \(target.path): \(String(cString: strerror(errno)))",
+                    next: "choose another folder, or make room")
             }
             close(file)
             output.say(

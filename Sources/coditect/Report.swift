@@ -77,9 +77,9 @@ struct Report: Sendable {
                 isValid: true, code: file.status == "grace" ? "in_grace" : "valid", source: "file", license: license,
                 notice: "The server cannot be asked: \(reason.message). Judged from the signed file, which holds until \(until).")
         } catch {
-            let fault = error as? LicenseClientError ?? LicenseClientError(.storage, "\(error)")
+            let fault = error as? LicenseClientError ?? LicenseClientError(.storage, "\(error)", next: "ask support")
             let code = fault.code == .expired ? "expired" : fault.code.rawValue
-            let next = fault.next.map { " \($0.prefix(1).uppercased())\($0.dropFirst())." } ?? ""
+            let next = " \(fault.next.prefix(1).uppercased())\(fault.next.dropFirst())."
             self.init(
                 isValid: false, code: code, source: "file", license: .null,
                 notice: "The server cannot be asked: \(reason.message). And \(fault.message).\(next)")

@@ -25,7 +25,7 @@ struct AccountTests {
         let shell = try Shell()
         let wrong = try shell.run("login", "--server", platform.address, "--email", "a@example.com", "--password-stdin", input: "guess\n")
         #expect(wrong.code == 77)
-        #expect(wrong.err == "coditect: mail address or password is wrong\n")
+        #expect(wrong.err == "coditect: mail address or password is wrong; check both, or set a new password: \(platform.address)/forgot\n")
         let right = try shell.run(
             "login", "--server", platform.address, "--email", "a@example.com", "--password-stdin", input: "correct horse battery\n")
         #expect(right.code == 0)
@@ -54,7 +54,7 @@ struct AccountTests {
         defer { platform.close() }
         let outcome = try Shell().run("login", "--server", platform.address, "--password-stdin", input: "secret\n")
         #expect(outcome.code == 64)
-        #expect(outcome.err == "coditect: --password-stdin needs --email\n")
+        #expect(outcome.err == "coditect: standard input has the password; give --email\n")
         #expect(platform.requests.isEmpty)
     }
 

@@ -119,7 +119,7 @@ struct LicenseCommandTests {
         var held = HeldLicense(
             server: "https://example.com", key: Self.key, hardwareID: "hw", licenseID: maker.license.description,
             signed: maker.file("hw"), publicKeys: maker.ring.licenseKeysDocument())
-        let away = LicenseClientError(.unreachable, "https://example.com cannot be reached: connection refused")
+        let away = LicenseClientError(.unreachable, "https://example.com cannot be reached: connection refused", next: "wait")
         func report(_ hours: Int64) -> Report {
             Report(offline: held, reason: away) { try held.check(hardwareID: "hw", now: issued + .hours(hours)) }
         }

@@ -161,7 +161,7 @@ struct ProjectTests {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let page = try String(contentsOf: root.appendingPathComponent("docs/reference/coditect.md"), encoding: .utf8)
         for code in Failure.Code.allCases where code != .interrupted { #expect(page.contains("| \(code.rawValue) |"), "\(code)") }
-        let error = LicenseClientError(.noSeat, "none")
+        let error = LicenseClientError(.noSeat, "none", next: "wait")
         let notices: [SeatNotice] = [
             .held(used: 1, total: 1), .waiting(error, .zero), .unsure(error, left: .zero), .answered, .revived, .asking(error),
             .offline(error, until: .distantFuture), .regained, .lost(error, grace: .zero),

@@ -61,7 +61,8 @@ struct SeatRunTests {
         try shell.signIn(platform)
         let expected: [(Int32, String)] = [
             (75, "no seat free: 1 of 1 in use; try again in 5 min 12 s"), (75, "refused by policy: outside_hours; try again in 1 h"),
-            (77, "refused by policy: not_here"), (77, "the licence is suspended; settle the payment: \(platform.address)/licence"),
+            (77, "refused by policy: not_here; ask your administrator"),
+            (77, "the licence is suspended; settle the payment: \(platform.address)/licence"),
         ]
         for (code, message) in expected {
             let outcome = try shell.run("seat", "run", "--", "echo", "ran")
@@ -137,7 +138,9 @@ struct SeatRunTests {
         try shell.signIn(platform)
         let outcome = try shell.run("seat", "run", "--on-loss", "stop", "--", "sleep", "600")
         #expect(outcome.code == 75)
-        #expect(outcome.err == "coditect: the seat is gone: an operator released the seat: demo; stopping the command\n")
+        #expect(
+            outcome.err
+                == "coditect: the seat is gone: an operator released the seat: demo; ask your administrator; stopping the command\n")
         #expect(beats.withLock { $0 } == 2)
     }
 
@@ -153,7 +156,8 @@ struct SeatRunTests {
             "seat", "run", "--grace-seconds", "1", "--", "sh", "-c", "trap 'echo saved; exit 0' TERM; while :; do sleep 0.05; done")
         #expect(outcome.code == 75)
         #expect(outcome.out == "saved\n")
-        #expect(outcome.err.hasPrefix("coditect: the seat is gone: an operator released the seat: demo; the command is stopped in "))
+        let told = "coditect: the seat is gone: an operator released the seat: demo; ask your administrator; the command is stopped in "
+        #expect(outcome.err.hasPrefix(told))
         #expect(outcome.err.hasSuffix("save your work\n"))
     }
 

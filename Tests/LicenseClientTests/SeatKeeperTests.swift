@@ -217,16 +217,25 @@ struct SeatKeeperTests {
 
     @Test("a refusal is thrown with its code, what happened, and what to do next")
     func refusals() throws {
-        let cases: [(Int, JSONValue, LicenseClientError.Code, String?)] = [
+        let cases: [(Int, JSONValue, LicenseClientError.Code, String)] = [
             (
                 429, ["error": "no_seats_available", "seats_used": 3, "seats_total": 3, "retry_after": 312], .noSeat,
                 "try again in 5 min 12 s"
             ),
-            (403, ["error": "policy_denied", "reason": "outside_hours"], .policyDenied, nil),
+            (403, ["error": "policy_denied", "reason": "outside_hours"], .policyDenied, "ask your administrator"),
             (403, ["error": "license_suspended", "message": "Suspended."], .suspended, "settle the payment: https://example.com/licence"),
             (403, ["error": "license_expired", "message": "Expired."], .expired, "renew it or choose a tier: https://example.com/plans"),
             (401, ["error": "unauthenticated", "message": "Sign in."], .notSignedIn, "run `coditect login`"),
-            (422, ["error": "validation_failed", "message": "Invalid."], .refused, nil),
+            (
+                422, ["error": "validation_failed", "message": "Invalid.", "request_id": "r-1"], .refused,
+                "ask support, and name request r-1"
+            ),
+            (403, ["error": "license_revoked", "message": "Revoked."], .revoked, "ask support"),
+            (404, "no platform", .badAnswer, "check the server's address"),
+            (
+                500, ["error": "internal", "message": "x", "request_id": "r-2"], .serverError,
+                "try again later; if it stays so, tell support: request r-2"
+            ),
             (429, ["error": "rate_limited", "message": "Too many.", "retry_after": 3], .rateLimited, "try again in 3 s"),
         ]
         for (status, json, code, next) in cases {
@@ -234,7 +243,12 @@ struct SeatKeeperTests {
             bench.platform.answer { _ in (status, json) }
             let client = try bench.client()
             let error = #expect(throws: LicenseClientError.self) {
-                try client.acquire(waiting: .zero, pause: { _ in true }, onChange: { _ in })
+                try client.acquire(
+                    waiting: .zero,
+                    pause: { span in
+                        bench.clock.pass(span)
+                        return true
+                    }, onChange: { _ in })
             }
             #expect(error?.code == code)
             #expect(error?.next == next)

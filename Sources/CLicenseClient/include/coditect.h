@@ -34,7 +34,7 @@ typedef enum coditect_state {
     CODITECT_HELD = 0,
     /* The lease lives, but the server does not answer at the moment. */
     CODITECT_UNSURE = 1,
-    /* The signed file of this device stands in for the seat. */
+    /* The server is away: the borrowed seat, or the signed file of this device, stands in. */
     CODITECT_OFFLINE = 2,
     CODITECT_LOST = 3,
     CODITECT_RELEASED = 4
@@ -45,7 +45,7 @@ typedef struct coditect_error {
     /* Stable: "no_seats_available", "unreachable", … */
     char code[48];
     char message[512];
-    /* What to do next; empty where only waiting helps. */
+    /* What to do next. */
     char next[256];
     /* -1: not told. */
     int64_t retry_after_seconds;
@@ -69,6 +69,11 @@ typedef struct coditect_options {
     int32_t keeps_at_exit;
     coditect_log CODITECT_OR_NULL log;
     void *CODITECT_OR_NULL log_context;
+    /* What this device is made of, a line of "name=value" each, instead of what is read of the machine; "": nothing. Only keyed digests
+     * leave the device. */
+    const char *CODITECT_OR_NULL hardware;
+    /* Not 0: the licence file is kept encrypted, readable on this device alone. */
+    int32_t encrypts_file;
 } coditect_options;
 
 /* NULL on failure. */
@@ -97,6 +102,16 @@ int32_t coditect_deactivate(coditect_client *client, coditect_error *CODITECT_OR
 
 /* Until when the signed file of this device holds, in seconds since 1970; -1 if it does not. Asks nobody. */
 int64_t coditect_offline_until(coditect_client *client, coditect_error *CODITECT_OR_NULL error);
+
+/* Borrows a seat for use without the network, for 1 to 168 hours: the one that this device holds, if it holds one. Answers its end, in
+ * seconds since 1970; -1 on failure. */
+int64_t coditect_borrow(coditect_client *client, int32_t hours, coditect_error *CODITECT_OR_NULL error);
+
+/* Brings the borrowed seat home before its end; 0, or -1 on failure. */
+int32_t coditect_return_borrowed(coditect_client *client, coditect_error *CODITECT_OR_NULL error);
+
+/* Until when this device has a borrowed seat, in seconds since 1970; 0 if it borrowed none, -1 if it does not hold. Asks nobody. */
+int64_t coditect_borrowed_until(coditect_client *client, coditect_error *CODITECT_OR_NULL error);
 
 #ifdef __cplusplus
 }

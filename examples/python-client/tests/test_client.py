@@ -11,15 +11,16 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from coditect_client import Client, LicenseError, client as client_module  # noqa: E402
+from coditect_client.device import Device, Machine, canonical_key, may_be_one  # noqa: E402
 from coditect_client.machine import Event, Lease, SeatMachine, back_off  # noqa: E402
 from coditect_client.platform import Answer  # noqa: E402
 from coditect_client.state import Folder, Holders  # noqa: E402
 
-AWAY = LicenseError("unreachable", "away")
-FULL = LicenseError("no_seats_available", "no seat free", retry_after=200)
-FORCED = LicenseError("lease_ended_by_operator", "an operator released the seat: demo")
-OVER = LicenseError("lease_ended", "the lease expired")
-NO_FILE = LicenseError("not_activated", "this device is not activated")
+AWAY = LicenseError("unreachable", "away", "wait")
+FULL = LicenseError("no_seats_available", "no seat free", "wait", retry_after=200)
+FORCED = LicenseError("lease_ended_by_operator", "an operator released the seat: demo", "wait")
+OVER = LicenseError("lease_ended", "the lease expired", "wait")
+NO_FILE = LicenseError("not_activated", "this device is not activated", "activate it")
 
 
 def lease(end, session="s-1"):
@@ -166,10 +167,73 @@ class ClientTests(unittest.TestCase):
         self.assertEqual(seat.state, "lost")
         self.assertEqual((seat.error.code, seat.error.next, seat.error.retry_after), ("no_seats_available", "try again in 312 s", 312))
 
+    def test_a_borrowed_seat_ends_at_its_moment_whatever_the_pauses_between_attempts(self):
+        machine = SeatMachine(first_attempts=1, first_patience=3.0)
+        self.assertEqual(machine.handle(Event("start"), 0, 0.5), [("acquire", False, 3.0)])
+        self.assertEqual(machine.handle(Event("unanswered", error=AWAY), 0, 0.5), [("judge",)])
+        notice, wake = machine.handle(Event("file_holds", until="then", left=0.2, borrowed=True), 0, 0.5)
+        self.assertEqual((notice[1].event, wake), ("borrowed", ("wake", 0.2)))
+
     def test_plain_http_is_for_this_machine_only(self):
         with self.assertRaises(LicenseError) as caught:
             Client("http://example.com", "test", folder=Path(os.devnull))
         self.assertEqual(caught.exception.code, "bad_address")
+
+
+class DeviceTests(unittest.TestCase):
+    def machine(self):
+        root = Path(tempfile.mkdtemp())
+        self.addCleanup(lambda: subprocess.run(["rm", "-rf", str(root)], check=True))
+        for path, text in {
+            "etc/machine-id": "10123456789abcdef0123456789abcde\n", "proc/cpuinfo": "processor\t: 0\nmodel name\t: Ryzen 9\n",
+            "sys/class/dmi/id/product_uuid": "To Be Filled By O.E.M.\n", "sys/class/net/eth0/address": "02:00:5E:00:53:01\n",
+            "sys/class/net/eth0/addr_assign_type": "0\n", "sys/class/net/veth1/address": "02:00:00:00:00:01\n",
+            "sys/block/vda/serial": "serial-1\n",
+        }.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text)
+        for place in ("net/eth0", "block/vda"):
+            (root / "devices" / place).mkdir(parents=True)
+        (root / "sys/class/net/eth0/device").symlink_to(root / "devices/net/eth0")
+        (root / "sys/block/vda/device").symlink_to(root / "devices/block/vda")
+        return root
+
+    def test_the_machine_is_read_as_its_files_tell_it(self):
+        self.assertEqual(Machine(self.machine()).parts, {
+            "machine": "10123456789abcdef0123456789abcde", "mac": "02:00:5e:00:53:01", "disk": "serial-1", "cpu": "Ryzen 9"})
+
+    def test_what_is_told_of_it_is_what_the_swift_client_tells(self):
+        told = Device.find(None, Folder(Path(os.devnull)), Machine(self.machine())).components("KEY1")
+        self.assertEqual(told["cpu"], "88f8b9ec132e203362754c10470db55f311c26d055fef3efbb71f31e5f55f621")
+        self.assertFalse({"Ryzen 9", "serial-1"} & set(told.values()))
+        self.assertEqual(Device.find("demo", Folder(Path(os.devnull)), Machine(self.machine())).components("KEY1"), {})
+
+    def test_a_folder_that_was_copied_gets_another_random_id(self):
+        here, there = self.machine(), self.machine()
+        for root in (here, there):
+            (root / "etc/machine-id").unlink()
+        for path, text in (("sys/block/vda/serial", "serial-2"), ("sys/class/net/eth0/address", "02:00:5e:00:53:02")):
+            (there / path).write_text(text)
+        folder = Folder(here / "state")
+        first = Device.find(None, folder, Machine(here)).id
+        self.assertEqual(Device.find(None, folder, Machine(here)).id, first)
+        self.assertNotEqual(Device.find(None, folder, Machine(there)).id, first)
+
+    def test_half_is_no_machine(self):
+        known = {"a": "1", "b": "2", "c": "3", "d": "4"}
+        self.assertTrue(may_be_one(known, {**known, "d": "9"}))
+        self.assertFalse(may_be_one(known, {**known, "c": "9", "d": "9"}))
+        self.assertTrue(may_be_one(known, {"a": "9"}))
+
+    def test_a_mistyped_key_is_found_without_asking_anybody(self):
+        with self.assertRaises(LicenseError) as caught:
+            Client("https://example.com", "test", folder=Path(os.devnull), device="hw", transport=None).activate("CODITECT-0000-0000-0000-0000-0001")
+        self.assertEqual(caught.exception.code, "license_key_malformed")
+        self.assertEqual(len(canonical_key(KEY.lower().replace("-", " "))), len(KEY.replace("-", "")))
+
+
+# As the platform makes them.
+KEY = "CODITECT-7K3M-9QW2-X4YZ-6A8B-CD1E"
 
 
 if __name__ == "__main__":

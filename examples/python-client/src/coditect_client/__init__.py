@@ -7,9 +7,10 @@
             work()
 """
 
+from .borrow import Borrowing
 from .client import Client, Seat
 from .errors import LicenseError
 from .machine import Notice
 from .offline import OfflineLicense, verify
 
-__all__ = ["Client", "LicenseError", "Notice", "OfflineLicense", "Seat", "verify"]
+__all__ = ["Borrowing", "Client", "LicenseError", "Notice", "OfflineLicense", "Seat", "verify"]

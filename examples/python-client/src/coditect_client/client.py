@@ -14,13 +14,16 @@ import uuid
 from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Callable, Dict, List, Optional, Type, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Type, Union
 
-from .errors import SILENCE, LicenseError, refusal
+from .activation import FILE, Activation
+from .borrow import Borrower, Borrowing
+from .device import Device, Machine
+from .errors import CHECK_ADDRESS, SILENCE, LicenseError, refusal
 from .machine import Action, Event, Lease, Notice, SeatMachine
-from .offline import Activation, OfflineLicense, moment
-from .platform import Caller, Platform, Transport, system_transport
-from .state import Folder, Holders, hardware_id, monotonic, standard_folder
+from .offline import OfflineLicense, moment
+from .platform import Answer, Caller, Platform, Transport, system_transport
+from .state import Folder, Holders, monotonic, standard_folder
 
 
 class Client:
@@ -28,20 +31,26 @@ class Client:
 
     `token`: an access token, or what answers one; else whoever ran `coditect login`. `license`: only seats of this licence.
     `device`: a name instead of the hardware id. `log`: told what happens, one notice at a time. `release_at_exit`: seats are given
-    back when the process ends, and on SIGTERM and SIGHUP where the application has no handler of its own.
+    back when the process ends, and on SIGTERM and SIGHUP where the application has no handler of its own. `hardware`: what this
+    device is made of, by name, instead of what is read; only keyed digests of it leave the device. `encrypt`: the licence file is kept
+    encrypted. `public_keys`: PEM or the published document, built into the application; files of other signers are not believed.
     """
 
     def __init__(
         self, server: str, application: str, version: str = "1", *, token: Union[str, Callable[[], str], None] = None,
         license: Optional[str] = None, device: Optional[str] = None, folder: Optional[Path] = None,
         log: Callable[[Notice], None] = lambda notice: None, release_at_exit: bool = True, transport: Transport = system_transport,
+        hardware: Optional[Mapping[str, str]] = None, encrypt: bool = False, public_keys: Optional[bytes] = None, machine: Machine = Machine(),
     ):
         self.platform = Platform(server, transport, f"{application}/{version}")
         self.folder = Folder(folder or standard_folder())
-        self.hardware_id = hardware_id(device, self.folder)
+        self.device = Device.find(device, self.folder, machine, hardware)
+        self.hardware_id = self.device.id
         given = token
         self._token: Optional[Callable[[], str]] = (lambda: given) if isinstance(given, str) else given
-        self.activation = Activation(self.platform, self.folder)
+        self.activation = Activation(self.platform, self.folder, self.device, public_keys, encrypt)
+        self._caller = Caller(self.platform, self.folder, self._token)
+        self.borrower = Borrower(self._caller, self.folder, self.device, public_keys)
         self._application, self._license, self._log, self._at_exit = f"{application} {version}"[:64], license, log, release_at_exit
 
     def acquire(self, wait: float = 0.0) -> "Seat":
@@ -64,36 +73,77 @@ class Client:
 
     def offline_license(self) -> OfflineLicense:
         """The signed file of this device, if it holds now. Asks nobody."""
-        return self.activation.judge(self.hardware_id, time.time())
+        return self.activation.judge(time.time())
 
-    def _seat(self, wait: float = 0.0) -> "Seat":
-        held = self.folder.read(Activation.FILE) or {}
-        ours = held.get("server") == self.platform.name
-        license = self._license or (held.get("license_id") if ours else None)
+    def activate(self, key: str) -> OfflineLicense:
+        """Binds a licence to this device and keeps its signed file, for use without the network."""
+        return self.activation.activate(key, time.time())
+
+    def deactivate(self) -> None:
+        """Takes the licence off this device."""
+        self.activation.deactivate()
+
+    def borrow(self, hours: int) -> Borrowing:
+        """Borrows a seat for use without the network, for 1 to 168 hours: the one that this device holds, if it holds one."""
+        license = self._license_id()
+
+        def take(post: Callable[..., Answer]) -> Lease:
+            asked = monotonic()
+            answer = post("/api/v1/licenses/acquire", self._body(license))
+            if not answer.ok or answer.status == 202:
+                raise refusal(answer.status, answer.body, self.platform.name)
+            return _lease(answer, asked, self.platform.name)
+
+        return self.borrower.borrow(hours, license, self._holders(license), take, time.time())
+
+    def return_borrowed(self) -> None:
+        """Brings the borrowed seat home before its end. A device may do so once until the first file is over."""
+        self.borrower.give_back(time.time())
+
+    def borrowed(self) -> Optional[Borrowing]:
+        """The seat that this device borrowed, if it holds now. Asks nobody."""
+        return self.borrower.judge(time.time())
+
+    def _license_id(self) -> Optional[str]:
+        held = self.folder.read(FILE) or {}
+        return self._license or (held.get("license_id") if held.get("server") == self.platform.name else None)
+
+    def _holders(self, license: Optional[str]) -> Holders:
+        return Holders(self.folder.inner(Holders.name(self.platform.name, self.hardware_id, license)))
+
+    def _body(self, license: Optional[str]) -> Dict[str, Any]:
         body: Dict[str, Any] = {
             "hardware_id": self.hardware_id, "hostname": socket.gethostname()[:255], "os": machine_platform.system().lower()[:64] or "other",
             "version": self._application,
         }
         if license:
             body["license_id"] = license
+        return body
+
+    def _seat(self, wait: float = 0.0) -> "Seat":
+        license = self._license_id()
+        body = self._body(license)
         if wait > 0:  # a place in the queue, so that nobody who asks later is served earlier
             body["wait"] = True
-        return Seat(
-            Caller(self.platform, self.folder, self._token), self.activation, self.hardware_id, body,
-            Holders(self.folder.inner(Holders.name(self.platform.name, self.hardware_id, license))), self._log,
-            monotonic() + wait if wait > 0 else None)
+        machine = SeatMachine(monotonic() + wait if wait > 0 else None)
+        try:
+            if self.borrower.judge(time.time(), license):  # nobody waits for a server in the air
+                machine.first_attempts, machine.first_patience = 1, 3.0
+        except LicenseError:
+            pass
+        return Seat(self._caller, self.activation, self.borrower, body, self._holders(license), self._log, machine)
 
 
 class Seat:
     """A seat that is kept until it is released. Leaving a `with` releases it."""
 
     def __init__(
-        self, caller: Caller, activation: Activation, hardware: str, body: Dict[str, Any], holders: Holders,
-        tell: Callable[[Notice], None], waits_until: Optional[float],
+        self, caller: Caller, activation: Activation, borrower: Borrower, body: Dict[str, Any], holders: Holders,
+        tell: Callable[[Notice], None], machine: SeatMachine,
     ):
-        self._caller, self._activation, self._hardware, self._body, self._holders = caller, activation, hardware, body, holders
+        self._caller, self._activation, self._borrower, self._body, self._holders = caller, activation, borrower, body, holders
         self._tell = tell
-        self._machine = SeatMachine(waits_until)
+        self._machine = machine
         # Entered again by a handler of signals, which may come while the machine thinks.
         self._lock = threading.RLock()
         self._wake: Optional[float] = None
@@ -175,11 +225,7 @@ class Seat:
         if kind == "beat":
             return self._outcome(lambda: self._beat(action[1], action[2]))
         if kind == "judge":
-            try:
-                file = self._activation.judge(self._hardware, time.time())
-                return Event("file_holds", until=moment(file.offline_until))
-            except LicenseError as error:
-                return Event("file_refused", error=error)
+            return self._judge(time.time())
         if kind == "give_back":
             self._give_back(action[1])
         elif kind == "wake":
@@ -187,6 +233,20 @@ class Seat:
         elif kind == "tell":
             self._tell(action[1])
         return None
+
+    def _judge(self, now: float) -> Event:
+        """A seat that this device borrowed goes before the file of its activation."""
+        fault: Optional[LicenseError] = None
+        try:
+            seat = self._borrower.judge(now, self._body.get("license_id"))
+            if seat:
+                return Event("file_holds", until=moment(seat.until), left=seat.until - now, borrowed=True)
+        except LicenseError as error:
+            fault = error
+        try:
+            return Event("file_holds", until=moment(self._activation.judge(now).offline_until))
+        except LicenseError as error:
+            return Event("file_refused", error=fault if fault and error.code == "not_activated" else error)
 
     @staticmethod
     def _outcome(body: Callable[[], Event]) -> Event:
@@ -201,16 +261,8 @@ class Seat:
             answer = self._caller.post("/api/v1/licenses/acquire", self._body, self._key, patience)
             if not answer.ok or answer.status == 202:
                 raise refusal(answer.status, answer.body, self._caller.platform.name)
-            try:
-                body = answer.body
-                end = datetime.fromisoformat(body["expires_at"].rstrip("Z")).replace(tzinfo=timezone.utc).timestamp()
-                # Measured by the server's own clock, so that this device's need not be right.
-                term = min(end - (answer.date if answer.date is not None else time.time()), 86_400.0)
-                lease = Lease(
-                    body["session_id"], body["license_id"], body.get("epoch", 0), asked + term,
-                    float(min(max(body.get("heartbeat_interval", 300), 1), 86_400)), body.get("seats_used", 0), body.get("seats_total", 0))
-            except (KeyError, TypeError, ValueError):
-                raise LicenseError("bad_answer", "the server's answer is not a seat") from None
+            lease = _lease(answer, asked, self._caller.platform.name)
+            self._borrower.contacted(answer.date)
             if lease.end > monotonic():
                 self._holders.enter()
                 self._holders.share(lease, monotonic())
@@ -247,10 +299,12 @@ class Seat:
                     found = self._holders.shared()
                     body = {"session_id": found[0].session if found else lease.session}
                     self._holders.folder.remove("lease.json")
-                    try:
-                        self._caller.post("/api/v1/licenses/release", body, None, 5.0)
-                    except LicenseError:
-                        self._caller.post("/api/v1/licenses/release", body, None, 2.0)
+                    # A seat that was lent to this device is given back by `return_borrowed` alone.
+                    if not self._borrower.holds(body["session_id"], time.time()):
+                        try:
+                            self._caller.post("/api/v1/licenses/release", body, None, 5.0)
+                        except LicenseError:
+                            self._caller.post("/api/v1/licenses/release", body, None, 2.0)
         except LicenseError:
             pass
         self._holders.leave()
@@ -264,6 +318,19 @@ class Seat:
             self._activation.refresh(time.time())
         except (LicenseError, KeyError, TypeError):
             pass
+
+
+def _lease(answer: Answer, asked: float, server: str) -> Lease:
+    try:
+        body = answer.body
+        end = datetime.fromisoformat(body["expires_at"].rstrip("Z")).replace(tzinfo=timezone.utc).timestamp()
+        # Measured by the server's own clock, so that this device's need not be right.
+        term = min(end - (answer.date if answer.date is not None else time.time()), 86_400.0)
+        return Lease(
+            body["session_id"], body["license_id"], body.get("epoch", 0), asked + term,
+            float(min(max(body.get("heartbeat_interval", 300), 1), 86_400)), body.get("seats_used", 0), body.get("seats_total", 0))
+    except (KeyError, TypeError, ValueError):
+        raise LicenseError("bad_answer", f"the answer of {server} is not a seat", CHECK_ADDRESS) from None
 
 
 class _ExitRelease:

@@ -29,7 +29,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Notice:
-    """What happened to a seat: held, waiting, refused, unsure, answered, revived, asking, offline, regained, lost, released."""
+    """What happened to a seat: held, waiting, refused, unsure, answered, revived, asking, offline, borrowed, regained, lost, released."""
 
     event: str
     message: str
@@ -47,6 +47,9 @@ class Event:
     epoch: int = 0
     resurrected: bool = False
     until: str = ""
+    # How long the file may be believed without another look; None: it is looked at often enough.
+    left: Optional[float] = None
+    borrowed: bool = False
 
 
 def back_off(attempt: int, first: float, most: float, jitter: float) -> float:
@@ -57,10 +60,10 @@ def back_off(attempt: int, first: float, most: float, jitter: float) -> float:
 class SeatMachine:
     """state: new, asking, waiting, held, unsure, judging, offline, lost, ended, released."""
 
-    FIRST_ATTEMPTS = 4
     LONGEST_WAIT = 15.0
 
-    def __init__(self, waits_until: Optional[float] = None):
+    def __init__(self, waits_until: Optional[float] = None, first_attempts: int = 4, first_patience: float = PATIENCE):
+        self.first_attempts, self.first_patience = first_attempts, first_patience
         self.state = "new"
         self.lease: Optional[Lease] = None
         self.error: Optional[LicenseError] = None
@@ -84,7 +87,7 @@ class SeatMachine:
 
     def _ask(self, attempt: int, again: bool) -> List[Action]:
         self.state, self.attempt = "asking", attempt
-        return [("acquire", again, PATIENCE)]
+        return [("acquire", again, PATIENCE if self.lease else self.first_patience)]
 
     def _asking(self, event: Event, now: float, jitter: float) -> List[Action]:
         if event.kind == "due":
@@ -92,9 +95,11 @@ class SeatMachine:
         if event.kind == "granted" and event.lease:
             if event.lease.end <= now:
                 # A repeated request is told the old answer, even when that lease has ended meanwhile.
-                if self.attempt < self.FIRST_ATTEMPTS:
+                if self.attempt < self.first_attempts:
                     return self._ask(self.attempt + 1, again=False)
-                return self._unavailable(LicenseError("bad_answer", "the server grants leases that have ended"), now, jitter)
+                return self._unavailable(
+                    LicenseError(
+                        "bad_answer", "the server grants leases that have ended", "tell whoever runs it: its clock may be wrong"), now, jitter)
             first = self.lease is None
             words = f"seat taken: {event.lease.used} of {event.lease.total} in use" if first else "there is a seat again"
             return self._hold(event.lease, [Notice("held" if first else "regained", words)], now, jitter)
@@ -126,7 +131,7 @@ class SeatMachine:
         return self._ask(1, again=False) if event.kind == "due" else []
 
     def _unavailable(self, error: LicenseError, now: float, jitter: float) -> List[Action]:
-        if self.lease is None and self.attempt < self.FIRST_ATTEMPTS:
+        if self.lease is None and self.attempt < self.first_attempts:
             self.attempt += 1
             return [("wake", now + max(min(error.retry_after or 0.0, 5.0), back_off(self.attempt - 1, 0.25, 2.0, jitter)))]
         return self._judge(error, 1)
@@ -192,13 +197,18 @@ class SeatMachine:
         assert reason is not None
         if event.kind == "file_holds":
             words = f"{reason.message}; running under the offline licence, which holds until {event.until}"
-            told: List[Action] = [("tell", Notice("offline", words, reason))] if self.attempt == 1 or self.was_lost else []
+            news = Notice("offline", words, reason)
+            if event.borrowed:
+                words = f"{reason.message}; running under the borrowed seat, which ends on {event.until}"
+                news = Notice("borrowed", words, reason)
+            told: List[Action] = [("tell", news)] if self.attempt == 1 or self.was_lost else []
             self.state = "offline"
-            return [*told, ("wake", now + back_off(self.attempt, 2.0, 60.0, jitter))]
+            pause = back_off(self.attempt, 2.0, 60.0, jitter)
+            return [*told, ("wake", now + (pause if event.left is None else min(pause, max(event.left, 0.001))))]
         if event.kind == "file_refused" and event.error:
             fault = event.error
             code = reason.code if fault.code == "not_activated" else fault.code
-            both = LicenseError(code, f"{reason.message}; and {fault.message}", fault.next)
+            both = LicenseError(code, f"{reason.message}; and {fault.message}", reason.next if fault.code == "not_activated" else fault.next)
             if self.lease is None and self.attempt == 1:
                 return self._end(both)
             return self._lose(both, self.attempt, now, jitter, known=self.was_lost)

@@ -9,8 +9,6 @@ from datetime import datetime, timezone
 from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
 from .errors import LicenseError
-from .platform import Platform
-from .state import Folder
 
 TOLERANCE = 300.0
 
@@ -27,7 +25,7 @@ class OfflineLicense:
     features: FrozenSet[str]
 
 
-def _time(text: Any) -> float:
+def seconds(text: Any) -> float:
     if not isinstance(text, str) or not text.endswith("Z"):
         raise LicenseError("file_damaged", "the licence file is damaged: a time is missing", "run `coditect activate KEY` again")
     return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc).timestamp()
@@ -59,12 +57,12 @@ def verify(file: bytes, public_keys: bytes, hardware_id: str, now: float) -> Off
         raise LicenseError(
             "file_not_authentic", "the licence file is not signed by the server's key", "run `coditect activate KEY` again")
     if license.get("kind") != "license-file.v1":
-        raise LicenseError("file_not_authentic", "the file is no licence")
+        raise LicenseError("file_not_authentic", "the file is no licence", "run `coditect activate KEY` again")
     if license.get("hardware_id_sha256") != hashlib.sha256(hardware_id.encode()).hexdigest():
         raise LicenseError("other_device", "the licence file was made for another device", "run `coditect activate KEY` on this one")
     found = OfflineLicense(
-        license["license_id"], license["tier"], license["status"], _time(license["issued_at"]),
-        _time(license["expires_at"]) if license.get("expires_at") else None, _time(license["offline_until"]),
+        license["license_id"], license["tier"], license["status"], seconds(license["issued_at"]),
+        seconds(license["expires_at"]) if license.get("expires_at") else None, seconds(license["offline_until"]),
         frozenset(name for name, on in (license.get("features") or {}).items() if on is True))
     if now + TOLERANCE < found.issued_at:
         raise LicenseError(
@@ -117,52 +115,48 @@ def _signed(message: bytes, marks: Any, public_keys: bytes) -> bool:
     return False
 
 
-class Activation:
-    """The licence that this device was activated under: `license.json`, shared with `coditect`."""
+def check_clock(now: float, seen: float) -> None:
+    """A clock that stands more than five minutes before a moment at which the device was known to be, was set back."""
+    if now + TOLERANCE < seen:
+        raise LicenseError(
+            "clock_set_back", f"the clock of this device was set back: it was {moment(seen)} already",
+            "set the clock, or connect to the server once")
 
-    FILE = "license.json"
 
-    def __init__(self, platform: Platform, folder: Folder):
-        self.platform, self.folder = platform, folder
+def verify_document(signed: Any, kind: str, public_keys: bytes) -> Dict[str, Any]:
+    """The members of a signed document of that kind, if one of the keys signed it."""
+    try:
+        document, mark = signed["document"], signed["signature"]
+        body = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (ValueError, KeyError, TypeError):
+        raise LicenseError("file_damaged", "the file is damaged", "fetch it again") from None
+    if not isinstance(document, dict) or not _signed(f"coditect:{kind}\0{body}".encode(), [mark], public_keys):
+        raise LicenseError("file_not_authentic", "the file is not signed by the server's key", "fetch it again")
+    if document.get("kind") != kind:
+        raise LicenseError("file_not_authentic", "the file is something else", "fetch it again")
+    return document
 
-    def held(self) -> Dict[str, Any]:
-        held = self.folder.read(self.FILE)
-        if not held or held.get("server") != self.platform.name:
-            raise LicenseError("not_activated", "this device is not activated", "run `coditect activate KEY`")
-        return held
 
-    def judge(self, hardware: str, now: float) -> OfflineLicense:
-        """The file, if it holds now; remembers that this device was at this moment."""
-        held = self.held()
-        found = verify(json.dumps(held["file"]).encode(), json.dumps(held["public_keys"]).encode(), hardware, now)
-        seen = float(held.get("latest_seen", 0))
-        if now + TOLERANCE < seen:
-            raise LicenseError(
-                "clock_set_back", f"the clock of this device was set back: it was {moment(seen)} already",
-                "set the clock, or connect to the server once")
-        if now - seen >= 240:
-            with self.folder.locked("license"):
-                newest = self.folder.read(self.FILE)
-                if newest and newest.get("key") == held.get("key"):
-                    newest["latest_seen"] = int(max(float(newest.get("latest_seen", 0)), now))
-                    self.folder.write(self.FILE, newest)
-        return found
-
-    def refresh(self, now: float) -> None:
-        """While the server answers, the grace is counted from about now."""
-        held = self.held()
-        if now - _time(held["file"]["license"]["issued_at"]) < 3600:
-            return
-        answer = self.platform.post(
-            "/api/v1/licenses/validate", {"license_key": held["key"], "hardware_id": held["hardware_id"]})
-        if not answer.ok or not answer.body.get("file"):
-            return
-        keys = self.platform.get("/.well-known/coditect/license-keys.json")
-        with self.folder.locked("license"):
-            newest = self.folder.read(self.FILE)
-            if newest and newest.get("key") == held["key"]:
-                newest["file"] = answer.body["file"]
-                newest["latest_seen"] = int(_time(answer.body["file"]["license"]["issued_at"]))
-                if keys.ok:
-                    newest["public_keys"] = keys.body
-                self.folder.write(self.FILE, newest)
+def open_encrypted(encrypted: Any, canonical_key: str, hardware_id: str) -> bytes:
+    """The signed file inside, for `verify`."""
+    try:
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+    except ImportError:
+        raise LicenseError("cryptography_missing", "the licence file cannot be opened", "install coditect-client[offline]") from None
+    kind = b"coditect:encrypted-license-file.v1\0"
+    try:
+        salt, box = bytes.fromhex(encrypted["salt"]), bytes.fromhex(encrypted["box"])
+        if (encrypted["kind"], encrypted["cipher"], encrypted["key_derivation"]) != (
+            "encrypted-license-file.v1", "AES-256-GCM", "HKDF-SHA256") or len(salt) != 32:
+            raise ValueError("encrypted in another way")
+        key = HKDF(SHA256(), 32, salt, kind + hardware_id.encode()).derive(canonical_key.encode())
+        return AESGCM(key).decrypt(box[:12], box[12:], kind + salt)
+    except InvalidTag:
+        raise LicenseError(
+            "other_device", "the licence file does not open here: it was made for another device, or was changed",
+            "run `coditect activate KEY` on this one") from None
+    except (ValueError, KeyError, TypeError):
+        raise LicenseError("file_damaged", "the licence file is damaged", "run `coditect activate KEY` again") from None

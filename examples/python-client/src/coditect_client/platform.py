@@ -97,7 +97,10 @@ class Platform:
         try:
             return self.transport(method, self.name + path, headers, body, timeout)
         except OSError as error:
-            raise LicenseError("unreachable", f"{self.name} cannot be reached: {error}") from None
+            said, next = str(error), "check your network, and that the address is right"
+            if "certificate" in said.lower():
+                said, next = "its certificate is not trusted", "check the address; an authority of your own must be known to this machine"
+            raise LicenseError("unreachable", f"{self.name} cannot be reached: {said}", next) from None
 
 
 class Caller:

@@ -64,6 +64,12 @@ class Folder:
             draft.unlink(missing_ok=True)
             raise _fault("write", target, error) from None
 
+    def probe(self) -> None:
+        """Raises where a file of the usual size could not be written: before anything is asked for that is to be kept."""
+        name = f"probe-{os.getpid()}-{secrets.randbelow(1 << 32)}"
+        self.write(name, {"room": "0" * 16_384})
+        self.remove(name)
+
     def remove(self, name: str) -> None:
         (self.path / name).unlink(missing_ok=True)
 
@@ -89,7 +95,7 @@ class Folder:
 
 
 def _fault(verb: str, path: Path, error: OSError) -> LicenseError:
-    return LicenseError("storage", f"cannot {verb} {path}: {error.strerror}", "make the folder writable, or set XDG_CONFIG_HOME")
+    return LicenseError("storage", f"cannot {verb} {path}: {error.strerror}", "make room and the folder writable, or set XDG_CONFIG_HOME")
 
 
 def _lock(file: int) -> bool:
@@ -102,28 +108,6 @@ def _lock(file: int) -> bool:
         raise
 
 
-def hardware_id(name: Optional[str], folder: Folder) -> str:
-    """The name given, else a hash of the machine's id, else a random id that is kept. The machine's own id never leaves it."""
-    if name is not None:
-        if not 1 <= len(name.encode()) <= 128 or any(ord(sign) <= 32 or ord(sign) == 127 for sign in name):
-            raise LicenseError("bad_address", "a device's name has 1 to 128 signs and no spaces")
-        return name
-    for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
-        try:
-            text = Path(path).read_text().strip()
-        except OSError:
-            continue
-        if len(text) >= 16:
-            return "machine-" + hashlib.sha256(f"coditect.device.v1:{text}".encode()).hexdigest()
-    with folder.locked("device"):
-        kept = folder.read("device.json")
-        if kept and isinstance(kept.get("id"), str):
-            return str(kept["id"])
-        made = "device-" + secrets.token_hex(32)
-        folder.write("device.json", {"id": made})
-        return made
-
-
 class Holders:
     """The processes of one user on this device that hold one lease together, each by a file that it keeps locked."""
 
@@ -134,6 +118,12 @@ class Holders:
     @staticmethod
     def name(server: str, hardware: str, license: Optional[str]) -> str:
         return "seats/" + hashlib.sha256(f"{server}\n{hardware}\n{license or ''}".encode()).hexdigest()[:24]
+
+    @staticmethod
+    def users(session: str, folder: Folder) -> int:
+        """How many live holders of this device use that lease, whatever they asked for."""
+        places = [Folder(path) for path in (folder.path / "seats").glob("*")]
+        return sum(Holders(place).others() for place in places if (place.read("lease.json") or {}).get("session_id") == session)
 
     @staticmethod
     def boot() -> str:
