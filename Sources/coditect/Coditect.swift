@@ -97,11 +97,11 @@ struct Failure: Error, CustomStringConvertible {
     /// Stable, for programs.
     let name: String
     let message: String
-    let next: String
+    let next: String?
     let retryAfter: Duration?
-    var description: String { "\(message); \(next)" }
+    var description: String { next.map { "\(message); \($0)" } ?? message }
 
-    init(_ code: Code, _ name: String, _ message: String, next: String) {
+    init(_ code: Code, _ name: String, _ message: String, next: String? = nil) {
         self.code = code
         self.name = name
         self.message = message
@@ -135,7 +135,7 @@ struct Failure: Error, CustomStringConvertible {
 
     var json: JSONValue {
         [
-            "error": .string(name), "message": .string(message), "next": .string(next),
+            "error": .string(name), "message": .string(message), "next": next.map(JSONValue.string) ?? .null,
             "retry_after_seconds": retryAfter.map { .int($0.wholeSeconds) } ?? .null, "exit_code": .int(Int64(code.rawValue)),
         ]
     }

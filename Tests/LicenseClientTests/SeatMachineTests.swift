@@ -33,7 +33,7 @@ struct SeatMachineTests {
     static let suspended = LicenseClientError(.suspended, "the licence is suspended", next: "wait")
     static let signedOut = LicenseClientError(.notSignedIn, "signed out", next: "wait")
     static let busy = LicenseClientError(.deviceBusy, "another process does not go on", next: "wait")
-    static let noFile = LicenseClientError(.notActivated, "this device is not activated", next: "activate")
+    static let noFile = LicenseClientError(.notActivated, "this device is not activated", next: "wait")
     static let tooOld = LicenseClientError(.offlineGraceOver, "the offline grace ended", next: "wait")
     static let fileEnd = Timestamp(seconds: 1_800_000_000)
     static let fileDate = Date(timeIntervalSince1970: 1_800_000_000)
