@@ -147,7 +147,7 @@ struct ProjectTests {
         let top = try shell.run("--help")
         #expect(top.code == 0)
         for code in Failure.Code.allCases where code != .interrupted { #expect(top.out.contains("\(code.rawValue) "), "\(code)") }
-        for command in ["login", "logout", "activate", "deactivate", "status", "seat", "init", "completion"] {
+        for command in ["login", "logout", "activate", "deactivate", "status", "seat", "borrow", "return", "init", "completion"] {
             #expect(top.out.contains(command))
             #expect(try shell.run(command, "--help").out.contains("OVERVIEW:"))
         }
@@ -164,7 +164,7 @@ struct ProjectTests {
         let error = LicenseClientError(.noSeat, "none", next: "wait")
         let notices: [SeatNotice] = [
             .held(used: 1, total: 1), .waiting(error, .zero), .unsure(error, left: .zero), .answered, .revived, .asking(error),
-            .offline(error, until: .distantFuture), .regained, .lost(error, grace: .zero),
+            .offline(error, until: .distantFuture), .borrowed(error, until: .distantFuture), .regained, .lost(error, grace: .zero),
         ]
         for notice in notices { #expect(page.contains("`\(notice.line.event)`"), "\(notice.line.event)") }
         for choice in OnLoss.allCases { #expect(page.contains("| `\(choice.rawValue)`")) }

@@ -76,6 +76,15 @@ struct HardwareTests {
         #expect(DeviceIdentity.mayBeOne(a, b) == isOne)
     }
 
+    @Test("the page on clients names each part that is read, and no other")
+    func documented() throws {
+        let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../docs/explanation/clients.md")
+        let lines = try String(contentsOf: page, encoding: .utf8).split(separator: "\n").map(String.init)
+        let start = try #require(lines.firstIndex { $0.hasPrefix("| part |") })
+        let rows = lines[(start + 2)...].prefix { $0.hasPrefix("|") }
+        #expect(Set(rows.map { String($0.dropFirst(3).prefix { $0 != "`" }) }) == Set(try FakeMachine().machine.parts.keys))
+    }
+
     /// Activates on `fake` against a platform that signs for whatever id asks.
     static func activated(
         on fake: FakeMachine, encrypted: Bool = false
