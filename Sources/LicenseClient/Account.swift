@@ -34,7 +34,10 @@ package struct Account: Codable, Sendable {
 
     package static func load(_ folder: StateFolder) throws(LicenseClientError) -> Account {
         guard let account = folder.read(Account.self, file) else {
-            throw LicenseClientError(.notSignedIn, "not signed in", next: "run `coditect login`")
+            let isThere = FileManager.default.fileExists(atPath: folder.path(file))
+            throw LicenseClientError(
+                .notSignedIn, isThere ? "\(folder.path(file)) cannot be read, or is damaged" : "not signed in", next: "run `coditect login`"
+            )
         }
         return account
     }

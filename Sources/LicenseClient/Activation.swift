@@ -64,7 +64,8 @@ package struct Activation: Sendable {
     }
 
     /// What the server says of the licence now; a fresh file is kept.
-    package func validate() throws -> JSONValue {
+    /// - Parameter unkept: told why the file could not be kept; the answer counts all the same.
+    package func validate(unkept: (LicenseClientError) -> Void = { _ in }) throws -> JSONValue {
         let held = try HeldLicense.load(folder)
         let canonical = (try? LicenseKey.canonical(held.key)) ?? held.key
         let encrypts = encrypts || held.isEncrypted
@@ -75,10 +76,15 @@ package struct Activation: Sendable {
         let fresh = try self.held(
             held.key, canonical, license: held.licenseID, answer: answer.json,
             keys: keys.flatMap { $0.isSuccess ? $0.json : nil } ?? held.publicKeys)
-        try folder.locked("license") {
-            // Deactivated or activated anew meanwhile: then this answer is no longer its own.
-            guard folder.read(HeldLicense.self, HeldLicense.file)?.key == held.key else { return }
-            try folder.write(fresh, HeldLicense.file)
+        do {
+            try folder.locked("license") {
+                // Deactivated or activated anew meanwhile: then this answer is no longer its own.
+                guard folder.read(HeldLicense.self, HeldLicense.file)?.key == held.key else { return }
+                try folder.write(fresh, HeldLicense.file)
+            }
+        } catch let error as LicenseClientError {
+            unkept(error)
+            return answer.json
         }
         // The server knows the device by what it once was; told each change, it goes on knowing it. Where it cannot be told now, the
         // file is good all the same.

@@ -158,7 +158,7 @@ package struct Borrower: Sendable {
         return try around.holders.exclusively(patience: .seconds(10)) {
             let asked = around.clock.monotonic()
             let answer = try twice("/api/v1/licenses/acquire", request)
-            guard answer.isSuccess, answer.status != 202 else { throw answer.error(caller.platform.name) }
+            guard answer.isSuccess, answer.status != 202 else { throw SeatKeeper.refusal(answer, license: license, around) }
             let lease = try SeatKeeper.lease(answer, asked: asked, around)
             let isNew = held?.sessionID != lease.session && around.holders.others() == 0
             do {
@@ -175,7 +175,7 @@ package struct Borrower: Sendable {
         let answer = try twice(
             "/api/v1/licenses/borrow",
             ["session_id": .string(session), "hardware_id": .string(device.id), "hours": .int(Int64(hours))])
-        guard answer.isSuccess else { throw answer.error(caller.platform.name) }
+        guard answer.isSuccess else { throw answer.leaseError(caller.platform.name) }
         guard let file = answer.json["file"], let license = answer.json["license_id"]?.string,
             let issued = file["document"]?["issued_at"]?.string.flatMap(Timestamp.init(iso8601:))
         else {

@@ -12,6 +12,12 @@ package struct Answer: Sendable {
     package var code: String { json["error"]?.string ?? "http_\(status)" }
     package var retryAfter: Int64? { json["retry_after"]?.int }
 
+    /// What the server refused about a lease: one that it does not know is over.
+    package func leaseError(_ server: String) -> LicenseClientError {
+        guard code == "not_found" else { return error(server) }
+        return LicenseClientError(.leaseEnded, "the server does not know the lease", next: "run it again")
+    }
+
     /// What the server refused, as this library tells it.
     package func error(_ server: String) -> LicenseClientError {
         let retry = retryAfter.map { Duration.seconds(max(1, $0)) }
@@ -49,7 +55,8 @@ package struct Answer: Sendable {
                 .returnedBefore, "this device returned a borrowed seat early once, and the file of that one is still valid",
                 next: "this one comes home by itself at its end"
                     + (json["until"]?.string.map { "; early again after \(Timestamp(iso8601: $0).map(Moments.text) ?? $0)" } ?? ""))
-        case "lease_expired", "lease_released", "not_found": return make(.leaseEnded, next: "run it again")
+        case "lease_expired", "lease_released": return make(.leaseEnded, next: "run it again")
+        case "not_found": return make(.badAnswer, "\(server) has nothing at the address that was asked", next: Platform.checkAddress)
         case "superseded": return make(.superseded, next: "run it again: another user of this device took the seat over")
         case "not_lease_holder": return make(.notHolder, next: "run `coditect login` as whoever holds it")
         case "license_suspended": return make(.suspended, next: "settle the payment: \(server)/licence")
@@ -73,7 +80,11 @@ package struct Answer: Sendable {
         case 429: return make(.rateLimited, next: again ?? "try again in a minute")
         case 500...:
             return make(.serverError, next: again ?? "try again later\(named.map { "; if it stays so, tell support: \($0)" } ?? "")")
-        default: return make(.refused, next: again)
+        default:
+            let fields = (json["fields"]?.array ?? []).compactMap { field in
+                field["field"]?.string.map { "\($0) \(field["rule"]?.string ?? "is wrong")" }
+            }
+            return make(.refused, fields.isEmpty ? nil : "\(sentence): \(fields.joined(separator: ", "))", next: again)
         }
     }
 

@@ -131,15 +131,29 @@ final class SeatKeeper: Sendable {
         try around.holders.exclusively(patience: .seconds(10)) {
             let asked = around.clock.monotonic()
             let answer = try around.caller.post("/api/v1/licenses/acquire", request.body, key: key, patience: patience)
-            guard answer.isSuccess, answer.status != 202 else { throw answer.error(around.caller.platform.name) }
+            guard answer.isSuccess, answer.status != 202 else { throw Self.refusal(answer, license: request.license, around) }
             let lease = try Self.lease(answer, asked: asked, around)
             around.borrower.contacted(at: answer.date)
-            if lease.end > around.clock.monotonic() {
-                try around.holders.enter()
-                try around.holders.share(lease, at: around.clock.monotonic())
+            guard lease.end > around.clock.monotonic() else { return .granted(lease) }
+            do { try around.holders.enter() } catch {
+                // Who cannot be counted as a holder holds none.
+                if around.holders.others() == 0 {
+                    _ = try? around.caller.post("/api/v1/licenses/release", ["session_id": .string(lease.session)], patience: .seconds(5))
+                }
+                throw error
             }
+            // On a full disk each process sends heartbeats of its own, and none believes what stood there before.
+            do { try around.holders.share(lease, at: around.clock.monotonic()) } catch { around.holders.forget() }
             return .granted(lease)
         }
+    }
+
+    /// Why there is no seat. A licence that the account does not have is told as one that is not there.
+    static func refusal(_ answer: Answer, license: String?, _ around: Surroundings) -> LicenseClientError {
+        guard answer.code == "not_found", let license else { return answer.error(around.caller.platform.name) }
+        return LicenseClientError(
+            .noLicense, "the account that is signed in has no licence \(license)",
+            next: "run `coditect login` as a user of that licence, or name another one")
     }
 
     static func lease(_ answer: Answer, asked: Duration, _ around: Surroundings) throws -> SeatMachine.Lease {
@@ -174,7 +188,7 @@ final class SeatKeeper: Sendable {
         }
         let answer = try around.caller.post(
             "/api/v1/licenses/heartbeat", ["session_id": .string(lease.session)], patience: patience)
-        guard answer.isSuccess else { throw answer.error(around.caller.platform.name) }
+        guard answer.isSuccess else { throw answer.leaseError(around.caller.platform.name) }
         let term = Duration.seconds(min(max(answer.json["expires_in"]?.int ?? lease.interval.wholeSeconds, 1), 86_400))
         let epoch = answer.json["epoch"]?.int ?? lease.epoch
         // Kept by whoever still counts: one that was given back meanwhile is nobody's to share.

@@ -23,10 +23,19 @@ package struct StateFolder: Sendable {
     package func inner(_ name: String) -> StateFolder { StateFolder(url: url.appendingPathComponent(name)) }
 
     package func prepare() throws(LicenseClientError) {
-        do {
-            try FileManager.default.createDirectory(
-                at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch { throw Self.fault("use", url.path, error.localizedDescription) }
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue { return }
+        var place = ""
+        for part in url.standardizedFileURL.path.split(separator: "/") {
+            place += "/\(part)"
+            guard mkdir(place, 0o700) != 0, errno != EEXIST, errno != EISDIR else { continue }
+            // What stands above and may not be written may be there all the same.
+            let reason = String(cString: strerror(errno))
+            guard FileManager.default.fileExists(atPath: place) else { throw Self.fault("make", url.path, reason) }
+        }
+        guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue else {
+            throw Self.fault("make", url.path, "a file stands there")
+        }
     }
 
     package func read<Value: Decodable>(_ type: Value.Type, _ name: String) -> Value? {

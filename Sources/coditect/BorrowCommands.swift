@@ -16,6 +16,7 @@ struct Borrow: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
+        if let license, UUID(uuidString: license) == nil { throw ValidationError("--license is an id, as on the licence page.") }
         if !Borrower.hours.contains(hours) { throw ValidationError("--hours is from 1 to 168.") }
     }
 

@@ -18,7 +18,8 @@ enum Console {
     }
 
     static func ask(_ question: String) -> String? {
-        FileHandle.standardError.write(Data("\(question): ".utf8))
+        // Nobody reads a question at the other end of a pipe.
+        if isatty(STDIN_FILENO) == 1 { FileHandle.standardError.write(Data("\(question): ".utf8)) }
         return readLine(strippingNewline: true)
     }
 

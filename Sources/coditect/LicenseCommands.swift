@@ -81,7 +81,10 @@ struct Status: ParsableCommand {
         let activation = Activation(platform: platform, folder: folder, clock: DeviceClock(), device: device)
         do {
             let isCopied = held.hardwareID.map { $0 != device.id } ?? false
-            return Report(validation: try activation.validate(), server: held.server, isCopied: isCopied)
+            let validation = try activation.validate { fault in
+                Console.complain("the renewed licence file could not be kept: \(fault)")
+            }
+            return Report(validation: validation, server: held.server, isCopied: isCopied)
         } catch let error as LicenseClientError where [.unreachable, .serverError, .badAnswer].contains(error.code) {
             // A server in trouble is as good as none.
             return Report(offline: held, reason: error) { try activation.judge() }

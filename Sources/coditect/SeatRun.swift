@@ -42,6 +42,7 @@ struct SeatRun: ParsableCommand {
 
     func validate() throws {
         if command.isEmpty { throw ValidationError("Give the command after two dashes: coditect seat run -- COMMAND") }
+        if let license, UUID(uuidString: license) == nil { throw ValidationError("--license is an id, as on the licence page.") }
         if graceSeconds < 0 { throw ValidationError("--grace-seconds is 0 or more.") }
         if let waitSeconds, waitSeconds < 0 { throw ValidationError("--wait-seconds is 0 or more.") }
     }

@@ -66,7 +66,7 @@ struct RevocationTests {
         let platform = try await TestPlatform.open(yaml: "http: {limits_enabled: false}")
         let ada = try await Customer.member(platform)
         let root = try await administrator(platform)
-        let tenant = try #require(await ada.call("GET", "/api/v1/orgs/current")["organization"]?["id"]?.string)
+        let tenant = try #require(await ada.call("GET", "/api/v1/orgs/current")["id"]?.string)
         let path = "/api/v1/admin/tenants/\(tenant)/licenses"
         #expect(await ada.call("GET", path)["error"] == "forbidden")
         let listed = await root.call("GET", path)

@@ -381,7 +381,58 @@ def shared(kernel):
     person.close()
 
 
-CASES = [hardware, encrypted, borrowed, in_c, revoked, shared]
+def mishaps(kernel):
+    """What goes wrong around the client alone: each is told in a sentence that says what to do, with the exit code of its kind."""
+    person = Person(kernel, machine(1))
+    key = person.key()
+    folder = f"{person.home}/coditect"
+
+    def says(code, text, *arguments, **more):
+        ran = person.run(*arguments, **more)
+        told = ran.stderr.strip() or ran.stdout.strip()
+        assert ran.returncode == code and text in told, (arguments, ran)
+        assert "; " in told or "Run `" in told or "Usage:" in told, f"says nothing of what to do: {told}"
+
+    for bad in ("A" * 5000, key * 50, key[:-1], "ключ", "-"):
+        says(65, "this is not a licence key", "activate", bad, input="")
+    for address in ("ftp://x", "https://", "https://127.0.0.1:99999", "https://a b", "http://example.com", "https://u:p@x", "nonsense"):
+        says(64, address, "activate", key, "--server", address)
+    says(69, "it does not speak TLS", "activate", key, "--server", kernel.base.replace("http:", "https:"))
+    says(69, "has nothing at the address that was asked", "activate", key, "--server", f"{kernel.base}/somewhere")
+    assert person.devices() == []
+    person.ran(0, "activate", key)
+    for bad in ("", "{", "[]", '{"server": 1}', "\0" * 100):
+        for name, wanted in (("license.json", (65, "is damaged; run `coditect activate KEY` again", "status")),
+                             ("account.json", (78, "is damaged; run `coditect login`", "seat", "run", "--", "true"))):
+            with open(f"{folder}/{name}", encoding="utf-8") as file:
+                good = file.read()
+            with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+                file.write(bad)
+            says(*wanted)
+            with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+                file.write(good)
+    somebody = "00000000-0000-4000-8000-000000000000"
+    for command in (("seat", "run", "--license", somebody, "--", "true"), ("borrow", "--hours", "1", "--license", somebody)):
+        says(77, f"has no licence {somebody}", *command)
+    says(64, "--license is an id", "seat", "run", "--license", "nonsense", "--", "true")
+    says(64, "--hours is from 1 to 168", "borrow", "--hours", "169")
+    # A disk that is full for what is written, not for what is there.
+    short = ("sh", "-c", 'trap "" XFSZ; ulimit -f 8; exec "$@"', "sh")
+    says(74, "File too large; make room", "borrow", "--hours", "1", prefix=short)
+    says(74, "File too large; make room", "activate", key, prefix=short)
+    assert person.sessions() == [], "a seat was taken that could not be kept"
+    with open(f"{person.home}/file", "w", encoding="utf-8"):
+        pass
+    person.env["XDG_CONFIG_HOME"] = f"{person.home}/file"
+    says(74, "cannot make", "activate", key)
+    person.env["XDG_CONFIG_HOME"] = person.home
+    person.ran(0, "seat", "run", "--device", "büro-Ω", "--", "true")
+    person.ran(0, "status")
+    assert person.sessions() == [] and len(person.devices()) == 1
+    person.close()
+
+
+CASES = [mishaps, hardware, encrypted, borrowed, in_c, revoked, shared]
 
 
 def main():

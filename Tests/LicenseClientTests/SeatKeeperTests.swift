@@ -230,6 +230,10 @@ struct SeatKeeperTests {
                 422, ["error": "validation_failed", "message": "Invalid.", "request_id": "r-1"], .refused,
                 "ask support, and name request r-1"
             ),
+            (
+                404, ["error": "not_found", "message": "There is no such object."], .noLicense,
+                "run `coditect login` as a user of that licence, or name another one"
+            ),
             (403, ["error": "license_revoked", "message": "Revoked."], .revoked, "ask support"),
             (404, "no platform", .badAnswer, "check the server's address"),
             (
@@ -241,7 +245,7 @@ struct SeatKeeperTests {
         for (status, json, code, next) in cases {
             let bench = Self.bench()
             bench.platform.answer { _ in (status, json) }
-            let client = try bench.client()
+            let client = try bench.client { $0.license = "l-1" }
             let error = #expect(throws: LicenseClientError.self) {
                 try client.acquire(
                     waiting: .zero,
@@ -253,6 +257,22 @@ struct SeatKeeperTests {
             #expect(error?.code == code)
             #expect(error?.next == next)
         }
+    }
+
+    @Test("a seat that cannot be noted down for other processes is used all the same, and given back")
+    func unwritable() throws {
+        let bench = Self.bench()
+        let folder = StateFolder(url: bench.folder).inner(LicenseClient.holdersFolder("https://example.com", "hw", nil))
+        // Nothing can be put in its place, as on a full disk.
+        try FileManager.default.createDirectory(
+            at: folder.url.appendingPathComponent("lease.json/x"), withIntermediateDirectories: true)
+        let keeper = bench.keeper(try bench.client())
+        keeper.drive(.start)
+        #expect(bench.told() == ["held"])
+        bench.pass(.hours(1), keeper)
+        #expect(bench.told() == [] && bench.platform.count("/heartbeat") > 10)
+        keeper.release()
+        #expect(bench.platform.count("/release") == 1)
     }
 
     @Test("who gives up while asking leaves no seat behind")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional
 
 from .device import Device, may_be_one
-from .errors import CHECK_ADDRESS, LicenseError, refusal
+from .errors import CHECK_ADDRESS, LicenseError, lease_refusal, refusal
 from .machine import Lease
 from .offline import TOLERANCE, check_clock, moment, seconds, verify_document
 from .platform import Answer, Caller
@@ -126,7 +126,7 @@ class Borrower:
         platform = self._caller.platform
         answer = self._twice("/api/v1/licenses/borrow", {"session_id": session, "hardware_id": self._device.id, "hours": hours})
         if not answer.ok:
-            raise refusal(answer.status, answer.body, platform.name)
+            raise lease_refusal(answer.status, answer.body, platform.name)
         keys = platform.get("/.well-known/coditect/license-keys.json").body
         try:
             held: Dict[str, Any] = {

@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Type, Union
 from .activation import FILE, Activation
 from .borrow import Borrower, Borrowing
 from .device import Device, Machine
-from .errors import CHECK_ADDRESS, SILENCE, LicenseError, refusal
+from .errors import CHECK_ADDRESS, SILENCE, LicenseError, lease_refusal, refusal
 from .machine import Action, Event, Lease, Notice, SeatMachine
 from .offline import OfflineLicense, moment
 from .platform import Answer, Caller, Platform, Transport, system_transport
@@ -91,7 +91,7 @@ class Client:
             asked = monotonic()
             answer = post("/api/v1/licenses/acquire", self._body(license))
             if not answer.ok or answer.status == 202:
-                raise refusal(answer.status, answer.body, self.platform.name)
+                raise _refusal(answer, license, self.platform.name)
             return _lease(answer, asked, self.platform.name)
 
         return self.borrower.borrow(hours, license, self._holders(license), take, time.time())
@@ -260,12 +260,23 @@ class Seat:
             asked = monotonic()
             answer = self._caller.post("/api/v1/licenses/acquire", self._body, self._key, patience)
             if not answer.ok or answer.status == 202:
-                raise refusal(answer.status, answer.body, self._caller.platform.name)
+                raise _refusal(answer, self._body.get("license_id"), self._caller.platform.name)
             lease = _lease(answer, asked, self._caller.platform.name)
             self._borrower.contacted(answer.date)
             if lease.end > monotonic():
-                self._holders.enter()
-                self._holders.share(lease, monotonic())
+                try:
+                    self._holders.enter()
+                except LicenseError:  # who cannot be counted as a holder holds none
+                    if self._holders.others() == 0:
+                        try:
+                            self._caller.post("/api/v1/licenses/release", {"session_id": lease.session}, None, 5.0)
+                        except LicenseError:
+                            pass
+                    raise
+                try:
+                    self._holders.share(lease, monotonic())
+                except LicenseError:  # on a full disk each process sends heartbeats of its own, and none believes what stood there before
+                    self._holders.folder.remove("lease.json")
             return Event("granted", lease)
 
     def _beat(self, lease: Lease, patience: float) -> Event:
@@ -278,7 +289,7 @@ class Seat:
                 return Event("adopted", found[0])
         answer = self._caller.post("/api/v1/licenses/heartbeat", {"session_id": lease.session}, None, patience)
         if not answer.ok:
-            raise refusal(answer.status, answer.body, self._caller.platform.name)
+            raise lease_refusal(answer.status, answer.body, self._caller.platform.name)
         body = answer.body if isinstance(answer.body, dict) else {}
         end, epoch = now + min(max(body.get("expires_in", lease.interval), 1), 86_400), body.get("epoch", lease.epoch)
         if self._machine.state != "released":
@@ -318,6 +329,15 @@ class Seat:
             self._activation.refresh(time.time())
         except (LicenseError, KeyError, TypeError):
             pass
+
+
+def _refusal(answer: Answer, license: Optional[str], server: str) -> LicenseError:
+    """Why there is no seat. A licence that the account does not have is told as one that is not there."""
+    if license and isinstance(answer.body, dict) and answer.body.get("error") == "not_found":
+        return LicenseError(
+            "no_license", f"the account that is signed in has no licence {license}",
+            "run `coditect login` as a user of that licence, or name another one")
+    return refusal(answer.status, answer.body, server)
 
 
 def _lease(answer: Answer, asked: float, server: str) -> Lease:

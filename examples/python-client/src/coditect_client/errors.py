@@ -31,6 +31,13 @@ class LicenseError(Exception):
         return f"LicenseError({self.code!r}, {self.message!r})"
 
 
+def lease_refusal(status: int, body: Any, server: str) -> LicenseError:
+    """What the server refused about a lease: one that it does not know is over."""
+    if isinstance(body, dict) and body.get("error") == "not_found":
+        return LicenseError("lease_ended", "the server does not know the lease", "run it again")
+    return refusal(status, body, server)
+
+
 def refusal(status: int, body: Any, server: str) -> LicenseError:
     """What the server refused."""
     body = body if isinstance(body, dict) else {}
@@ -68,7 +75,9 @@ def refusal(status: int, body: Any, server: str) -> LicenseError:
         return LicenseError(
             code, f"the licence is active on {body.get('activations', '?')} of {body.get('max_activations', '?')} devices",
             f"run `coditect deactivate` on one of them, or choose a larger tier: {server}/plans")
-    if code in ("lease_expired", "lease_released", "not_found"):
+    if code == "not_found":
+        return LicenseError("bad_answer", f"{server} has nothing at the address that was asked", CHECK_ADDRESS)
+    if code in ("lease_expired", "lease_released"):
         return LicenseError("lease_ended", said, "run it again")
     known = {
         "license_suspended": f"settle the payment: {server}/licence",
