@@ -52,11 +52,20 @@ package struct StateFolder: Sendable {
         let draft = "\(target).\(getpid()).\(UInt32.random(in: 0 ... .max))"
         let file = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw Self.fault("write", target) }
-        let written = data.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-        let isWhole = written == data.count && fsync(file) == 0
+        // A disk that fills up takes a part, and says why only when it is asked for the rest.
+        let isWhole = data.withUnsafeBytes { bytes in
+            var done = 0
+            while done < bytes.count {
+                let count = Glibc.write(file, bytes.baseAddress?.advanced(by: done), bytes.count - done)
+                guard count > 0 || errno == EINTR else { return false }
+                done += max(count, 0)
+            }
+            return fsync(file) == 0
+        }
+        let cause = errno
         close(file)
         guard isWhole, rename(draft, target) == 0 else {
-            let reason = String(cString: strerror(errno))
+            let reason = String(cString: strerror(isWhole ? errno : cause))
             unlink(draft)
             throw Self.fault("write", target, reason)
         }
