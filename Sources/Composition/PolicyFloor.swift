@@ -51,7 +51,15 @@ struct PolicyFloor: Sendable {
         }
         let archive = PolicyArchive(directory: options.data.appendingPathComponent("policies"))
         engine.keep(in: archive)
-        try engine.load()
+        let upgrade = PolicyUpgrade(options.policies, archive)
+        engine.onNews { news in
+            // The next version of this program compares itself with the definitions under which the set was live.
+            if case .live(let hash, _) = news { try? archive.note(Reference.catalogue(), of: hash) }
+        }
+        do throws(PolicyRefusal) { _ = try engine.load() } catch { throw upgrade.explained(error) }
+        for warning in upgrade.warnings {
+            logger.warning("a policy uses what has changed since it was live", metadata: ["finding": .string(warning.description)])
+        }
         let promotion = PolicyPromotion(directory: options.policies, archive: archive, definitions: PlatformRegister.hooks, data: data)
         let candidate = options.settings[PlatformSettings.policyShadow]
         let floor = PolicyFloor(

@@ -14,12 +14,20 @@ package struct Reference: Sendable {
     package func pages() -> [String: String] {
         [
             "settings.md": settings(), "problems.md": problems(), "routes.md": routes(), "permissions.md": permissions(),
-            "hooks.md": HookReference.markdown(register.hooks), "events.md": events(), "policy-defences.md": defences(),
+            "hooks.md": HookReference.markdown(register.hooks), "hooks.json": Self.catalogue(register.hooks).json, "events.md": events(),
+            "policy-defences.md": defences(),
         ]
     }
 
     /// Editor stubs of the hooks, for the policy author's completions.
-    package func stubs() -> [String: String] { ["hooks.lua": HookReference.stubs(register.hooks)] }
+    package func stubs() -> [String: String] {
+        ["hooks.lua": HookReference.stubs(register.hooks), "hooks.json": Self.catalogue(register.hooks).json]
+    }
+
+    /// What this program asks and gives, for another version to compare itself with.
+    static func catalogue(_ hooks: [HookDefinition] = PlatformRegister.hooks) -> HookCatalogue {
+        HookCatalogue(version: Release.version, hooks: hooks, given: PolicyEngine.givenNames)
+    }
 
     private func page(_ title: String, _ lead: String, _ head: [String], _ rows: [[String]]) -> String {
         let line = { (cells: [String]) in "| " + cells.map(Self.cell).joined(separator: " | ") + " |" }

@@ -3,7 +3,7 @@ import HookEngine
 
 /// The sets that were live, each a folder of its files under the name of its hash: what a roll back and a replay go to.
 package struct PolicyArchive: Sendable {
-    let directory: URL
+    package let directory: URL
     let keeps: Int
 
     package init(directory: URL, keeps: Int = 50) {
@@ -33,6 +33,22 @@ package struct PolicyArchive: Sendable {
             }
         }
         for old in list().dropFirst(keeps) { try? manager.removeItem(at: directory.appending(path: old.hex)) }
+    }
+
+    private static let catalogue = "hooks.json"
+
+    /// Notes under which definitions a kept set was live; the latest count.
+    package func note(_ catalogue: HookCatalogue, of hash: PolicySetHash) throws {
+        let folder = directory.appending(path: hash.hex)
+        guard FileManager.default.fileExists(atPath: folder.path) else { return }
+        try Data(catalogue.json.utf8).write(to: folder.appending(path: Self.catalogue), options: .atomic)
+    }
+
+    /// The file of the definitions under which a kept set was live last; the newest set's without a hash. Nil where none was noted.
+    package func catalogue(_ hash: PolicySetHash? = nil) -> URL? {
+        guard let kept = hash ?? list().first else { return nil }
+        let file = directory.appending(path: kept.hex).appending(path: Self.catalogue)
+        return FileManager.default.fileExists(atPath: file.path) ? file : nil
     }
 
     /// Newest first.

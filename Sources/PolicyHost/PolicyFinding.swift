@@ -17,6 +17,7 @@ package struct PolicyFinding: Sendable, Hashable, CustomStringConvertible {
 /// A directory that cannot become the live set: every reason that was found.
 package struct PolicyRefusal: Error, Sendable, Hashable, CustomStringConvertible {
     package let findings: [PolicyFinding]
+    package init(findings: [PolicyFinding]) { self.findings = findings }
     package var description: String { findings.map(\.description).joined(separator: "\n") }
 }
 

@@ -162,9 +162,8 @@ struct PolicyReads: LuaVisitor {
             guard case .shape(let label, let fields) = kind(of), let name = key.text else { return .plain }
             guard let field = fields.first(where: { $0.name == name }) else {
                 if reports {
-                    let there = label == "request" ? "\(hook) gives" : "\(label) has"
-                    let finding = Finding(
-                        line: key.span.line, message: "\(label).\(name) is not there; \(there): \(HookCheck.names(fields))")
+                    let message = HookChange.missing("\(label).\(name)", of: label, hook: hook, fields)
+                    let finding = Finding(line: key.span.line, message: message)
                     if !unknown.contains(finding) { unknown.append(finding) }
                 }
                 return .plain
@@ -189,6 +188,11 @@ struct PolicyReads: LuaVisitor {
             walk(statement)
         }
     }
+}
+
+extension PolicyEngine {
+    /// Functions and libraries that every policy is given; the actions of a hook stand beside them.
+    package static var givenNames: [String] { PolicyReads.lua.sorted() }
 }
 
 /// Names that an author may have meant.

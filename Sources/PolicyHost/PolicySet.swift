@@ -1,3 +1,4 @@
+import Foundation
 import HookEngine
 import LuaShim
 import Synchronization
@@ -7,6 +8,9 @@ import Vocabulary
 package struct PolicySetHash: Sendable, Hashable, CustomStringConvertible {
     package let hex: String
     package var description: String { hex }
+    /// Of a folder of the archive.
+    package init(kept folder: URL) { hex = folder.lastPathComponent }
+    init(hex: String) { self.hex = hex }
     /// Enough for a person to tell two sets apart.
     package var short: String { String(hex.prefix(12)) }
 }

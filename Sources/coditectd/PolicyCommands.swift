@@ -6,7 +6,7 @@ struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policy", abstract: "Policies: check, test, ask, replay, compare, measure.",
         subcommands: [
-            New.self, Check.self, Test.self, REPL.self, Run.self, Explain.self, Replay.self, Diff.self, Sets.self, Reload.self,
+            New.self, Check.self, Test.self, REPL.self, Run.self, Explain.self, Replay.self, Diff.self, Changes.self, Sets.self, Reload.self,
             Promote.self, Bench.self,
             Attack.self,
         ])
