@@ -14,6 +14,7 @@ package enum OnPayment: PlanHook {
             package var failedPayments: Int
         }
         package var type: PaymentEventType
+        package var declineReason: DeclineReason?
         package var provider: String
         package var tenant: TenantID
         package var subscription: Subscription?
@@ -31,6 +32,9 @@ package enum OnPayment: PlanHook {
                 .object([
                     HookField("type", .choice(PaymentEventType.allCases.map(\.rawValue)), "What happened, whatever the provider calls it"),
                     HookField("provider", .string, "Name of the payment provider"),
+                    HookField(
+                        "decline_reason", .choice(DeclineReason.allCases.map(\.rawValue)),
+                        "At payment_failed: why, where the provider has said so by then", optional: true),
                 ]), "The event"),
             HookField("tenant", .object([HookField("id", .string, "UUID of the tenant")]), "Who pays"),
             HookField(
@@ -77,9 +81,10 @@ package enum OnPayment: PlanHook {
         ], whenAllAbstain: .shippedPlan)
 
     package static func encode(_ input: Input) -> HookValue {
+        var event: [(String, HookValue)] = [("type", .string(input.type.rawValue)), ("provider", .string(input.provider))]
+        if let reason = input.declineReason { event.append(("decline_reason", .string(reason.rawValue))) }
         var members: [(String, HookValue)] = [
-            ("event", .object([("type", .string(input.type.rawValue)), ("provider", .string(input.provider))])),
-            ("tenant", .object([("id", .string(input.tenant.description))])),
+            ("event", .object(event)), ("tenant", .object([("id", .string(input.tenant.description))])),
         ]
         if let subscription = input.subscription {
             var fields: [(String, HookValue)] = [

@@ -118,6 +118,20 @@ enum BillingTable {
         INSERT INTO billing_reversal (tenant_id, id, provider, kind, object, facts, happened_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
         """)
 
+    // Declines
+    static let decline = SQL(
+        "billing.find_decline",
+        "SELECT reason, declined_at FROM billing_decline WHERE tenant_id = $1 AND provider = $2 AND kind = $3 AND object = $4")
+    static let updateDecline = SQL(
+        "billing.update_decline",
+        """
+        UPDATE billing_decline SET reason = $5, declined_at = $6
+        WHERE tenant_id = $1 AND provider = $2 AND kind = $3 AND object = $4
+        """)
+    static let insertDecline = SQL(
+        "billing.insert_decline",
+        "INSERT INTO billing_decline (tenant_id, provider, kind, object, reason, declined_at) VALUES ($1, $2, $3, $4, $5, $6)")
+
     // Mails
     static let mail = SQL("billing.find_mail", "SELECT sent_at FROM billing_mail WHERE tenant_id = $1 AND mail_key = $2")
     static let insertMail = SQL("billing.insert_mail", "INSERT INTO billing_mail (tenant_id, mail_key, sent_at) VALUES ($1, $2, $3)")
@@ -127,7 +141,7 @@ enum BillingTable {
         checkoutsOfSubscription,
         updateCheckout, firstCheckout, subscriptionByObject, subscriptionByID, subscriptions, updateSubscription, insertSubscription,
         invoiceByObject, invoicesOfSubscription, updateInvoice, insertInvoice, listInvoices, reversalByObject, updateReversal,
-        insertReversal,
+        insertReversal, decline, updateDecline, insertDecline,
         mail, insertMail,
     ]
 }

@@ -45,6 +45,7 @@ package struct PaymentNews: Sendable, Hashable {
                 mirror.subscriptions.join([fact.subscription: SubscriptionState(fact, isFromCheckout: isOurs)])
             case .refund(let fact): mirror.refunds.join([fact.refund: ReversalState(.init(fact))])
             case .dispute(let fact): mirror.disputes.join([fact.dispute: ReversalState(.init(fact))])
+            case .decline: continue
             @unknown default: continue
             }
             if let reading = FactReading(fact), let subscription = reading.subscription {
@@ -110,6 +111,10 @@ struct FactReading {
             type = fact.status == .cancelled ? .subscriptionCancelled : .subscriptionUpdated
             // Each change of a subscription is its own news; its end comes once.
             (subject, weight) = (fact.status == .cancelled ? "subscription:\(fact.subscription)" : nil, 4)
+        case .decline(let fact):
+            // It asks nothing: the invoice's own news does.
+            (customer, invoice, payment, asOf) = (fact.customer, fact.invoice, fact.payment, fact.asOf)
+            (subject, weight) = (nil, 5)
         @unknown default: return nil
         }
     }

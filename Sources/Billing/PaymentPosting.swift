@@ -38,6 +38,8 @@ struct PaymentPosting {
         switch try await routing(news) {
         case .refused(let reason): return try await finish(event, .refused, reason, delivery, act)
         case .unroutable: return try await finish(event, .refused, "it names no object by which its tenant could be found", delivery, act)
+        case .parked where news.isOnlyOfDeclines:
+            return try await finish(event, .ignored, "an attempt of nobody who is known was declined", delivery, act)
         case .parked: return try await park(event, news, delivery, act)
         case .routed(let tenant):
             do {
@@ -162,6 +164,7 @@ struct PaymentPosting {
     private func input(_ type: PaymentEventType, _ news: PaymentNews, _ tenant: TenantID, _ act: Act) async throws -> OnPayment.Input {
         try await store.tenant(tenant) { db in
             var input = OnPayment.Input(type: type, provider: news.provider, tenant: tenant, payment: news.amount)
+            if type == .paymentFailed { input.declineReason = try DeclineBooks(db: db, provider: news.provider).reason(of: news) }
             if let first = try db.row(BillingTable.firstCheckout, db.tenant) {
                 input.customerAgeDays = max(0, Int((act.now - (try first.time(0))).wholeSeconds / 86_400))
             }

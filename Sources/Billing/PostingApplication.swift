@@ -25,6 +25,7 @@ extension PaymentPosting {
         let own = try books.own(news)
         let page = try books.page(news.mirror(directives: directives, ownReferences: own.references, intended: own.intended))
         try books.write(page)
+        try DeclineBooks(db: db, provider: news.provider).keep(news)
         var standings: [String: Standing] = [:]
         for subscription in page.subscriptions {
             let row = try page.rows[subscription] ?? books.row(of: subscription)
@@ -122,6 +123,9 @@ extension PaymentNews {
                 times = [fact.asOf]
             case .dispute(let fact):
                 names = [fact.dispute, fact.subscription, fact.customer, fact.payment]
+                times = [fact.asOf]
+            case .decline(let fact):
+                names = [fact.payment, fact.invoice, fact.customer]
                 times = [fact.asOf]
             @unknown default: continue
             }

@@ -155,6 +155,11 @@ extension Told {
                 fact.customer = fact.customer.map(rename)
                 fact.subscription = fact.subscription.map(rename)
                 return .dispute(fact)
+            case .decline(var fact):
+                fact.invoice = fact.invoice.map(rename)
+                fact.payment = fact.payment.map(rename)
+                fact.customer = fact.customer.map(rename)
+                return .decline(fact)
             @unknown default: return fact
             }
         }

@@ -23,8 +23,13 @@ struct PolicyUpgradeTests {
         let data = folder.appending(path: "data")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         try FileManager.default.copyItem(at: TestPlatform.root.appending(path: "policies"), to: policies)
-        let first = try await TestPlatform.open(policies: policies, data: data)
-        await first.platform.close()
+        let reading = try SettingsFile(register: PlatformRegister.settings).read(yaml: "", name: "test.yaml", environment: [:])
+        let options = PlatformOptions(data: data, policies: policies, plugins: TestPlatform.plugins, reading: reading, environment: [:])
+        func start() async throws {
+            let platform = try await Platform.open(options)
+            await platform.close()
+        }
+        try await start()
 
         // The version before called a role a position, and the policy was written for it.
         let kept = try #require(PolicyArchive(directory: data.appending(path: "policies")).catalogue())
@@ -35,13 +40,11 @@ struct PolicyUpgradeTests {
             "policies/\(Self.policy):13: request.user.position is not there; request.user has: id, role, recent_devices; "
             + "it is called request.user.role now"
         await #expect {
-            _ = try await TestPlatform.open(policies: policies, data: data)
+            try await start()
         } throws: { error in
             (error as? PolicyRefusal)?.findings.map(\.description) == [sentence]
         }
 
-        let reading = try SettingsFile(register: PlatformRegister.settings).read(yaml: "", name: "test.yaml", environment: [:])
-        let options = PlatformOptions(data: data, policies: policies, plugins: TestPlatform.plugins, reading: reading, environment: [:])
         let report = try PolicyChangesDesk(options).report(from: nil, to: nil, showsAll: false)
         #expect(report.lines.first?.hasPrefix("hooks 0.0.9 (\(kept.path)) → \(Release.version) (this program)") == true)
         #expect(report.lines.contains("  \(sentence)"))
@@ -49,9 +52,7 @@ struct PolicyUpgradeTests {
 
         // Mended, it goes live, and these are the hooks from then on.
         try Self.replace(policies.appending(path: Self.policy), "request.user.position", "request.user.role")
-        let mended = try await TestPlatform.open(policies: policies, data: data)
-        await mended.platform.close()
+        try await start()
         #expect(try PolicyChangesDesk(options).report(from: nil, to: nil, showsAll: false).breaks == 0)
-        withExtendedLifetime(first) {}
     }
 }

@@ -58,6 +58,12 @@ enum Hooked {
                             "checkout_completed", "payment_succeeded", "payment_failed", "subscription_updated", "subscription_cancelled",
                             "refund_created", "dispute_opened",
                         ]), "What"), HookField("provider", .string, "Provider"),
+                    HookField(
+                        "decline_reason",
+                        .choice([
+                            "insufficient_funds", "expired_card", "incorrect_details", "authentication_required", "lost_or_stolen",
+                            "not_accepted", "processing_error", "other",
+                        ]), "Why", optional: true),
                 ]), "Event"),
             HookField("tenant", .object([HookField("id", .string, "Id")]), "Tenant"),
             HookField(

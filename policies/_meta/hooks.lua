@@ -136,6 +136,7 @@
 ---@class OnPaymentEvent
 ---@field type "dispute_opened"|"refund_created"|"checkout_completed"|"payment_succeeded"|"payment_failed"|"subscription_cancelled"|"subscription_updated" What happened, whatever the provider calls it
 ---@field provider string Name of the payment provider
+---@field decline_reason? "insufficient_funds"|"expired_card"|"incorrect_details"|"authentication_required"|"lost_or_stolen"|"not_accepted"|"processing_error"|"other" At payment_failed: why, where the provider has said so by then
 
 ---Who pays
 ---@class OnPaymentTenant

@@ -16,6 +16,13 @@ return {
     expect = { outcome = "allow", terms = { overdraft_seats = 2 } },
   },
   {
+    name = "grants a single one",
+    hook = "on_seat_request",
+    input = request(1),
+    settings = { overdraft_seats = 1 },
+    expect = { outcome = "allow", terms = { overdraft_seats = 1 } },
+  },
+  {
     name = "grants the same while seats are free: the kernel counts, not the policy",
     hook = "on_seat_request",
     input = request(0),

@@ -54,6 +54,8 @@ struct Account: Codable, Sendable, Hashable {
         var cancelsAt: Timestamp?
         var endedAt: Timestamp?
         var nextPaymentFails = false
+        /// Why it will fail.
+        var nextDecline: DeclineReason?
     }
 
     struct Invoice: Codable, Sendable, Hashable {
@@ -67,6 +69,7 @@ struct Account: Codable, Sendable, Hashable {
         var periodStart: Timestamp
         var periodEnd: Timestamp
         var nextAttemptAt: Timestamp?
+        var declineReason: DeclineReason?
     }
 
     struct Portal: Codable, Sendable, Hashable {

@@ -90,6 +90,7 @@ extension Account {
 
     enum Step: Sendable, Hashable {
         case cancelAtPeriodEnd, keep, endNow, failNextPayment, letNextPaymentPass, renewNow, payOpenInvoice, quantity(Int), refund, dispute
+        case failNextPaymentBecause(DeclineReason)
     }
 
     mutating func take(_ step: Step, on id: String, delay: Duration, now: Timestamp) throws {
@@ -108,8 +109,9 @@ extension Account {
         case .endNow:
             subscription.status = .cancelled
             subscription.endedAt = now
-        case .failNextPayment: subscription.nextPaymentFails = true
-        case .letNextPaymentPass: subscription.nextPaymentFails = false
+        case .failNextPayment: (subscription.nextPaymentFails, subscription.nextDecline) = (true, nil)
+        case .failNextPaymentBecause(let reason): (subscription.nextPaymentFails, subscription.nextDecline) = (true, reason)
+        case .letNextPaymentPass: (subscription.nextPaymentFails, subscription.nextDecline) = (false, nil)
         case .quantity(let count):
             guard (1...1_000).contains(count) else { throw Misstep("The quantity must lie between 1 and 1,000.") }
             subscription.quantity = count
@@ -133,9 +135,12 @@ extension Account {
             tell([step == .refund ? .refund("re_" + name, invoices[paid]) : .dispute("du_" + name, invoices[paid])], delay: delay, now: now)
             return
         }
-        let isSilent = step == .failNextPayment || step == .letNextPaymentPass
         subscriptions[place] = subscription
-        if !isSilent { tell([.subscription(subscription)] + told, delay: delay, now: now) }
+        switch step {
+        case .failNextPayment, .failNextPaymentBecause, .letNextPaymentPass: return
+        default: break
+        }
+        tell([.subscription(subscription)] + told, delay: delay, now: now)
     }
 
     /// The period is over: the next one begins and is billed, or the subscription ends where that was wished.
@@ -150,7 +155,9 @@ extension Account {
         let fails = subscription.nextPaymentFails
         subscription.status = fails ? .pastDue : .active
         subscription.trialEnd = nil
-        let invoice = bill(subscription, isPaid: !fails, hasFailed: fails, nextAttemptAt: fails ? now + .days(3) : nil)
+        let invoice = bill(
+            subscription, isPaid: !fails, hasFailed: fails, nextAttemptAt: fails ? now + .days(3) : nil,
+            decline: fails ? subscription.nextDecline : nil)
         return [.invoice(invoice)]
     }
 
@@ -227,7 +234,7 @@ extension Account {
     }
 
     private mutating func bill(
-        _ subscription: Subscription, isPaid: Bool, hasFailed: Bool, nextAttemptAt: Timestamp? = nil
+        _ subscription: Subscription, isPaid: Bool, hasFailed: Bool, nextAttemptAt: Timestamp? = nil, decline: DeclineReason? = nil
     ) -> Invoice {
         let isFree = subscription.trialEnd != nil
         let amount = isFree ? 0 : subscription.unitPrice.amountMinor * Int64(subscription.quantity)
@@ -235,7 +242,7 @@ extension Account {
             id: "in_" + number(), subscription: subscription.id,
             amount: Money(amountMinor: amount, currency: subscription.unitPrice.currency),
             isPaid: isPaid, hasFailed: hasFailed, periodStart: subscription.periodStart, periodEnd: subscription.periodEnd,
-            nextAttemptAt: nextAttemptAt)
+            nextAttemptAt: nextAttemptAt, declineReason: decline)
         invoices.append(invoice)
         if invoices.count > Self.maxInvoices { invoices.removeFirst() }
         return invoice

@@ -45,13 +45,13 @@ struct PortalPage {
         if let trialEnd = it.trialEnd { rows.append(Markup.row("Trial until", Markup.date(trialEnd))) }
         if let cancelsAt = it.cancelsAt, !hasEnded { rows.append(Markup.row("Ends on", Markup.date(cancelsAt))) }
         if let endedAt = it.endedAt { rows.append(Markup.row("Ended on", Markup.date(endedAt))) }
-        if it.nextPaymentFails, !hasEnded { rows.append(Markup.row("Next payment", "will fail")) }
+        if it.nextPaymentFails, !hasEnded { rows.append(Markup.row("Next payment", "will fail\(Self.because(it.nextDecline))")) }
         var steps: [String] = []
         if !hasEnded {
             steps.append(it.cancelsAt == nil ? step("cancel", "Cancel at period end", it) : step("keep", "Do not cancel", it))
             steps.append(step("renew", "Renew now", it))
             steps.append(
-                it.nextPaymentFails ? step("pass_next", "Let the next payment pass", it) : step("fail_next", "Fail the next payment", it))
+                it.nextPaymentFails ? step("pass_next", "Let the next payment pass", it) : failing(it))
             if isOpen { steps.append(step("pay_open", "Pay the open invoice", it)) }
             steps.append(step("refund", "Refund the last payment", it))
             steps.append(step("dispute", "Dispute the last payment", it))
@@ -81,6 +81,22 @@ struct PortalPage {
         """
     }
 
+    private static func because(_ reason: DeclineReason?) -> String { reason.map { ": \(words($0))" } ?? "" }
+    private static func words(_ reason: DeclineReason) -> String { reason.rawValue.replacing("_", with: " ") }
+
+    private func failing(_ it: Account.Subscription) -> String {
+        let reasons = DeclineReason.allCases.map { "<option value=\"\($0.rawValue)\">\(Self.words($0))</option>" }.joined()
+        return """
+            <form method="post" action="\(address)" class="line">
+            \(Markup.hidden(token))
+            \(Markup.hidden(["step": "fail_next", "subscription": it.id]))
+            <button type="submit" class="plain">Fail the next payment<span class="hidden"> for \(Markup.escape(it.productName))</span></button>
+            <label for="decline-\(it.id)">because</label>
+            <select id="decline-\(it.id)" name="decline"><option value="">the provider does not say</option>\(reasons)</select>
+            </form>
+            """
+    }
+
     private func quantity(_ it: Account.Subscription) -> String {
         """
         <form method="post" action="\(address)" class="line">
@@ -96,7 +112,10 @@ struct PortalPage {
     private var invoices: String {
         guard !account.invoices.isEmpty else { return "" }
         let rows = account.invoices.reversed().map { it in
-            let state = it.isDisputed ? "disputed" : it.isRefunded ? "refunded" : it.isPaid ? "paid" : it.hasFailed ? "failed" : "open"
+            let state =
+                it.isDisputed
+                ? "disputed"
+                : it.isRefunded ? "refunded" : it.isPaid ? "paid" : it.hasFailed ? "failed\(Self.because(it.declineReason))" : "open"
             return "<tr><td>\(Markup.date(it.periodStart))</td><td>\(Markup.date(it.periodEnd))</td>"
                 + "<td>\(Markup.escape(Markup.money(it.amount)))</td><td>\(state)</td></tr>"
         }

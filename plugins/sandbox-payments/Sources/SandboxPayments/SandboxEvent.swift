@@ -44,6 +44,7 @@ enum SandboxEvent {
                 [
                     "id": .string(it.id), "subscription": .string(it.subscription), "paid": .bool(it.isPaid),
                     "failed": .bool(it.hasFailed && !it.isPaid),
+                    "decline_reason": text(it.isPaid ? nil : it.declineReason?.rawValue),
                     "amount_minor": .int(it.amount.amountMinor), "currency": .string(it.amount.currency.code),
                     "period_start": time(it.periodStart),
                     "period_end": time(it.periodEnd), "next_attempt_at": time(it.nextAttemptAt),
@@ -97,13 +98,12 @@ enum SandboxEvent {
         case "subscription": return [.subscription(try subscription(id, data, customer, asOf))]
         case "invoice":
             let isPaid = try flag(data, "paid")
-            return [
-                .invoice(
-                    InvoiceFact(
-                        invoice: id, subscription: name(data["subscription"]), customer: customer, isPaid: isPaid,
-                        hasFailed: try !isPaid && flag(data, "failed"), amount: money(data), periodStart: moment(data, "period_start"),
-                        periodEnd: moment(data, "period_end"), nextAttemptAt: moment(data, "next_attempt_at"), asOf: asOf))
-            ]
+            var fact = InvoiceFact(
+                invoice: id, subscription: name(data["subscription"]), customer: customer, isPaid: isPaid,
+                hasFailed: try !isPaid && flag(data, "failed"), amount: money(data), periodStart: moment(data, "period_start"),
+                periodEnd: moment(data, "period_end"), nextAttemptAt: moment(data, "next_attempt_at"), asOf: asOf)
+            if fact.hasFailed { fact.declineReason = data["decline_reason"]?.string.map { DeclineReason(rawValue: $0) ?? .other } }
+            return [.invoice(fact)]
         case "refund":
             return [
                 .refund(

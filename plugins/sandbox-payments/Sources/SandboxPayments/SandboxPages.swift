@@ -95,7 +95,8 @@ struct SandboxPages: PluginPages {
         case "cancel": .cancelAtPeriodEnd
         case "keep": .keep
         case "end": .endNow
-        case "fail_next": .failNextPayment
+        case "fail_next":
+            form["decline"].flatMap { DeclineReason(rawValue: $0) }.map { .failNextPaymentBecause($0) } ?? .failNextPayment
         case "pass_next": .letNextPaymentPass
         case "renew": .renewNow
         case "pay_open": .payOpenInvoice

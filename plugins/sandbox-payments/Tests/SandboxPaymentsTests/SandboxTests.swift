@@ -110,6 +110,28 @@ import Testing
         #expect(throws: Misstep.self) { try account.take(.keep, on: "sub_other", delay: .seconds(15), now: moment) }
     }
 
+    @Test(
+        "a payment fails for the reason that was chosen, and its event says so; a paid invoice says nothing",
+        arguments: DeclineReason.allCases)
+    func declines(reason: DeclineReason) throws {
+        var account = try paid()
+        let id = account.subscriptions[0].id
+        func told() throws -> InvoiceFact? {
+            let events = try account.pending.map { try SandboxEvent.facts(SandboxEvent.verified(Data($0.body.utf8))) }.joined()
+            return events.compactMap { if case .invoice(let fact) = $0 { fact } else { nil } }.last
+        }
+        try account.take(.failNextPaymentBecause(reason), on: id, delay: .seconds(15), now: moment)
+        try account.take(.renewNow, on: id, delay: .seconds(15), now: moment)
+        #expect(try told()?.hasFailed == true && told()?.declineReason == reason)
+        account.pending = []
+        try account.take(.payOpenInvoice, on: id, delay: .seconds(15), now: moment)
+        #expect(try told()?.isPaid == true && told()?.declineReason == nil)
+        account.pending = []
+        try account.take(.failNextPayment, on: id, delay: .seconds(15), now: moment)
+        try account.take(.renewNow, on: id, delay: .seconds(15), now: moment)
+        #expect(try told()?.hasFailed == true && told()?.declineReason == nil)
+    }
+
     @Test("webhooks come in order, twice, in the wrong order or late; an id is one event for ever")
     func manners() throws {
         func order(_ manner: Manner) throws -> ([String], Set<Duration>) {

@@ -339,6 +339,7 @@ extension PaymentFact {
         case .invoice(let fact): fact.asOf
         case .refund(let fact): fact.asOf
         case .dispute(let fact): fact.asOf
+        case .decline(let fact): fact.asOf
         @unknown default: Timestamp(microseconds: 0)
         }
     }
@@ -349,6 +350,7 @@ extension PaymentFact {
         case .invoice(let fact): fact.invoice.isEmpty
         case .refund(let fact): fact.refund.isEmpty
         case .dispute(let fact): fact.dispute.isEmpty
+        case .decline(let fact): [fact.payment, fact.invoice, fact.customer].contains("")
         @unknown default: false
         }
     }

@@ -119,6 +119,42 @@ public enum PaymentFact: Sendable, Hashable, Codable {
     case invoice(InvoiceFact)
     case refund(RefundFact)
     case dispute(DisputeFact)
+    case decline(DeclineFact)
+}
+
+/// Why collecting a payment failed, whatever the provider calls it.
+public enum DeclineReason: String, Sendable, Hashable, Codable, CaseIterable {
+    /// Not enough on the account, or above a limit: the same card may pay another day.
+    case insufficientFunds = "insufficient_funds"
+    case expiredCard = "expired_card"
+    /// A number, code or address that does not fit the card.
+    case incorrectDetails = "incorrect_details"
+    /// The bank wants the customer to confirm the payment.
+    case authenticationRequired = "authentication_required"
+    /// Reported lost or stolen, or held to be fraud: the same card will never pay.
+    case lostOrStolen = "lost_or_stolen"
+    /// The account is closed, or the card cannot be used for this.
+    case notAccepted = "not_accepted"
+    /// Provider or bank could not be reached or failed: trying again helps.
+    case processingError = "processing_error"
+    /// The bank says no and does not say why, or says what is in no list.
+    case other
+}
+
+/// An attempt to collect that failed, told apart from its invoice. It asks nothing by itself: the invoice's own news does.
+public struct DeclineFact: Sendable, Hashable, Codable {
+    public var payment: String?
+    public var invoice: String?
+    public var customer: String?
+    public var reason: DeclineReason
+    public var asOf: Timestamp
+    public init(payment: String?, invoice: String?, customer: String?, reason: DeclineReason, asOf: Timestamp) {
+        self.payment = payment
+        self.invoice = invoice
+        self.customer = customer
+        self.reason = reason
+        self.asOf = asOf
+    }
 }
 
 public struct CheckoutFact: Sendable, Hashable, Codable {
@@ -215,6 +251,8 @@ public struct InvoiceFact: Sendable, Hashable, Codable {
     public var nextAttemptAt: Timestamp?
     /// The payment by which it was or is to be paid, where the provider says so: a dispute may name nothing else.
     public var payment: String?
+    /// Why the attempt failed, where the provider says so. Set after `init`, whose shape plugins were built against.
+    public var declineReason: DeclineReason?
     public var asOf: Timestamp
     public init(
         invoice: String, subscription: String?, customer: String?, isPaid: Bool, hasFailed: Bool, amount: Money?, periodStart: Timestamp?,

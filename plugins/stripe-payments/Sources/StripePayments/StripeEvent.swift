@@ -23,6 +23,8 @@ struct StripeEvent {
             return try invoice()
         case "invoice_payment.paid":
             return try invoicePayment()
+        case "payment_intent.payment_failed", "charge.failed":
+            return declined()
         case "charge.refunded", "refund.created", "refund.updated", "charge.refund.updated":
             return try refunds()
         case "charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed", "charge.dispute.funds_withdrawn",
@@ -127,16 +129,23 @@ struct StripeEvent {
         let isPaid = paid()
         let period = period(of: subscription)
         let payments = payments()
-        let whole: PaymentFact =
-            .invoice(
-                InvoiceFact(
-                    invoice: id, subscription: subscription, customer: object.reference("customer"), isPaid: isPaid,
-                    hasFailed: !isPaid && type == "invoice.payment_failed",
-                    amount: StripeMoney.incoming(isPaid ? object["amount_paid"] : object["amount_due"], object["currency"]),
-                    periodStart: period?.start, periodEnd: period?.end, nextAttemptAt: object.time("next_payment_attempt"), asOf: asOf,
-                    payment: payments.first))
+        var whole = InvoiceFact(
+            invoice: id, subscription: subscription, customer: object.reference("customer"), isPaid: isPaid,
+            hasFailed: !isPaid && type == "invoice.payment_failed",
+            amount: StripeMoney.incoming(isPaid ? object["amount_paid"] : object["amount_due"], object["currency"]),
+            periodStart: period?.start, periodEnd: period?.end, nextAttemptAt: object.time("next_payment_attempt"), asOf: asOf,
+            payment: payments.first)
+        if whole.hasFailed { whole.declineReason = StripeDecline.reason(ofInvoice: object) }
         // One paid in parts: each of its payments may be disputed.
-        return [whole] + payments.dropFirst().map { part(of: id, $0) }
+        return [.invoice(whole)] + payments.dropFirst().map { part(of: id, $0) }
+    }
+
+    /// Why an attempt failed stands on the intent and its charge. Older versions name the invoice there; since basil only the customer is named.
+    private func declined() -> [PaymentFact] {
+        let payment = type == "charge.failed" ? Self.payment(object) ?? object.id : object.id
+        let (invoice, customer) = (object.reference("invoice"), object.reference("customer"))
+        guard let reason = StripeDecline.reason(of: object), invoice != nil || customer != nil else { return [] }
+        return [.decline(DeclineFact(payment: payment, invoice: invoice, customer: customer, reason: reason, asOf: asOf))]
     }
 
     /// Newer versions leave the payments out of an invoice's events and tell of each apart; it names its invoice and nothing else.

@@ -208,6 +208,45 @@ import Testing
         #expect(try invoice(Basil.openInvoice, "invoice.payment_action_required")?.hasFailed == false)
     }
 
+    @Test(
+        "why a payment was declined is read from the intent and from its charge, with the customer since basil and with the invoice before",
+        arguments: [
+            ("insufficient_funds", DeclineReason.insufficientFunds), ("expired_card", .expiredCard), ("incorrect_cvc", .incorrectDetails),
+            ("authentication_required", .authenticationRequired), ("stolen_card", .lostOrStolen), ("fraudulent", .lostOrStolen),
+            ("currency_not_supported", .notAccepted), ("processing_error", .processingError), ("do_not_honor", .other),
+            ("a_code_of_tomorrow", .other),
+        ])
+    func declines(code: String, reason: DeclineReason) throws {
+        let intent: JSONValue = [
+            "id": "pi_1", "object": "payment_intent", "customer": "cus_1",
+            "last_payment_error": ["code": "card_declined", "decline_code": .string(code), "message": "no"],
+        ]
+        let basil = DeclineFact(payment: "pi_1", invoice: nil, customer: "cus_1", reason: reason, asOf: asOf)
+        #expect(try facts("payment_intent.payment_failed", intent) == [.decline(basil)])
+        var older = basil
+        older.invoice = "in_1"
+        #expect(try facts("payment_intent.payment_failed", intent.with(["invoice": "in_1"])) == [.decline(older)])
+        let charge: JSONValue = [
+            "id": "ch_1", "object": "charge", "customer": "cus_1", "payment_intent": "pi_1", "failure_code": "card_declined",
+            "outcome": ["reason": .string(code), "type": "issuer_declined"],
+        ]
+        #expect(try facts("charge.failed", charge) == [.decline(basil)])
+        // Where the invoice carries the intent itself, its own fact says why; a paid one says nothing.
+        let invoice = Basil.openInvoice.with(["payment_intent": intent])
+        #expect(try self.invoice(invoice, "invoice.payment_failed")?.declineReason == reason)
+        #expect(try self.invoice(invoice, "invoice.finalized")?.declineReason == nil)
+        #expect(try self.invoice(Basil.invoice.with(["payment_intent": intent]), "invoice.paid")?.declineReason == nil)
+    }
+
+    @Test("a failed intent that names nobody, or does not say why, is no fact")
+    func silentDeclines() throws {
+        let error: JSONValue = ["code": "expired_card"]
+        #expect(try facts("payment_intent.payment_failed", ["id": "pi_1", "customer": nil, "last_payment_error": error]) == [])
+        #expect(try facts("payment_intent.payment_failed", ["id": "pi_1", "customer": "cus_1", "last_payment_error": nil]) == [])
+        #expect(try facts("charge.failed", ["id": "ch_1", "customer": "cus_1", "failure_code": "expired_card"]).count == 1)
+        #expect(try invoice(Basil.openInvoice, "invoice.payment_failed")?.declineReason == nil)
+    }
+
     @Test("lines of proration give the period only where there are no others; another subscription's lines never")
     func periods() throws {
         func line(_ from: Int64, _ to: Int64, proration: Bool, of owner: String = "sub_1") -> JSONValue {
