@@ -39,7 +39,15 @@ package struct HookChange: Sendable, Hashable {
 
     /// What an author is told at the line that reads a field which is not there: in the report and when the set is refused.
     package static func missing(_ label: String, of parent: String, hook: String, _ fields: [HookField]) -> String {
-        "\(label) is not there; \(parent == "request" ? "\(hook) gives" : "\(parent) has"): \(HookCheck.names(fields))"
+        switch (parent, fields.isEmpty) {
+        case ("settings", true):
+            let name = label.split(separator: ".").last ?? ""
+            return "\(label) is not there; declare it: settings = { \(name) = { type = \"integer\", default = 0 } }"
+        case ("data", true):
+            let name = label.split(separator: ".").last ?? ""
+            return "\(label) is not there; name the data file: data = { \"\(name)\" }"
+        default: return "\(label) is not there; \(parent == "request" ? "\(hook) gives" : "\(parent) has"): \(HookCheck.names(fields))"
+        }
     }
 }
 

@@ -54,6 +54,8 @@ package enum HookCheck {
         for (name, _) in members where !fields.contains(where: { $0.name == name }) {
             found.append(HookIssue(join(path, name), "is not a field here; accepted are: \(names(fields))"))
         }
+        var seen: Set<String> = []
+        for (name, _) in members where !seen.insert(name).inserted { found.append(HookIssue(join(path, name), "is given twice")) }
         for field in fields {
             let here = join(path, field.name)
             guard let member = members.first(where: { $0.0 == field.name })?.1, member.isPresent else {

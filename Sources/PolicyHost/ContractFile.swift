@@ -28,7 +28,7 @@ struct ContractFile: Sendable {
             let state = try LuaState(.description)
             table = try state.describe(try state.load(source))
         } catch {
-            findings.add(path, error, outline)
+            findings.add(path, error, outline, source: source)
             return nil
         }
         guard case .int(1)? = table["api"], case .list(let items)? = table["contracts"] else {

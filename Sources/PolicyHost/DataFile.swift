@@ -34,7 +34,7 @@ package struct DataFile: Sendable {
             let state = try LuaState(.description)
             table = try state.describe(try state.load(source))
         } catch {
-            findings.add(path, error, outline)
+            findings.add(path, error, outline, source: source)
             return nil
         }
         guard case .object = table, let value = table.plain else {

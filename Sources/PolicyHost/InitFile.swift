@@ -33,7 +33,7 @@ struct InitFile: Sendable {
             let state = try LuaState(.description)
             table = try state.describe(try state.load(source))
         } catch {
-            findings.add(path, error, outline)
+            findings.add(path, error, outline, source: source)
             return nil
         }
         guard case .object(let members) = table else {

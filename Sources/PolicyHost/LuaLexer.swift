@@ -32,7 +32,16 @@ struct LuaLexer {
     private var at = 0
     private var line = 1
 
-    private init(_ bytes: [UInt8]) { self.bytes = bytes }
+    private init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+        // Editors write a byte order mark; the compiler skips it too.
+        if bytes.starts(with: [0xef, 0xbb, 0xbf]) { at = 3 }
+    }
+
+    /// A line ends with LF, CR LF or CR, as the compiler counts.
+    static func endsLine(_ bytes: [UInt8], _ at: Int) -> Bool {
+        bytes[at] == 13 || (bytes[at] == 10 && (at == 0 || bytes[at - 1] != 13))
+    }
 
     static func words(_ bytes: [UInt8]) throws(Fault) -> [Word] {
         var lexer = LuaLexer(bytes)
@@ -61,13 +70,13 @@ struct LuaLexer {
     private mutating func long(_ level: Int) throws(Fault) -> String {
         let opened = line
         at += level + 2
-        if peek() == 10 {
+        if peek() == 13 || peek() == 10 {
             line += 1
-            at += 1
+            at += peek() == 13 && peek(1) == 10 ? 2 : 1
         }
         let start = at
         while at < bytes.count {
-            if bytes[at] == 10 { line += 1 }
+            if Self.endsLine(bytes, at) { line += 1 }
             if bytes[at] == 93, at + level + 1 < bytes.count, bytes[at + level + 1] == 93,
                 bytes[(at + 1)..<(at + level + 1)].allSatisfy({ $0 == 61 })
             {
@@ -82,12 +91,16 @@ struct LuaLexer {
 
     private mutating func skip() throws(Fault) {
         while at < bytes.count {
-            if bytes[at] == 10 { line += 1 }
+            if Self.endsLine(bytes, at) { line += 1 }
             if bytes[at] <= 32 {
                 at += 1
             } else if bytes[at] == 45, peek(1) == 45 {
                 at += 2
-                if let level = longBracket() { _ = try long(level) } else { while at < bytes.count, bytes[at] != 10 { at += 1 } }
+                if let level = longBracket() {
+                    _ = try long(level)
+                } else {
+                    while at < bytes.count, bytes[at] != 10, bytes[at] != 13 { at += 1 }
+                }
             } else {
                 return
             }
@@ -153,7 +166,7 @@ struct LuaLexer {
         at += 1
         var text: [UInt8] = []
         while at < bytes.count, bytes[at] != quote {
-            if bytes[at] == 10 { break }
+            if bytes[at] == 10 || bytes[at] == 13 { break }
             if bytes[at] != 92 {
                 text.append(bytes[at])
                 at += 1

@@ -14,9 +14,13 @@ struct LuaOutline: Sendable {
     }
 
     private let root: Node?
+    /// The last line that holds anything; 1 for an empty file.
+    let end: Int
 
     init(_ source: String) {
-        var parser = OutlineParser(LuaTokens.read(source))
+        let tokens = LuaTokens.read(source)
+        end = tokens.last?.line ?? 1
+        var parser = OutlineParser(tokens)
         root = parser.returnedTable()
     }
 
@@ -80,7 +84,7 @@ enum LuaTokens {
             at += level + 2
             let start = at
             while at < bytes.count {
-                if bytes[at] == 10 { line += 1 }
+                if LuaLexer.endsLine(bytes, at) { line += 1 }
                 if bytes[at] == 93, at + level + 1 < bytes.count, bytes[at + level + 1] == 93,
                     bytes[(at + 1)..<(at + level + 1)].allSatisfy({ $0 == 61 })
                 {
@@ -94,21 +98,25 @@ enum LuaTokens {
         }
         while at < bytes.count {
             let byte = bytes[at]
-            if byte == 10 {
+            if LuaLexer.endsLine(bytes, at) {
                 line += 1
                 at += 1
             } else if byte <= 32 {
                 at += 1
             } else if byte == 45, at + 1 < bytes.count, bytes[at + 1] == 45 {
                 at += 2
-                if let level = longBracket(at) { _ = skipLong(level) } else { while at < bytes.count, bytes[at] != 10 { at += 1 } }
+                if let level = longBracket(at) {
+                    _ = skipLong(level)
+                } else {
+                    while at < bytes.count, bytes[at] != 10, bytes[at] != 13 { at += 1 }
+                }
             } else if let level = longBracket(at) {
                 let start = line
                 tokens.append(Token(kind: .text(skipLong(level)), line: start))
             } else if byte == 34 || byte == 39 {
                 let start = at + 1
                 at += 1
-                while at < bytes.count, bytes[at] != byte, bytes[at] != 10 { at += bytes[at] == 92 ? 2 : 1 }
+                while at < bytes.count, bytes[at] != byte, bytes[at] != 10, bytes[at] != 13 { at += bytes[at] == 92 ? 2 : 1 }
                 tokens.append(Token(kind: .text(String(decoding: bytes[start..<min(at, bytes.count)], as: UTF8.self)), line: line))
                 at += 1
             } else if isName(byte) {

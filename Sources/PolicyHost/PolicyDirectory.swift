@@ -9,33 +9,96 @@ struct PolicyDirectory: Sendable {
     let label: String
     /// By path within the directory: `seats/overdraft/policy.lua`.
     let files: [String: String]
+    /// Files that are there and could not be read.
+    var refused: Set<String> = []
 
     static let mostFiles = 1_000
     static let mostBytes = 256 << 10
 
-    /// Reads every `.lua` file but those whose path has a part that begins with `_` or `.`.
+    /// Reads every `.lua` file but those whose path has a part that begins with `_` or `.`. Each is read once: what is checked, tested, hashed and
+    /// run is the same text, whatever becomes of the file meanwhile.
     static func read(_ directory: URL, _ findings: inout Findings) -> PolicyDirectory {
         var files: [String: String] = [:]
+        var refused: Set<String> = []
+        let root = PolicyFileBytes.realPath(directory.path) ?? directory.path
         for entry in Fingerprint.entries(directory) {
             guard files.count < mostFiles else {
                 findings.add(entry.path, nil, "the directory holds more than \(mostFiles) files")
                 break
             }
-            guard let data = FileManager.default.contents(atPath: directory.appending(path: entry.path).path) else {
-                findings.add(entry.path, nil, "cannot be read")
-                continue
+            do throws(PolicyFileBytes.Refused) {
+                let bytes = try PolicyFileBytes.read(directory.appending(path: entry.path).path, within: root, most: mostBytes)
+                files[entry.path] = try PolicyFileBytes.text(bytes)
+            } catch {
+                refused.insert(entry.path)
+                findings.add(entry.path, error.line, error.reason)
             }
-            guard data.count <= mostBytes else {
-                findings.add(entry.path, nil, "is longer than \(mostBytes) bytes")
-                continue
-            }
-            guard let text = String(data: data, encoding: .utf8) else {
-                findings.add(entry.path, nil, "is not UTF-8")
-                continue
-            }
-            files[entry.path] = text
         }
-        return PolicyDirectory(label: findings.label, files: files)
+        return PolicyDirectory(label: findings.label, files: files, refused: refused)
+    }
+}
+
+/// One file of a folder that others may write to: a plain file within it, of bounded length, in UTF-8. Never waits.
+enum PolicyFileBytes {
+    struct Refused: Error {
+        let line: Int?
+        let reason: String
+        init(_ reason: String, line: Int? = nil) {
+            self.reason = reason
+            self.line = line
+        }
+    }
+
+    static func realPath(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    static func read(_ path: String, within root: String, most: Int) throws(Refused) -> [UInt8] {
+        let name = path.utf8.suffix(path.utf8.count - min(path.utf8.count, root.utf8.count))
+        guard name.allSatisfy({ (33...126).contains($0) || $0 == 32 }) else {
+            throw Refused("a file of policies is called by ASCII letters, digits, -, _ and .")
+        }
+        guard let real = realPath(path) else { throw Refused("cannot be read: \(String(cString: strerror(errno)))") }
+        guard real.hasPrefix(root + "/") else { throw Refused("is a link that leads out of the folder; put the file itself here") }
+        // Opening a pipe would wait for somebody to write, so it is opened without waiting and looked at first.
+        let file = open(real, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
+        guard file >= 0 else { throw Refused("cannot be read: \(String(cString: strerror(errno)))") }
+        defer { close(file) }
+        var status = stat()
+        guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw Refused("is no plain file") }
+        let tooLong = "is longer than \(most) bytes; a policy file is at most that long"
+        guard status.st_size <= most else { throw Refused(tooLong) }
+        var bytes = [UInt8](repeating: 0, count: most + 1)
+        var count = 0
+        while count < bytes.count {
+            let got = bytes.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress?.advanced(by: count), $0.count - count) }
+            guard got > 0 else {
+                if got < 0 { throw Refused("cannot be read: \(String(cString: strerror(errno)))") }
+                break
+            }
+            count += got
+        }
+        guard count <= most else { throw Refused(tooLong) }
+        return Array(bytes.prefix(count))
+    }
+
+    static func text(_ bytes: [UInt8]) throws(Refused) -> String {
+        if bytes.starts(with: [0xff, 0xfe]) || bytes.starts(with: [0xfe, 0xff]) { throw Refused("is UTF-16; save it as UTF-8", line: 1) }
+        if bytes.starts(with: [0x1b, 0x4c, 0x75, 0x61]) { throw Refused("is compiled Lua; a policy is its text", line: 1) }
+        // Editors write a byte order mark before UTF-8, which means nothing.
+        let plain = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? bytes[3...] : bytes[...]
+        if let text = String(validating: plain, as: UTF8.self) { return text }
+        // The first byte that is none: as many bytes as are good before it.
+        let good = bytes.indices.first { String(validating: bytes[...$0], as: UTF8.self) == nil && !isBegun(bytes, $0) } ?? 0
+        let line = bytes[..<good].count { $0 == 10 } + 1
+        throw Refused("is not UTF-8: the byte 0x\(String(bytes[good], radix: 16)) is no letter there; save the file as UTF-8", line: line)
+    }
+
+    /// A letter of several bytes may go on after this one.
+    private static func isBegun(_ bytes: [UInt8], _ at: Int) -> Bool {
+        (1...3).contains { more in at + more < bytes.count && String(validating: bytes[...(at + more)], as: UTF8.self) != nil }
     }
 }
 
@@ -49,6 +112,7 @@ struct Fingerprint: Sendable, Hashable {
         let inode: UInt64
     }
     let entries: [Entry]
+    private static let mostFolders = 2_000
 
     init(_ directory: URL) { entries = Self.entries(directory) }
 
@@ -56,11 +120,15 @@ struct Fingerprint: Sendable, Hashable {
     static func entries(_ directory: URL) -> [Entry] {
         var found: [Entry] = []
         var open = [""]
-        while let folder = open.popLast(), found.count <= PolicyDirectory.mostFiles {
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.appending(path: folder).path)) ?? []
-            for name in names where !name.hasPrefix("_") && !name.hasPrefix(".") {
+        // Links may lead back: each folder is gone through once.
+        var seen: Set<[UInt64]> = []
+        while let folder = open.popLast(), found.count <= PolicyDirectory.mostFiles, seen.count <= mostFolders {
+            let place = directory.appending(path: folder).path
+            var status = stat()
+            guard stat(place, &status) == 0, seen.insert([UInt64(status.st_dev), UInt64(status.st_ino)]).inserted else { continue }
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
+            for name in names.sorted() where !name.hasPrefix("_") && !name.hasPrefix(".") {
                 let path = folder.isEmpty ? name : "\(folder)/\(name)"
-                var status = stat()
                 guard stat(directory.appending(path: path).path, &status) == 0 else { continue }
                 if status.st_mode & S_IFMT == S_IFDIR {
                     if path.filter({ $0 == "/" }).count < 6 { open.append(path) }

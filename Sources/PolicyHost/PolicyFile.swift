@@ -68,11 +68,12 @@ struct PolicyFileReader {
             try state.actions(actions)
             table = try state.describe(try state.load(source))
         } catch {
-            findings.add(file, error, outline)
+            findings.add(file, error, outline, source: source)
             return nil
         }
         guard case .object(let members) = table else {
-            findings.add(file, nil, "returns \(table.kindName); a policy returns one table: { id = …, api = 1, on_…  = function … }")
+            findings.add(
+                file, outline.end, "returns \(table.kindName); a policy returns one table: return { id = …, api = 1, on_… = function … }")
             return nil
         }
         let hookNames = definitions.map(\.name)
@@ -86,7 +87,8 @@ struct PolicyFileReader {
                 }
             } else if !Self.fields.contains(name) {
                 let accepted = (Self.fields + hookNames.sorted()).joined(separator: ", ")
-                findings.add(file, outline.line(name), "\(name) is not a field of a policy; accepted are: \(accepted)")
+                let near = PolicyNames.nearest(name, Self.fields + hookNames).map { "did you mean \($0)? " } ?? ""
+                findings.add(file, outline.line(name), "\(name) is not a field of a policy; \(near)accepted are: \(accepted)")
             }
         }
         let id = self.id(table["id"], file, outline, &findings)
@@ -95,7 +97,7 @@ struct PolicyFileReader {
             findings.add(file, outline.line("api"), "api must be 1, the version of the policy interface that this server speaks")
         }
         if hooks.isEmpty, findings.all.count == before {
-            findings.add(file, nil, "answers no hook; accepted are: \(hookNames.sorted().joined(separator: ", "))")
+            findings.add(file, outline.line(""), "answers no hook; accepted are: \(hookNames.sorted().joined(separator: ", "))")
         }
         let settings = self.settings(table["settings"], file, outline, &findings)
         let data = self.data(table["data"], file, outline, &findings)
@@ -159,6 +161,13 @@ struct PolicyFileReader {
             }
             guard let kind = kind(.object(parts), complain) else { return nil }
             var range: ClosedRange<Int64>?
+            for bound in ["min", "max"] {
+                guard let value = declared[bound]?.plain else { continue }
+                if value.int == nil || !Self.isWhole(kind) {
+                    complain(bound, "\(bound) is \(value.shown); it is a whole number, and only an integer has one")
+                    return nil
+                }
+            }
             if declared["min"] != nil || declared["max"] != nil {
                 let low = declared["min"]?.plain?.int ?? Int64.min
                 let high = declared["max"]?.plain?.int ?? Int64.max
@@ -176,6 +185,8 @@ struct PolicyFileReader {
             return SettingDeclaration(field: field, initial: initial)
         }
     }
+
+    private static func isWhole(_ kind: HookField.Kind) -> Bool { if case .integer = kind { true } else { false } }
 
     private func kind(_ declared: HookValue, _ complain: (String, String) -> Void) -> HookField.Kind? {
         switch declared["type"]?.string {

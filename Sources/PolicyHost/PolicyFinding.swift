@@ -1,3 +1,5 @@
+import HookEngine
+
 /// Something wrong in a policy directory, blamed on its author's line.
 package struct PolicyFinding: Sendable, Hashable, CustomStringConvertible {
     /// `policies/tiers.lua`
@@ -5,11 +7,13 @@ package struct PolicyFinding: Sendable, Hashable, CustomStringConvertible {
     /// 0 where it concerns the whole file.
     package let line: Int
     package let message: String
+    /// What a file's author wrote may stand in the message: it is shown as one line, of bounded length, without signs that steer a terminal.
     package init(file: String, line: Int, message: String) {
-        self.file = file
+        self.file = Shown.line(file, most: 300)
         self.line = line
-        self.message = message
+        self.message = Shown.line(message, most: Self.longest)
     }
+    private static let longest = 1_500
     /// `policies/tiers.lua:14: …`
     package var description: String { line > 0 ? "\(file):\(line): \(message)" : "\(file): \(message)" }
 }
@@ -32,8 +36,18 @@ struct Findings {
         guard all.count < 100 else { return }
         all.append(PolicyFinding(file: "\(label)/\(path)", line: line ?? 0, message: message))
     }
-    mutating func add(_ path: String, _ fault: LuaFault, _ outline: LuaOutline? = nil) {
+    /// What Lua said of a file, and what would be right.
+    mutating func add(_ path: String, _ fault: LuaFault, _ outline: LuaOutline? = nil, source: String? = nil) {
         let found = fault.path.isEmpty ? nil : outline?.line(fault.path)
-        add(path, found ?? fault.line, fault.text)
+        let line = found ?? fault.line
+        if let source, let advice = LuaAdvice.syntax(source, line: line, message: fault.text), fault.kind == .error, Self.isSyntax(fault) {
+            add(path, advice.line, "\(fault.text); \(advice.advice)")
+        } else {
+            add(path, line, LuaAdvice.advised(fault.text))
+        }
+    }
+    /// The compiler's words, not those of a running chunk.
+    private static func isSyntax(_ fault: LuaFault) -> Bool {
+        fault.path.isEmpty && [" near ", "unexpected symbol", "C stack overflow", "unfinished"].contains { fault.text.contains($0) }
     }
 }

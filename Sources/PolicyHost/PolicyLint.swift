@@ -37,9 +37,32 @@ struct PolicyLint: LuaVisitor {
                     add(branch.condition.span.line, "this condition is always \(flag)")
                 }
             }
+        case .answer(let values) where values.count > 1:
+            add(statement.span.line, "returns \(values.count) values; only the first counts")
+        case .call(let call):
+            if case .call(let function, nil, _) = call.kind, let name = function.name, Self.answers.contains(name) {
+                add(statement.span.line, "\(name) only makes an answer, and it is thrown away here; write return \(name)…")
+            }
+        case .assign(let targets, _):
+            for target in targets { if let name = Self.given(target) { add(target.span.line, Self.assigned(name)) } }
         default: break
         }
         walk(statement)
+    }
+
+    private static let answers: Set<String> = ["allow", "deny", "plan"]
+    private static let textFunctions: Set<String> = [
+        "sub", "upper", "lower", "match", "find", "gsub", "gmatch", "format", "rep", "reverse", "byte",
+    ]
+
+    /// The name of the parameter whose field is assigned.
+    private static func given(_ target: LuaExpression) -> String? {
+        guard case .index(let of, _) = target.bare.kind else { return nil }
+        if let name = of.bare.name { return ["request", "settings", "data"].contains(name) ? name : nil }
+        return given(of)
+    }
+    private static func assigned(_ name: String) -> String {
+        "\(name) is changed, and nobody sees it: answer with allow{ … }, deny(\"…\") or plan{ … }, or keep the value in a local"
     }
 
     mutating func visit(expression: LuaExpression) {
@@ -61,6 +84,15 @@ struct PolicyLint: LuaVisitor {
             } else if isInFunction {
                 add(place.line, "/ always makes a number with a fraction; write // for whole division")
             }
+        case .call(let function, nil, let given):
+            if case .index(let of, let key) = function.kind, case .index = of.bare.kind, let name = key.text,
+                Self.textFunctions.contains(name),
+                !given.isEmpty
+            {
+                add(key.span.line, "\(name) is given no text: write a colon, text:\(name)(…), which gives what stands before it")
+            }
+        case .index(_, let key):
+            if case .constant(.integer(0)) = key.bare.kind { add(key.span.line, "[0] holds nothing: the first item of a list is [1]") }
         default: break
         }
         walk(expression)
@@ -145,6 +177,8 @@ extension PolicyWorkbench {
                     add(line, "is never reached: this server does not ask \(hook) yet")
                 }
             }
+            let layers = set.recipe.placements.filter { $0.policy.path == policy.path && $0.layer == .platform }
+            if layers.count > 1 { add(0, "is asked \(layers.count) times in platform of init.lua; once is enough") }
             if files["\(policy.path)/policy_test.lua"] == nil { add(0, "has no policy_test.lua beside it") }
             guard let tree = try? LuaParser.parse(policy.source) else { continue }
             for finding in PolicyLint.findings(tree, policy, definitions: definitions, actions: builder.actions) {

@@ -47,6 +47,12 @@ package struct PolicyPromotion: Sendable {
             throw Moved(now: current.set.hash, replacing: replacing)
         }
         let built = try builder.build(candidate)
+        // A kept set is known by its hash: whoever asks for it must not be given what somebody has put in its place.
+        if PolicyFileBytes.realPath(candidate.deletingLastPathComponent().path) == PolicyFileBytes.realPath(archive.directory.path),
+            candidate.lastPathComponent != built.set.hash.hex
+        {
+            throw fault("the kept set \(candidate.lastPathComponent.prefix(12)) was edited: it holds \(built.set.hash.short) by now")
+        }
         try archive.store(current.directory.files, current.set.hash)
         try archive.store(built.files, built.set.hash)
         try swap(current.directory.files, built.files)
@@ -62,13 +68,29 @@ package struct PolicyPromotion: Sendable {
         defer { try? manager.removeItem(at: draft) }
         try manager.copyItem(at: place, to: draft)
         for path in old.keys where new[path] == nil { try manager.removeItem(at: draft.appending(path: path)) }
-        for (path, text) in new where old[path] != text {
+        // By bytes: to Swift, two ways to write one letter are equal.
+        for (path, text) in new where old[path].map({ !$0.utf8.elementsEqual(text.utf8) }) ?? true {
             let file = draft.appending(path: path)
+            Self.unlink(path, in: draft)
             try manager.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
             try Data(text.utf8).write(to: file)
         }
         guard Self.exchange(draft.path, place.path) else {
             throw fault("\(place.path) cannot be exchanged: \(String(cString: strerror(errno))); is it a mount of its own?")
+        }
+    }
+
+    /// A link on the way would have the file written somewhere else.
+    private static func unlink(_ path: String, in draft: URL) {
+        var place = draft
+        for part in path.split(separator: "/") {
+            place.append(path: String(part))
+            var status = stat()
+            guard lstat(place.path, &status) == 0 else { return }
+            if status.st_mode & S_IFMT == S_IFLNK {
+                try? FileManager.default.removeItem(at: place)
+                return
+            }
         }
     }
 

@@ -107,7 +107,9 @@ struct PolicyReads: LuaVisitor {
         case .name(let name):
             if binding(name) == nil, !given.contains(name), !made.contains(name) {
                 let near = PolicyNames.nearest(name, Array(given) + scopes.flatMap(\.keys))
-                let hint = near.map { "; did you mean \($0)?" } ?? "; declare it with local, or take it from request, settings or data"
+                let hint =
+                    ForeignName.advice(name).map { "; \($0)" } ?? near.map { "; did you mean \($0)?" }
+                    ?? "; declare it with local, or take it from request, settings or data"
                 globals.append(Finding(line: expression.span.line, message: "\(name) is not declared\(hint)"))
             }
         case .index:

@@ -66,7 +66,7 @@ extension PolicyRuling: CustomStringConvertible {
         case .plan(let actions):
             return actions.isEmpty ? "plan nothing" : "plan " + actions.map(\.shown).joined(separator: ", ")
         case .shippedPlan: return "the shipped plan"
-        case .failed(let why): return "failed: \(why)"
+        case .failed(let why): return "failed: \(Shown.line(why, most: 1_000))"
         }
     }
 }
@@ -90,7 +90,7 @@ extension HookValue {
         case .null: "nothing"
         case .bool(let flag): "\(flag)"
         case .int(let number): "\(number)"
-        case .string(let text): text
+        case .string(let text): Shown.line(text, most: 500)
         case .list(let items): "[" + items.map(\.plainText).joined(separator: " ") + "]"
         case .object(let members): "{" + members.map { "\($0.0)=\($0.1.plainText)" }.joined(separator: " ") + "}"
         }
@@ -122,7 +122,7 @@ extension PolicyAnswer.Content {
             PolicyRuling(.allow(terms.map { .init(name: $0.0, value: $0.1) })).description + Self.handed(delegate)
         case .deny(let reason, let seconds): PolicyRuling(.deny(reason: reason, retryAfterSeconds: seconds)).description
         case .plan(let actions, let delegate): PolicyRuling(.plan(actions)).description + Self.handed(delegate)
-        case .failed(let why): "failed: \(why)"
+        case .failed(let why): "failed: \(Shown.line(why, most: 1_000))"
         }
     }
     private static func handed(_ names: Set<String>) -> String {

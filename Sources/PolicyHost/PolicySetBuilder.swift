@@ -94,9 +94,12 @@ struct PolicySetBuilder: Sendable {
             if policies[entry.policy] == nil, !refused.contains(entry.policy) {
                 let file = PolicyFile.file(entry.policy)
                 guard let source = directory.files[file] else {
-                    findings.add(
-                        InitFile.path, order.outline.line(entry.place),
-                        "there is no policy \(entry.policy); there are: \(Self.available(directory))")
+                    // One that is there and cannot be read has been told already.
+                    if !directory.refused.contains(file) {
+                        findings.add(
+                            InitFile.path, order.outline.line(entry.place),
+                            "there is no policy \(entry.policy); \(Self.available(directory, near: entry.policy))")
+                    }
                     return nil
                 }
                 policies[entry.policy] = reader.read(entry.policy, source, &findings)
@@ -104,7 +107,9 @@ struct PolicySetBuilder: Sendable {
             }
             guard let policy = policies[entry.policy] else { return nil }
             if let other = ids.updateValue(policy.path, forKey: policy.id), other != policy.path {
-                findings.add(policy.file, nil, "the id \(policy.id) is taken by \(PolicyFile.file(other))")
+                findings.add(
+                    policy.file, LuaOutline(policy.source).line("id"),
+                    "the id \(policy.id) is taken by \(PolicyFile.file(other)); an id names one policy")
             }
             let settings = policy.effective(entry.settings) { part, message in
                 let path = part.isEmpty ? entry.place : "\(entry.place).settings.\(part)"
@@ -201,8 +206,12 @@ struct PolicySetBuilder: Sendable {
     static func paths(_ directory: PolicyDirectory) -> [String] {
         directory.files.keys.filter { $0.hasSuffix("/policy.lua") }.map { String($0.dropLast("/policy.lua".count)) }.sorted()
     }
-    private static func available(_ directory: PolicyDirectory) -> String {
+    private static func available(_ directory: PolicyDirectory, near wanted: String) -> String {
         let paths = paths(directory)
-        return paths.isEmpty ? "none" : paths.joined(separator: ", ")
+        if let other = directory.files.keys.sorted().first(where: { $0.lowercased().hasPrefix(wanted.lowercased() + "/") }) {
+            return "\(other) is there: the file of a policy is \(wanted)/policy.lua"
+        }
+        let near = PolicyNames.nearest(wanted, paths).map { "did you mean \($0)? " } ?? ""
+        return "\(near)there are: \(paths.isEmpty ? "none" : paths.joined(separator: ", "))"
     }
 }

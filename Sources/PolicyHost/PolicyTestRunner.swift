@@ -32,12 +32,13 @@ struct PolicyTestRunner {
             try state.actions(actions)
             table = try state.describe(try state.load(source))
         } catch {
-            findings.add(path, error, outline)
+            findings.add(path, error, outline, source: source)
             return []
         }
         guard case .list(let rows) = table else {
             findings.add(
-                path, nil, "returns \(table.kindName); accepted is a list of { name = …, hook = …, input = { … }, expect = { … } }")
+                path, outline.line("") ?? outline.end,
+                "returns \(table.kindName); accepted is a list of { name = …, hook = …, input = { … }, expect = { … } }")
             return []
         }
         guard rows.count <= most else {
@@ -85,7 +86,7 @@ struct PolicyTestRunner {
         switch question(row, policy) {
         case .failure(let fault): fault.message
         case .success(let question):
-            judge(ask(question.placement, question.plan, question.input), question.expect, question.plan.definition)
+            judge(ask(question), question.expect)
         }
     }
 
@@ -120,31 +121,39 @@ struct PolicyTestRunner {
         return .success(Question(placement: placement, plan: plan, input: ordered, expect: row["expect"] ?? .null))
     }
 
-    private func ask(_ placement: Placement, _ plan: HookPlan, _ input: HookValue) -> PolicyAnswer.Content {
-        let recipe = StateRecipe(limits: limits, actions: actions, shapes: set.recipe.shapes, placements: [placement])
+    private func ask(_ question: Question) -> (content: PolicyAnswer.Content, place: String) {
+        let plan = question.plan
+        let recipe = StateRecipe(limits: limits, actions: actions, shapes: set.recipe.shapes, placements: [question.placement])
         let alone = HookPlan(definition: plan.definition, encoder: plan.encoder, terms: plan.terms, platform: [0], tiers: [:])
         let single = PolicySet(hash: set.hash, hooks: [:], data: [:], recipe: recipe, states: 1)
         do {
-            let (evaluation, _) = single.evaluate(alone, input, tier: nil, seed: 1, on: try recipe.make())
-            return evaluation.answers.first?.content ?? .failed(evaluation.failure ?? "gave no answer")
+            let (evaluation, _) = single.evaluate(alone, question.input, tier: nil, seed: 1, on: try recipe.make())
+            guard let answer = evaluation.answers.first else { return (.failed(evaluation.failure ?? "gave no answer"), "") }
+            return (answer.content, answer.place)
         } catch {
-            return .failed(error.text)
+            return (.failed(error.text), "")
         }
     }
 
-    private func judge(_ content: PolicyAnswer.Content, _ expect: WireValue, _ hook: HookDefinition) -> String? {
-        guard case .object(let members) = expect else { return "expect must be a table with outcome" }
+    private func judge(_ answer: (content: PolicyAnswer.Content, place: String), _ expect: WireValue) -> String? {
+        guard case .object(let members) = expect else {
+            return "expect is \(expect.kindName); it is a table with outcome, like { outcome = \"deny\", reason = \"outside_hours\" }"
+        }
         for (field, _) in members where !Self.expectFields.contains(field) {
             return "\(field) is not a field of expect; accepted are: \(Self.expectFields.joined(separator: ", "))"
         }
-        let wanted = expect["outcome"]?.string ?? "nothing"
-        let shown = Self.shown(content)
+        if let fault = Self.fault(expect) { return fault }
+        let wanted = expect["outcome"]?.string ?? ""
+        let content = answer.content
+        let shown = Self.shown(content, answer.place)
         guard wanted == content.outcome else { return "expected \(wanted), got \(shown)" }
         switch content {
         case .deny(let reason, let seconds):
-            if let wanted = expect["reason"]?.string, wanted != reason { return "expected the reason \(wanted), got \(reason)" }
+            if let wanted = expect["reason"]?.string, wanted != reason {
+                return "expected the reason \(wanted), got \(reason) at \(answer.place)"
+            }
             if case .int(let wanted)? = expect["retry_after_seconds"], wanted != seconds {
-                return "expected retry_after_seconds \(wanted), got \(seconds.map(String.init) ?? "none")"
+                return "expected retry_after_seconds \(wanted), got \(seconds.map(String.init) ?? "none") at \(answer.place)"
             }
         case .allow(let terms, _):
             if let wanted = expect["terms"]?.plain, wanted != .object(terms) {
@@ -158,11 +167,38 @@ struct PolicyTestRunner {
                 if case .action(let name, _, let fields) = item { return PlannedAction(name, fields.plain ?? .null) }
                 return PlannedAction("?", .null)
             }
-            if expected != actions { return "expected \(Self.shown(.plan(expected, delegate: []))), got \(shown)" }
+            if expected != actions { return "expected \(Self.shown(.plan(expected, delegate: []), "")), got \(shown)" }
         case .abstain, .failed: break
         }
         return nil
     }
+
+    private static let outcomes = ["allow", "deny", "plan", "abstain", "error"]
+    /// Which outcome each further field belongs to.
+    private static let belongs = ["reason": "deny", "retry_after_seconds": "deny", "terms": "allow", "actions": "plan"]
+
+    /// An expectation that could never be compared with an answer.
+    private static func fault(_ expect: WireValue) -> String? {
+        guard let outcome = expect["outcome"]?.string, outcomes.contains(outcome) else {
+            let got = expect["outcome"].map { $0.plain?.shown ?? $0.kindName } ?? "nothing"
+            return "outcome is \(got); accepted are: \(outcomes.joined(separator: ", "))"
+        }
+        for (field, owner) in belongs.sorted(by: { $0.key < $1.key }) {
+            guard let value = expect[field], !value.isNull else { continue }
+            if owner != outcome { return "\(field) belongs to the outcome \(owner), and \(outcome) is expected" }
+            let fits: Bool =
+                switch field {
+                case "reason": value.string != nil
+                case "retry_after_seconds": value.plain?.int != nil
+                default: ["a table", "a list"].contains(value.kindName)
+                }
+            if !fits { return "\(field) is \(value.plain?.shown ?? value.kindName); accepted is \(kinds[field] ?? "")" }
+        }
+        return nil
+    }
+    private static let kinds = [
+        "reason": "a text", "retry_after_seconds": "a whole number", "terms": "a table of terms", "actions": "a list of actions",
+    ]
 
     static func withNow(_ input: HookValue) -> HookValue {
         guard case .object(var members) = input, case .object(var moment) = CivilTime(noon).input(epochSeconds: noon.seconds) else {
@@ -179,13 +215,15 @@ struct PolicyTestRunner {
         return .object(members)
     }
 
-    private static func shown(_ content: PolicyAnswer.Content) -> String {
+    /// What came, and from which line: an error with what would be right.
+    private static func shown(_ content: PolicyAnswer.Content, _ place: String) -> String {
+        let at = place.isEmpty ? "" : " at \(place)"
         switch content {
-        case .abstain: "abstain"
-        case .allow(let terms, _): "allow" + text(.object(terms))
-        case .deny(let reason, _): "deny(\"\(reason)\")"
-        case .plan(let actions, _): "plan{" + actions.map { $0.name + text($0.fields) }.joined(separator: ", ") + "}"
-        case .failed(let why): "an error: \(why)"
+        case .abstain: return "abstain"
+        case .allow(let terms, _): return "allow" + text(.object(terms)) + at
+        case .deny(let reason, _): return "deny(\"\(reason)\")" + at
+        case .plan(let actions, _): return "plan{" + actions.map { $0.name + text($0.fields) }.joined(separator: ", ") + "}" + at
+        case .failed(let why): return "an error\(at): \(LuaAdvice.advised(why))"
         }
     }
 

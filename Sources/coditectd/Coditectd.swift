@@ -1,6 +1,7 @@
 import ArgumentParser
 import Composition
 import Foundation
+import HookEngine
 import Vocabulary
 
 @main
@@ -68,5 +69,6 @@ enum Exit {
     static let configuration = ExitCode(78)
 }
 
-func say(_ text: String) { print(text) }
-func warn(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+/// What others wrote may stand in it: signs that steer a terminal are shown, not sent.
+func say(_ text: String) { print(Shown.lines(text)) }
+func warn(_ text: String) { FileHandle.standardError.write(Data((Shown.lines(text) + "\n").utf8)) }

@@ -34,6 +34,7 @@ struct DeclineTests {
         let platform = try await TestPlatform.open(
             yaml: "http: {limits_enabled: false}\nbilling: {default_provider: sandbox}", environment: ["SANDBOX_WEBHOOK_SECRET": Self.secret],
             policies: policies)
+        await platform.platform.plugins.load()
         let ada = try await Customer.member(platform)
         let checkout = await ada.call("POST", "/api/v1/billing/checkout", ["tier": "team", "interval": "month", "quantity": 1])
         let session = try #require(checkout["session_id"]?.string, "\(checkout.status) \(checkout.text)")

@@ -33,7 +33,7 @@ struct AuthoringTests {
                 "policies/x/y/policy.lua:6: request.license.seat is not there; request.license has: id, tier, status, seats, seats_used",
                 "policies/x/y/policy.lua:6: settings.cop is not there; settings has: cap",
                 "policies/x/y/policy.lua:7: request.now.hours is not there; request.now has: epoch_seconds, year, month, day, hour, minute, second, weekday",
-                "policies/x/y/policy.lua:8: data.roles is not there; data has: no fields",
+                "policies/x/y/policy.lua:8: data.roles is not there; name the data file: data = { \"roles\" }",
             ])
     }
 

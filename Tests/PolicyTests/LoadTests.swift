@@ -23,7 +23,7 @@ struct LoadTests {
         arguments: [
             (
                 "return {\n  id = \"x.y\", api = 1,\n  on_seat_reqest = function() end,\n}", 3,
-                "on_seat_reqest is not a field of a policy; accepted are: id, api, summary, settings, data, on_payment, on_role_check, on_seat_request, on_signup"
+                "on_seat_reqest is not a field of a policy; did you mean on_seat_request? accepted are: id, api, summary, settings, data, on_payment, on_role_check, on_seat_request, on_signup"
             ),
             (
                 "return {\n  id = \"x.y\",\n  api = 2, on_signup = function() end,\n}", 3,
@@ -34,7 +34,7 @@ struct LoadTests {
                 "id must be a text of a-z, 0-9, . - and _, like \"seats.contractor-hours\""
             ),
             (
-                "return {\n  id = \"x.y\", api = 1 }", 0,
+                "return {\n  id = \"x.y\", api = 1 }", 1,
                 "answers no hook; accepted are: on_payment, on_role_check, on_seat_request, on_signup"
             ),
             (
@@ -43,13 +43,13 @@ struct LoadTests {
             ),
             (
                 "return {\n  id = \"x.y\", api = 1, on_signup = function() end\n  data = {} }", 3,
-                "'}' expected (to close '{' at line 1) near 'data'"
+                "'}' expected (to close '{' at line 1) near 'data'; is a comma missing before it?"
             ),
-            ("local x = nil\nlocal y = x.z\nreturn {}", 2, "attempt to index a nil value (local 'x')"),
-            ("return 7", 0, "returns a whole number; a policy returns one table: { id = …, api = 1, on_…  = function … }"),
+            ("local x = nil\nlocal y = x.z\nreturn {}", 2, "attempt to index a nil value (local 'x'); \(maybe)"),
+            ("return 7", 1, "returns a whole number; a policy returns one table: return { id = …, api = 1, on_… = function … }"),
             (
                 "return { id = \"x.y\", api = 1, on_signup = function() end,\n  settings = {\n    n = { type = \"integer\", default = 1.5 } } }",
-                3, "settings.n.default: 1.5 is not a whole number"
+                3, "settings.n.default: 1.5 is not a whole number; \(whole)"
             ),
             (
                 "return { id = \"x.y\", api = 1, on_signup = function() end,\n  settings = {\n    n = { type = \"number\" } } }", 3,
@@ -67,7 +67,7 @@ struct LoadTests {
                 "return { id = \"x.y\", api = 1, on_signup = function() end,\n  data = { \"tires\" } }", 2,
                 "there is no data \"tires\"; accepted are: nothing: this server has no data files"
             ),
-            ("while true do end", 1, "ran out of its budget of instructions"),
+            ("while true do end", 1, "ran out of its budget of instructions; does every loop end? A decision has 100,000 instructions"),
         ])
     func policyMistakes(body: String, line: Int, message: String) throws {
         let place = line > 0 ? ":\(line)" : ""
@@ -78,7 +78,10 @@ struct LoadTests {
         "every mistake in the written order is blamed on its line",
         arguments: [
             ("return {\n  plattform = {} }", ":2: plattform is not a layer; accepted are: platform, tier"),
-            ("return { platform = {\n  { \"x/y\", settings = { n = 1 } },\n  \"x/z\" } }", ":3: there is no policy x/z; there are: x/y"),
+            (
+                "return { platform = {\n  { \"x/y\", settings = { n = 1 } },\n  \"x/z\" } }",
+                ":3: there is no policy x/z; did you mean x/y? there are: x/y"
+            ),
             ("return { platform = {\n  { \"x/y\", setting = {} } } }", ":2: setting is not a field here; accepted is: settings"),
             (
                 "return { platform = {\n  { \"x/y\", settings = {\n    n = \"five\" } } } }",
@@ -91,7 +94,10 @@ struct LoadTests {
                 ":1: platform is a text; accepted is a list of \"feature/rule\" and { \"feature/rule\", settings = { … } }"
             ),
             ("return 1", ": returns a whole number; accepted is a table with platform, tier"),
-            ("return { platform = {\n  { \"x/y\", settings = { n = 2.5 } } } }", ":2: platform[1].settings.n: 2.5 is not a whole number"),
+            (
+                "return { platform = {\n  { \"x/y\", settings = { n = 2.5 } } } }",
+                ":2: platform[1].settings.n: 2.5 is not a whole number; \(whole)"
+            ),
         ])
     func orderMistakes(order: String, message: String) throws {
         let body =
@@ -105,9 +111,10 @@ struct LoadTests {
         let folder = try PolicyFolder([
             "init.lua": "return { platform = { \"x/y\", \"x/z\" } }", "x/y/policy.lua": Self.good, "x/z/policy.lua": Self.good,
         ])
-        #expect(folder.findings() == ["policies/x/z/policy.lua: the id x.y is taken by x/y/policy.lua"])
+        #expect(folder.findings() == ["policies/x/z/policy.lua:1: the id x.y is taken by x/y/policy.lua; an id names one policy"])
         try Data([0x2d, 0x2d, 0xff]).write(to: folder.url.appending(path: "x/y/policy.lua"))
-        #expect(folder.findings().first == "policies/x/y/policy.lua: is not UTF-8")
+        #expect(
+            folder.findings().first == "policies/x/y/policy.lua:1: is not UTF-8: the byte 0xff is no letter there; save the file as UTF-8")
     }
 
     @Test("a policy that no layer names is checked all the same")
@@ -115,6 +122,10 @@ struct LoadTests {
         let folder = try PolicyFolder.single("syntax error here", order: "return { platform = {} }")
         #expect(folder.findings() == ["policies/x/y/policy.lua:1: syntax error near 'error'"])
     }
+
+    /// What would be right, at the end of a message.
+    private static let whole = "answers take whole numbers only: money in minor units, ratios in basis points; write // to divide"
+    private static let maybe = "what may be absent is nil: ask for it first, like request.subscription and request.subscription.tier"
 
     private static let tiers = DataFile(
         "tiers",
@@ -134,7 +145,7 @@ struct LoadTests {
         arguments: [
             (
                 "return { tiers = {\n  { id = \"pro\", seats_per_unit = 1, prices = { month = {\n    amount_minor = 19.0 } } } } }",
-                ":3: tiers[1].prices.month.amount_minor: 19.0 is not a whole number"
+                ":3: tiers[1].prices.month.amount_minor: 19.0 is not a whole number; \(whole)"
             ),
             (
                 "return { tiers = {\n  { id = \"pro\",\n seats_per_unit = \"many\" }, {} } }",
@@ -177,8 +188,8 @@ struct LoadTests {
                 + "  { name = \"asks another\", hook = \"on_signup\", input = \(input), expect = { outcome = \"allow\" } },\n}")
         #expect(
             folder.findings() == [
-                "policies/x/y/policy_test.lua:2: is refused: expected deny, got allow{}",
-                "policies/x/y/policy_test.lua:4: has terms: expected the terms {overdraft_seats = 1}, got allow{}",
+                "policies/x/y/policy_test.lua:2: is refused: expected deny, got allow{} at x/y/policy.lua:1",
+                "policies/x/y/policy_test.lua:4: has terms: expected the terms {overdraft_seats = 1}, got allow{} at x/y/policy.lua:1",
                 "policies/x/y/policy_test.lua:5: asks too little: input: user.id: is missing; accepted is a text",
                 "policies/x/y/policy_test.lua:6: asks another: hook must be one that the policy answers: on_seat_request",
             ])
