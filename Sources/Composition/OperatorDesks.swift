@@ -1,4 +1,5 @@
 import Foundation
+import HookEngine
 import PluginHost
 import Signing
 import Store
@@ -8,7 +9,8 @@ import Vocabulary
 /// What an operator's command may say to the person who ran it.
 package struct OperatorProblem: Error, CustomStringConvertible {
     package let description: String
-    package init(_ description: String) { self.description = description }
+    /// Names of others may stand in it: they are shown, and steer no terminal.
+    package init(_ description: String) { self.description = Shown.lines(description) }
 }
 
 /// Keys: list, rotate, retire. A running server notices a changed ring by itself.

@@ -3,9 +3,10 @@ package struct HookIssue: Sendable, Hashable, CustomStringConvertible {
     /// `prices[1].amount_minor`; empty for the value itself.
     package let path: String
     package let rule: String
+    /// Names and texts of whoever gave the value may stand in both: they are shown, and steer nothing.
     package init(_ path: String, _ rule: String) {
-        self.path = path
-        self.rule = rule
+        self.path = Shown.line(path, most: 300)
+        self.rule = Shown.line(rule, most: 1_200)
     }
     package var description: String { path.isEmpty ? rule : "\(path): \(rule)" }
 }

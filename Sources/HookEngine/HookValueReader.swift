@@ -85,6 +85,8 @@ package struct HookValueReader {
             case UInt8(ascii: "\""): _ = try rawText()
             case UInt8(ascii: ","), UInt8(ascii: ":"), 32, 9, 10, 13: at += 1
             default:
+                // A control sign ends a value and is none: without this there would be no way past it.
+                guard !Self.ends(bytes[at]) else { throw fault("a control sign outside a text") }
                 while at < bytes.count, !Self.ends(bytes[at]) { at += 1 }
             }
         } while depth > 0

@@ -57,7 +57,7 @@ struct Places: ParsableArguments {
 /// A refusal that the person at the terminal can act on; printed without a trace.
 struct Refusal: Error, CustomStringConvertible {
     let description: String
-    init(_ description: String) { self.description = description }
+    init(_ description: String) { self.description = Shown.lines(description) }
 }
 
 /// Exit codes of sysexits.h that scripts can use.

@@ -30,7 +30,7 @@ struct Decisions: AsyncParsableCommand {
         private func show(_ items: [DecisionReader.Item]) {
             for item in items {
                 switch item {
-                case .line(let line): say(json ? line.text : line.human)
+                case .line(let line): say(Shown.line(json ? line.text : line.human))
                 case .torn(let file, let beginning): warn("torn line in \(file), left by a crash: \(beginning)")
                 }
             }

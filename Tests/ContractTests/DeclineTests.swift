@@ -32,8 +32,8 @@ struct DeclineTests {
         try Data(text.replacingOccurrences(of: "    \"billing/dunning\",", with: "    \"billing/dunning-by-reason\",").utf8).write(
             to: order)
         let platform = try await TestPlatform.open(
-            yaml: "http: {limits_enabled: false}\nbilling: {default_provider: sandbox}", environment: ["SANDBOX_WEBHOOK_SECRET": Self.secret],
-            policies: policies)
+            yaml: "http: {limits_enabled: false}\nbilling: {default_provider: sandbox}",
+            environment: ["SANDBOX_WEBHOOK_SECRET": Self.secret], policies: policies)
         await platform.platform.plugins.load()
         let ada = try await Customer.member(platform)
         let checkout = await ada.call("POST", "/api/v1/billing/checkout", ["tier": "team", "interval": "month", "quantity": 1])

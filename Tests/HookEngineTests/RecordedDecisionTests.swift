@@ -47,6 +47,31 @@ struct RecordedDecisionTests {
         #expect(fault?.offset == offset, "\(fault?.message ?? "")")
     }
 
+    @Test("a line that was tampered with is read or refused: no byte at any place keeps the reader for ever", .timeLimit(.minutes(1)))
+    func tampered() throws {
+        let line =
+            #"{"id":"018f0000-0000-7000-8000-0000000000aa","hook":"on_x","fuel":5,"input":{"a":[1,true,null],"b":{"c":"d"}},"answers":[]}"#
+        let good = Array(line.utf8)
+        var refused = 0
+        for place in good.indices {
+            for byte in [0, 1, 11, 27, 31, 34, 44, 58, 91, 92, 93, 123, 125, 127, 255] as [UInt8] {
+                var bytes = good
+                bytes[place] = byte
+                bytes.withUnsafeBytes { raw in
+                    do throws(HookValueReader.Fault) { _ = try RecordedDecision(raw) } catch { refused += 1 }
+                    do throws(HookValueReader.Fault) { _ = try HookValueReader.read(raw) } catch { refused += 1 }
+                }
+            }
+        }
+        #expect(refused > good.count)
+        #expect(throws: HookValueReader.Fault.self) {
+            try Data([0x1b]).withUnsafeBytes { raw in
+                var reader = HookValueReader(raw)
+                _ = try reader.skip()
+            }
+        }
+    }
+
     @Test("names keep their order and escapes are undone")
     func values() throws {
         let value = try read(" {\"z\" : \"\\u00e4\\n\\ud83d\\ude00\", \"a\": [ ] , \"m\":{\"x\":-3}} ")
