@@ -123,9 +123,13 @@ let entries: [Entry] = [
     program("coditect", on: ["Vocabulary", "Signing", "LicenseFormat", "LicenseClient"], products: [arguments]),
     program("bench-floor", on: [], products: [.product(name: "Hummingbird", package: "hummingbird"), logging], path: "Benchmarks/Floor"),
 
-    // The tests; LuaPeer is Debian's Lua as it is, policy-judge runs what may take its process along
+    // The tests; LuaPeer is Debian's Lua as it is, policy-judge runs what may take its process along, seat-desk plays schedules on Seats
     c("LuaPeer", on: ["CLua"], path: "Tests/LuaPeer"),
     program("policy-judge", on: ["PolicyHost"], path: "Tests/PolicyJudge"),
+    program(
+        "seat-desk",
+        on: ["Seats", "Licensing", "LicenseFormat", "Catalog", "RoomTesting", "Store", "StoreSQLite", "Signing", "HookEngine", "Vocabulary"],
+        path: "Tests/SeatDesk"),
     tests("VocabularyTests", on: ["Vocabulary"]),
     tests("StoreTests", on: ["Store", "StoreSQLite"]),
     tests("SigningTests", on: ["Signing"]),

@@ -216,11 +216,18 @@ package final class SQLLeaseLedger: LeaseLedger {
                 place = Place(position: ahead + 1, retryAfterSeconds: max(1, min(wait, seconds / 3)), claimSeconds: seconds)
             }
         }
+        if let place {
+            // A place comes without a receipt, so it takes no number: the customer would see a gap.
+            let count = try book.count(total: total)
+            try book.close()
+            try journalRefusal(claim, ["reason": .string("waiting")], in: db, act)
+            return .waiting(place, count)
+        }
         let count = try book.receipt(total: total)
         try book.close()
-        let code = place == nil ? SeatProblems.exhausted.code : "waiting"
-        try journalRefusal(claim, ["reason": .string(code), "receipt": .int(count.sequence)], in: db, act)
-        return place.map { .waiting($0, count) } ?? .exhausted(count, retryAfterSeconds: wait)
+        try journalRefusal(
+            claim, ["reason": .string(SeatProblems.exhausted.code), "receipt": .int(count.sequence)], in: db, act)
+        return .exhausted(count, retryAfterSeconds: wait)
     }
 
     /// The owners hear of it once a day, when use rises over the mark.

@@ -69,10 +69,10 @@ struct SeatBook {
     /// Those who wait, are still there, and come before this device.
     func ahead(of device: DeviceHandle, claimTimeout: Duration) throws -> Int {
         guard waiting > 0 else { return 0 }
-        let own = try db.row(SeatTable.waiter, license, device.bytes)
+        let gone = now.microseconds - claimTimeout.microseconds
+        let own = try db.row(SeatTable.waiter, license, device.bytes, gone)
         return try db.row(
-            SeatTable.ahead, license, now.microseconds - claimTimeout.microseconds, device.bytes,
-            try own?.integer(0), try own?.blob(1) ?? [])?.int(0) ?? 0
+            SeatTable.ahead, license, gone, device.bytes, try own?.integer(0), try own?.blob(1) ?? [])?.int(0) ?? 0
     }
 
     // MARK: Changes
@@ -92,8 +92,10 @@ struct SeatBook {
     mutating func receipt(total: Int) throws -> SeatCount {
         sequence += 1
         isChanged = true
-        return SeatCount(used: try used(), total: total, sequence: sequence)
+        return try count(total: total)
     }
+    /// The numbers as they stand, with that of the last receipt.
+    func count(total: Int) throws -> SeatCount { SeatCount(used: try used(), total: total, sequence: sequence) }
     mutating func count(reservations: Int) {
         reserved = reservations
         isChanged = true
@@ -103,8 +105,10 @@ struct SeatBook {
 
     /// Puts the device at the end of the queue, or says that it is still there. False: the queue is full.
     mutating func wait(_ claim: LeaseClaim, ticket: Identifier<Never>, limit: Int, claimTimeout: Duration) throws -> Bool {
-        if try db.row(SeatTable.stillWaiting, license, claim.device.bytes, now) != nil { return true }
-        try dropWaiters(but: claim.device, claimTimeout: claimTimeout)
+        let gone = now.microseconds - claimTimeout.microseconds
+        if try db.row(SeatTable.stillWaiting, license, claim.device.bytes, now, gone) != nil { return true }
+        // Whoever has left, this device among them, begins at the end when he comes back.
+        try dropWaiters(until: gone)
         guard waiting < limit else { return false }
         try db.run(SeatTable.enqueue, db.tenant, license, claim.device.bytes, claim.user, ticket, now)
         waiting += 1
@@ -116,9 +120,9 @@ struct SeatBook {
         waiting -= 1
         isChanged = true
     }
-    private mutating func dropWaiters(but device: DeviceHandle, claimTimeout: Duration) throws {
+    private mutating func dropWaiters(until moment: Int64) throws {
         guard waiting > 0 else { return }
-        let gone = try db.rows(SeatTable.dropWaiters, license, now.microseconds - claimTimeout.microseconds, device.bytes).count
+        let gone = try db.rows(SeatTable.dropWaiters, license, moment).count
         waiting -= gone
         isChanged = isChanged || gone > 0
     }

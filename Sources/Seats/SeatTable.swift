@@ -121,7 +121,8 @@ enum SeatTable {
         """)
 
     // The queue.
-    static let waiter = SQL("seats.waiter", "SELECT since, ticket FROM seat_wait WHERE license_id = $1 AND device = $2")
+    static let waiter = SQL(
+        "seats.waiter", "SELECT since, ticket FROM seat_wait WHERE license_id = $1 AND device = $2 AND seen > $3")
     static let ahead = SQL(
         "seats.ahead",
         """
@@ -132,10 +133,10 @@ enum SeatTable {
         "seats.enqueue",
         "INSERT INTO seat_wait (tenant_id, license_id, device, user_id, ticket, since, seen) VALUES ($1, $2, $3, $4, $5, $6, $6)")
     static let stillWaiting = SQL(
-        "seats.still_waiting", "UPDATE seat_wait SET seen = $3 WHERE license_id = $1 AND device = $2 RETURNING seen")
+        "seats.still_waiting", "UPDATE seat_wait SET seen = $3 WHERE license_id = $1 AND device = $2 AND seen > $4 RETURNING seen")
     static let leaveQueue = SQL("seats.leave_queue", "DELETE FROM seat_wait WHERE license_id = $1 AND device = $2 RETURNING device")
     static let dropWaiters = SQL(
-        "seats.drop_waiters", "DELETE FROM seat_wait WHERE license_id = $1 AND seen <= $2 AND device <> $3 RETURNING device")
+        "seats.drop_waiters", "DELETE FROM seat_wait WHERE license_id = $1 AND seen <= $2 RETURNING device")
     static let queue = SQL(
         "seats.queue",
         """

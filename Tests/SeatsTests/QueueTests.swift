@@ -42,6 +42,33 @@ struct QueueTests {
         #expect(try await house.wait("b")?.position == 1)
     }
 
+    @Test("whoever comes back after the claim time-out begins at the end of the queue, behind those who came meanwhile")
+    func latecomer() async throws {
+        let house = try await SeatHouse.make()
+        try await house.license(seats: 1)
+        let holder = try await house.acquire("a")
+        #expect(try await house.wait("b")?.position == 1)
+        house.advance(20)
+        #expect(try await house.wait("c")?.position == 2)
+        house.advance(11)
+        #expect(try await house.wait("b")?.position == 2)
+        #expect(try await house.wait("c")?.position == 1)
+        try await house.release(holder.session)
+        #expect(try await house.wait("b")?.position == 2)
+        #expect(try await house.wait("c") == nil)
+        #expect(try await house.ledger.queue(LeaseQuery(tenant: house.tenant)).count == 1)
+    }
+
+    @Test("a place in the queue takes no number of a receipt, so that no customer sees a gap")
+    func placesTakeNoNumber() async throws {
+        let house = try await SeatHouse.make()
+        try await house.license(seats: 1)
+        let first = try await house.acquire("a")
+        #expect(try await house.wait("b")?.position == 1)
+        #expect(try await house.wait("b")?.position == 1)
+        #expect(try await house.acquire("a").count.sequence == first.count.sequence + 1)
+    }
+
     @Test("a late heartbeat does not take the seat for which somebody waits")
     func revivalStandsBack() async throws {
         let house = try await SeatHouse.make()

@@ -37,6 +37,26 @@ class Spans:
         place = bisect_right(self.starts, start) - 1
         return place >= 0 and self.ends[place] > end
 
+    def since(self, moment):
+        """Since when the span lasts in which `moment` lies, or the one before it."""
+        place = bisect_right(self.starts, moment) - 1
+        return self.starts[place] if place >= 0 else moment
+
+
+class Reach:
+    """Spans that may overlap: until when the one that reaches farthest lasts, of those that began by a moment."""
+
+    def __init__(self, spans):
+        spans = sorted(spans, key=lambda span: span[0])
+        self.starts, self.ends, farthest = [start for start, _ in spans], [], -FOREVER
+        for _, end in spans:
+            farthest = max(farthest, end)
+            self.ends.append(farthest)
+
+    def covers(self, start, end):
+        place = bisect_right(self.starts, start) - 1
+        return place >= 0 and self.ends[place] > end
+
 
 class Time:
     """When a lease ends: its life in ledger seconds, plus the outages that are given back.
@@ -48,7 +68,7 @@ class Time:
     def __init__(self, world, acks, begin):
         gap = begin["longest_gap"]
         sure, maybe = [], []
-        writes = sorted((op.received, op.sent) for op in acks if op.op in ("acquire", "heartbeat", "release") and op.is_ok and not op.again)
+        writes = sorted((op.received, op.sent) for op in acks if op.op in ("acquire", "heartbeat", "release", "borrow") and op.is_ok and not op.again)
         received = [r for r, _ in writes]
         newest, newest_sent = [], -FOREVER
         for _, sent in writes:
@@ -95,8 +115,8 @@ class Time:
 class Setting:
     """A number that somebody changes: which values may have been in force."""
 
-    def __init__(self, first, marks, name="seats"):
-        self.values = [first] + [op.request[name] for op in marks]
+    def __init__(self, first, marks, name="seats", kind=int):
+        self.values = [first] + [kind(op.request[name]) for op in marks]
         self.sent = [-FOREVER] + [op.sent for op in marks]
         self.gone = [op.received for op in marks] + [FOREVER]
 
@@ -107,12 +127,18 @@ class Setting:
 
 
 class Limits:
-    """Seats, overdraft and standing of one licence."""
+    """Seats, overdraft, reservation, terms and standing of one licence."""
 
     def __init__(self, license, world, begin):
         mine = [op for op in world if op.license in (None, license)]
         self.seats = Setting(begin["seats"][license], [op for op in mine if op.op == World.SEATS])
         self.overdraft = Setting(begin["overdraft"], [op for op in mine if op.op == World.OVERDRAFT])
+        terms = [op for op in mine if op.op == World.LINGER]
+        self.linger = Setting(begin.get("linger", 0), terms, "linger")
+        self.hold = Setting(begin.get("hold", 0), terms, "hold")
+        kept = [op for op in mine if op.op == World.RESERVE]
+        self.kept = Setting(begin.get("kept", 0), kept)
+        self.members = Setting(frozenset(begin.get("members", ())), kept, "members", frozenset)
         self.suspensions = []
         for op in mine:
             if op.op == World.SUSPEND:
@@ -127,6 +153,16 @@ class Limits:
 
     def least(self, start, end):
         return min(self.seats.during(start, end)) + min(self.overdraft.during(start, end))
+
+    def is_steady(self, start, end):
+        """Whether the reservation stayed as it was."""
+        return len(self.kept.during(start, end)) == 1
+
+    def is_member(self, user, start, end):
+        return all(user in members for members in self.members.during(start, end))
+
+    def may_be_member(self, user, start, end):
+        return any(user in members for members in self.members.during(start, end))
 
     def may_be_suspended(self, start, end):
         return self._maybe.meets(start, end)

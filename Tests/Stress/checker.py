@@ -3,11 +3,12 @@
 Whatever is not sure speaks for the server: each rule compares the least that must have been with the most that may have been.
 """
 
-from datetime import datetime, timezone
-
 from bounds import FOREVER, Limits, Time, Wall
 from history import World
+from lending import told as moment
 from lives import Lives
+from pool import Pool
+from waiting import Queue
 
 
 class Violation:
@@ -24,11 +25,17 @@ class Violation:
 
 
 EXPECTED = {
-    "acquire": {(200, None), (429, "no_seats_available"), (403, "license_suspended")},
+    "acquire": {(200, None), (202, None), (429, "no_seats_available"), (403, "license_suspended")},
     "heartbeat": {
         (200, None), (409, "lease_released"), (409, "lease_expired"), (409, "superseded"), (409, "lease_ended_by_operator"),
-        (403, "license_suspended")},
-    "release": {(200, None)}, "force": {(200, None)}, "list": {(200, None)},
+        (403, "license_suspended"), (403, "not_lease_holder")},
+    "release": {(200, None), (403, "not_lease_holder"), (409, "borrow_returned_before")},
+    "force": {(200, None), (409, "lease_is_borrowed")},
+    "borrow": {
+        (200, None), (404, "not_found"), (409, "lease_released"), (409, "lease_expired"), (409, "superseded"),
+        (409, "lease_ended_by_operator"), (403, "license_suspended"), (403, "not_lease_holder"), (409, "borrow_limit_reached"),
+        (409, "lease_of_other_device")},
+    "list": {(200, None)},
 }
 
 
@@ -70,7 +77,11 @@ class Checker:
     def __init__(self, ops, time, wall, limits, begin):
         self.ops, self.time, self.wall, self.limits, self.begin = ops, time, wall, limits, begin
         self.ttl, self.window = begin["ttl"], begin["revive_window"]
-        self.lives = Lives(ops, time, limits, begin)
+        self.lives = Lives(ops, time, wall, limits, begin)
+        self.queue = Queue(self.lives, begin)
+        self.pool = Pool(self)
+        self.past = begin.get("past", {})
+        self.over = set(self.past.get("over", ()))
         self.found = []
 
     def blame(self, rule, sentence, *evidence):
@@ -81,7 +92,7 @@ class Checker:
             if op.is_lost:
                 continue
             if (op.status, op.error) not in EXPECTED[op.op]:
-                if op.status == 404 and op.request.get("session_id") in self.lives.sessions:
+                if op.status == 404 and (op.request.get("session_id") in self.lives.sessions or op.request.get("session_id") in self.over):
                     self.blame("forgotten", "a session that was given out is unknown", op)
                 else:
                     self.blame("unexpected answer", f"{op.op} answered {op.status} {op.error}", op)
@@ -95,6 +106,7 @@ class Checker:
             self.blame("two devices", f"a session of {session.device.name} was given to another device", op)
         for device in self.lives.devices.values():
             self.device(device)
+            self.pool.device(device)
         self.receipts()
         return self.found
 
@@ -104,18 +116,21 @@ class Checker:
         told.sort(key=lambda op: op.answer["receipt"]["sequence"])
         newest = None
         for before, op in zip([None] + told, told):
-            receipt, start = op.answer["receipt"], self.lives.from_(op)
+            receipt, start = op.answer["receipt"], op.begun
             if before is not None and before.answer["receipt"]["sequence"] == receipt["sequence"]:
                 self.blame("receipt", "two receipts have one number", before, op)
-            if newest is not None and self.lives.from_(newest) > op.received:
+            if newest is not None and newest.begun > op.received:
                 self.blame("receipt", "the receipt of a later act has a lower number", newest, op)
-            if newest is None or start > self.lives.from_(newest):
+            if newest is None or start > newest.begun:
                 newest = op
             if op.is_ok and (receipt["epoch"] != op.answer.get("epoch", receipt["epoch"]) or receipt["session_id"] not in (
                     op.answer.get("session_id"), op.request.get("session_id"))):
                 self.blame("receipt", "the receipt tells of another lease", op)
         numbers = {op.answer["receipt"]["sequence"] for op in told}
-        missing = len(numbers) and max(numbers) - min(numbers) + 1 - len(numbers)
+        first = self.past.get("sequence", min(numbers, default=1) - 1) + 1
+        if numbers and min(numbers) < first:
+            self.blame("receipt", f"after the receipt with number {first - 1} came one with a lower number", told[0])
+        missing = len(numbers) and max(numbers) - first + 1 - len(numbers)
         # Acts whose answers were lost have the missing ones, and refusals of a suspended licence may.
         unheard = sum(1 for op in self.ops if "receipt" not in (op.answer or {}) and (op.is_lost or op.status == 403))
         if missing > unheard:
@@ -125,6 +140,9 @@ class Checker:
 
     def device(self, device):
         newest = None
+        for life in device.lives[:1]:
+            if life.epoch <= self.past.get("epochs", {}).get(device.name, 0):
+                self.blame("epoch", "a new life has an epoch that the device had already", life.oks[0][2])
         for before, life in zip([None] + device.lives, device.lives):
             if before is not None and before.session != life.session and before.epoch == life.epoch:
                 self.blame("epoch", "two lives of a device have one epoch", before.last, life.last)
@@ -132,9 +150,9 @@ class Checker:
                 self.blame("epoch", "a later life has a lower epoch", life.oks[0][2], newest.oks[0][2])
             if newest is None or life.entry_from > newest.entry_from:
                 newest = life
-            if before is not None and before.sure_until > life.entry_to:
+            if before is not None and before.sure_until > life.entry_to and before.user == life.user:
                 self.blame("replaced alive", "a device has a new life while the one before surely lives", before.last, life.oks[0][2])
-            self.entry(device, life)
+            self.pool.entry(device, life)
         self.lateness(device)
         for life in device.lives:
             session = self.lives.sessions[life.session]
@@ -142,28 +160,11 @@ class Checker:
                 if moment >= session.dead_by:
                     self.blame("revived", "a lease that was over answers ok", session.death, op)
 
-    def entry(self, device, life):
-        """Whoever comes in finds fewer lives than seats."""
-        start, end = life.entry_from, life.entry_to
-        others = self.lives.sure(start, end, but=device)
-        if life.is_revival:
-            most, kind = max(self.limits.seats.during(start, end)), "revived over the seats"
-        else:
-            most, kind = self.limits.most(start, end), "over-grant"
-        if len(others) + 1 > most:
-            self.blame(kind, f"{len(others) + 1} live at once where {most} may", *(o.last for o in others), life.oks[0][2])
-            return
-        alive = self.lives.sure(end, end)
-        start, end = max([o.entry_from for o in alive] + [start]), max([o.entry_to for o in alive] + [end])
-        most = self.limits.most(start, end)
-        if len(alive) > most:
-            self.blame("over-grant", f"{len(alive)} live at once where {most} may", *(o.last for o in alive), life.oks[0][2])
-
     def lateness(self, device):
         """Past its end a lease goes on as a new epoch or not at all, and after the revive window not at all."""
         latest = latest_revival = -FOREVER
         extensions = device.extensions
-        for place, (start, effect, session, op) in enumerate(extensions):
+        for place, (start, effect, seconds, session, op) in enumerate(extensions):
             is_alone = place + 1 == len(extensions) or extensions[place + 1][0] > effect
             if op.is_ok and is_alone:
                 life = next(x for x in self.lives.sessions[session].lives if x.epoch == op.answer["epoch"])
@@ -172,16 +173,13 @@ class Checker:
                     self.blame("revived expired", "an expired lease goes on under its epoch", life.oks[0][2], op)
                 elif is_first and op.op == "heartbeat" and start > latest_revival + 1.0:
                     self.blame("revived too late", f"a heartbeat revives more than {self.window} s after the end", op)
-            latest = max(latest, self.time.latest_end(effect, self.ttl))
-            latest_revival = max(latest_revival, self.time.latest_end(effect, self.ttl + self.window))
+            latest = max(latest, self.time.latest_end(effect, seconds))
+            latest_revival = max(latest_revival, self.time.latest_end(effect, seconds + self.window))
 
     # Answers.
 
-    def sure_life(self, device, start, end):
-        return next((life for life in device.lives if life.is_sure(start, end)), None)
-
     def acquire(self, op):
-        start, end, answer = self.lives.from_(op), op.received, op.answer
+        start, end, answer = op.begun, op.received, op.answer
         if id(op) in self.lives.replayed:
             return
         device = self.lives.devices[op.request["hardware_id"]]
@@ -189,25 +187,33 @@ class Checker:
             if not self.limits.may_be_suspended(start, end):
                 self.blame("suspended for nothing", "the licence is not suspended", op)
             return
-        life = self.sure_life(device, start, end)
-        if op.status == 429:
-            if life is not None:
-                self.blame("own lease refused", "a device whose lease lives was refused", life.last, op)
-            possible, least = self.lives.possible(start, end, but=device), self.limits.least(start, end)
-            if possible < least:
-                self.blame("leaked seat", f"refused, though at most {possible} of at least {least} seats could be in use", op)
-            if not 1 <= answer.get("retry_after", 0) <= self.ttl + 1:
-                self.blame("figures", f"retry_after is {answer.get('retry_after')}", op)
-            self.figures(op, start, end, answer)
+        life = device.life(start, end)
+        if not op.is_ok:
+            self.refused(op, device, life)
             return
         if self.limits.is_suspended(start, end):
             self.blame("suspended", "a seat was given under a suspended licence", op)
-        if life is not None and (life.session, life.epoch) != (answer["session_id"], answer["epoch"]):
+        if life is not None and life.user == op.user and (life.session, life.epoch) != (answer["session_id"], answer["epoch"]):
             self.blame("same device", "the lease lives, and the device got another", life.last, op)
         self.figures(op, start, end, answer, device)
         if not 1 <= answer["heartbeat_interval"] <= self.ttl * 5 / 6:
             self.blame("figures", f"heartbeat_interval is {answer['heartbeat_interval']}", op)
-        self.end_told(op, start, end, answer["expires_at"])
+        self.end_told(op, start, end, answer["expires_at"], device)
+
+    def refused(self, op, device, life):
+        """A refusal, or a place in the queue."""
+        start, end, answer = op.begun, op.received, op.answer
+        if life is not None:
+            self.blame("own lease refused", "a device whose lease lives was refused", life.last, op)
+        elif device.holds.covers(start, end):
+            self.blame("own lease refused", "a device was refused its own seat", self.lives.witness(device, start, end).last, op)
+        self.pool.refused(op, device, start, end)
+        most = self.ttl + 1
+        if max(self.limits.linger.during(-FOREVER, end)) + max(self.limits.hold.during(-FOREVER, end)):
+            most = FOREVER
+        if not 1 <= answer.get("retry_after", 0) <= most and not any(d.loans for d in self.lives.devices.values()):
+            self.blame("figures", f"retry_after is {answer.get('retry_after')}", op)
+        self.figures(op, start, end, answer)
 
     def figures(self, op, start, end, answer, device=None):
         own = 0 if device is None else 1
@@ -218,21 +224,26 @@ class Checker:
         most = self.lives.possible(start, end, but=device) + own
         if used == most:
             return
-        sure = self.lives.sure(start, end, but=device)
+        sure = self.lives.holders(start, end, but=device)
         if not len(sure) + own <= used <= most:
             self.blame("figures", f"seats_used is {used}, and lies in {len(sure) + own} … {most}", op)
 
-    def end_told(self, op, start, end, text):
-        told = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
+    def end_told(self, op, start, end, text, device):
+        told = moment(text)
         earliest, latest = self.wall.during(start, end)
         slack = self.begin["wall_slack"]
-        if not earliest + self.ttl - 2 - slack <= told <= latest + self.ttl + 1 + slack:
+        # A lent lease lives on to its file's end.
+        most = FOREVER if self.lives.may_be_lent(device, start, end) else latest + self.ttl + 1 + slack
+        if not earliest + self.ttl - 2 - slack <= told <= most:
             self.blame("expires_at", f"expires_at is {text}: {told - earliest:.1f} s on, and a lease has {self.ttl} s", op)
 
     def heartbeat(self, op):
         session = self.lives.sessions.get(op.request["session_id"])
         if session is None:
-            self.blame("unexpected answer", "a heartbeat of a session that nobody was given", op)
+            if op.is_ok:
+                self.blame("revived", "a heartbeat passed with a session that was over long ago, or that nobody was given", op)
+            return
+        if not self.is_holder(op, session):
             return
         start, end, epoch = op.sent, op.received, op.request.get("epoch")
         known = max((life.epoch for life in session.lives if life.entry_to <= start), default=None)
@@ -248,13 +259,17 @@ class Checker:
             if known is not None and op.answer["epoch"] > known and not op.answer.get("resurrected"):
                 self.blame("epoch", "a new epoch is not marked resurrected", op)
             return
-        life = next((life for life in session.lives if life.is_sure(start, end)), None)
+        life = self.life(session, start, end)
         is_stale = epoch is not None and known is not None and epoch < known
-        if life is not None and not is_stale:
+        if life is not None and not is_stale and not (op.error == "license_suspended" and self.limits.may_be_suspended(start, end)):
             self.blame("killed", f"a lease that surely lives is answered {op.error}", life.last, op)
         self.reason(op, session, is_stale)
         if op.error == "lease_expired":
             self.unrevived(op, session)
+
+    @staticmethod
+    def life(session, start, end):
+        return next((life for life in session.lives if life.is_sure(start, end)), None)
 
     def reason(self, op, session, is_stale):
         """What a heartbeat is told has happened."""
@@ -281,6 +296,8 @@ class Checker:
         if any(s[0] < force.received for s in self.limits.suspensions):
             return
         last = max((ok[0] for life in session.lives for ok in life.oks if ok[1] <= force.sent), default=None)
+        if last is not None and session.device.others(session.user, last, force.received):
+            return
         if last is not None and self.time.earliest_end(last, self.ttl) > force.received:
             self.blame("reason", f"ended by an operator, and told {op.error}", force, op)
 
@@ -297,19 +314,42 @@ class Checker:
         if last is None or op.received > self.time.earliest_end(last, self.ttl + self.window):
             return
         since = self.time.earliest_end(last, self.ttl)
+        if since > op.received:
+            return
         # Newcomers take seats that nobody lost first, then of those who are late the longest: only when all others are taken, this one.
         entries = 0
         for device in self.lives.devices.values():
             entries += device is not session.device and sum(1 for life in device.lives if life.entry_to >= since and life.entry_from <= op.received)
             entries += sum(1 for x in device.acquires if x.is_lost and x.until >= since and x.sent <= op.received)
-        possible = self.lives.possible(since, op.received, but=session.device)
+        possible = self.lives.possible(since, op.received, but=session.device) + self.pool.kept_at_most(session.device, since, op.received)
         if possible + entries < min(self.limits.seats.during(since, op.received)):
             self.blame("not revived", "late by less than the window, its seat surely free, and refused", op)
 
-    def release(self, op):
-        pass
+    def is_holder(self, op, session):
+        """Only its holder may use a lease."""
+        if op.error == "not_lease_holder":
+            if op.user == session.user:
+                self.blame("holder", "a lease's holder is told that it is another's", op)
+            return False
+        if op.user != session.user and op.error != "not_found":
+            self.blame("holder", f"{op.op} of another user's lease", op)
+            return False
+        return op.user == session.user
 
-    force = release
+    def release(self, op):
+        session = self.lives.sessions.get(op.request["session_id"])
+        if session is not None and self.is_holder(op, session):
+            self.pool.release(op, session)
+
+    def force(self, op):
+        session = self.lives.sessions.get(op.request["session_id"])
+        if session is not None:
+            self.pool.force(op, session)
+
+    def borrow(self, op):
+        session = self.lives.sessions.get(op.request["session_id"])
+        if session is not None and self.is_holder(op, session):
+            self.pool.borrow(op, session)
 
     def list(self, op):
         start, end = op.sent, op.received

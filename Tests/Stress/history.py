@@ -12,12 +12,13 @@ class Op:
     `status` is None where the answer was lost; then `until` is the last moment at which the request may still have had its effect.
     """
 
-    __slots__ = ("client", "license", "op", "request", "sent", "received", "status", "answer", "until", "again")
+    __slots__ = ("client", "license", "op", "request", "sent", "received", "status", "answer", "until", "again", "begun")
 
     def __init__(self, client, license, op, request, sent, received=None, status=None, answer=None, until=None):
         self.client, self.license, self.op, self.request = client, license, op, request
         self.sent, self.received, self.status, self.answer, self.until = sent, received, status, answer, until
-        self.again = False  # the checker's note: its Idempotency-Key came before
+        # The checker's notes: its Idempotency-Key came before; the earliest moment of its effect, where a lost one had the same key.
+        self.again, self.begun = False, sent
 
     @property
     def is_lost(self):
@@ -26,6 +27,20 @@ class Op:
     @property
     def is_ok(self):
         return self.status == 200
+
+    @property
+    def is_waiting(self):
+        """It was given a place in the queue."""
+        return self.status == 202
+
+    @property
+    def user(self):
+        return self.request.get("user")
+
+    @property
+    def effect(self):
+        """The latest moment at which it had its effect."""
+        return self.until if self.status is None else self.received
 
     @property
     def error(self):
@@ -68,14 +83,15 @@ def read(path):
 class World:
     """The names under which things done to the server stand in a history. `client` is "world"; `sent` to `received` is when it took hold.
 
-    begin: {ttl, revive_window, longest_gap, longest_request, wall, wall_slack, seats: {license: n}, overdraft, is_pulsed}
-    seats: {seats} · overdraft: {seats} · suspend · reinstate · step: {offset}, of the wall clock
-    kill: {dead, spawned} · stop: {stopped, continued}
+    begin: {ttl, revive_window, longest_gap, longest_request, wall, wall_slack, seats: {license: n}, overdraft, is_pulsed, claim, queue_limit,
+        low_water, past}. `past`: what an earlier part of the history leaves behind, {epochs: {device: highest}, sequence, over: [session]}
+    seats: {seats} · overdraft: {seats} · linger: {linger, hold}, by policy · suspend · reinstate · step: {offset}, of the wall clock
+    reserve: {seats, members}; no seats where the reservation is gone · kill: {dead, spawned} · stop: {stopped, continued}
     """
 
     BEGIN, SEATS, OVERDRAFT, SUSPEND, REINSTATE = "begin", "seats", "overdraft", "suspend", "reinstate"
-    STEP, KILL, STOP = "step", "kill", "stop"
-    ALL = (BEGIN, SEATS, OVERDRAFT, SUSPEND, REINSTATE, STEP, KILL, STOP)
+    LINGER, RESERVE, STEP, KILL, STOP = "linger", "reserve", "step", "kill", "stop"
+    ALL = (BEGIN, SEATS, OVERDRAFT, LINGER, RESERVE, SUSPEND, REINSTATE, STEP, KILL, STOP)
 
     @staticmethod
     def mark(op, request, sent, received, license=None):

@@ -3,74 +3,35 @@
 It exists to try the checker: without a fault nothing may be found, with each of them something must.
 """
 
+import copy
 from datetime import datetime, timezone
+
+from faults import FAULTS
 
 # What the wall clock shows at moment 0.
 WALL = 1_800_000_000
 
-# Each fault that a ledger may have, and what it does. The table in README.md is compared with this one.
-FAULTS = {
-    "over_grant_by_one": "counts one seat more than there is",
-    "race_on_count": "counts before the transaction and grants in it",
-    "double_release_frees_two": "keeps a counter, which a second release counts down again",
-    "counter_leaks_on_expiry": "keeps a counter, which expiry does not count down",
-    "expired_still_counted": "counts an expired lease until its device comes back",
-    "release_frees_nothing": "answers released and keeps the seat until it expires",
-    "same_device_takes_two": "gives a device that asks again a second lease",
-    "live_lease_new_session": "gives a device that asks again a new session for its live lease",
-    "revived_after_release": "lets a heartbeat bring a released lease back",
-    "revived_after_supersede": "lets the session before the device's newest go on",
-    "resurrected_without_free_seat": "revives a late lease though every seat is taken",
-    "resurrected_keeps_epoch": "revives a late lease under its old epoch",
-    "revived_after_window": "revives however late the heartbeat comes",
-    "never_revived": "refuses a late heartbeat though its seat is free",
-    "overdraft_revived": "revives a late lease into the overdraft",
-    "old_epoch_accepted": "does not look at the epoch that a heartbeat says",
-    "epoch_reset": "begins each life with epoch 1",
-    "lost_answer_takes_second_seat": "gives a request repeated under its key another seat",
-    "repeated_key_answers_anew": "answers a repeated key with what holds now",
-    "replay_grants_again": "lets a key repeated after release begin its lease again",
-    "restart_forgets_leases": "begins after a restart without leases",
-    "restart_forgets_the_last_second": "has not written what it answered in the second before a kill",
-    "restart_expires_everybody": "counts the outage of a restart in full",
-    "restart_doubles_leases": "gives each lease a second term per restart, for ever",
-    "freeze_expires_everybody": "counts a freeze in full",
-    "wall_step_expires_all": "takes the wall clock for time, and a step forward for time gone",
-    "wall_step_back_never_expires": "takes the wall clock for time, and a step back for time to come",
-    "drain_kills": "ends leases when the seats become fewer",
-    "fewer_seats_ignored": "goes on with the seats it had at start",
-    "more_seats_ignored": "never grants more than the seats it had at start",
-    "overdraft_unlimited": "refuses nobody while there is an overdraft",
-    "overdraft_stays": "keeps an overdraft that policy took back",
-    "suspended_still_beats": "does not look at the licence at a heartbeat",
-    "suspended_still_grants": "does not look at the licence at an acquire",
-    "forced_release_ignored": "answers released, and the lease goes on",
-    "forced_reason_lost": "tells the holder that he released it himself",
-    "expires_at_lies": "tells an end that lies half a term later",
-    "expires_in_lies": "tells a heartbeat that the lease has a minute more",
-    "seats_used_lies": "tells one more in use than there is",
-    "seats_total_lies": "tells seats and overdraft as the licence's seats",
-    "list_omits": "leaves the oldest lease out of the list",
-    "list_shows_dead": "lists what was released",
-    "receipts_numbered_anew": "begins the numbers of receipts at 1 after a restart",
-    "receipts_skip_numbers": "leaves a number out now and then",
-    "receipt_of_another": "gives a repeated acquire the receipt of the act before",
-}
-
 
 class Lease:
-    def __init__(self, session, device, epoch, ends):
-        self.session, self.device, self.epoch, self.ends = session, device, epoch, ends
-        self.is_resurrected = False
+    def __init__(self, session, device, user, epoch, ends):
+        self.session, self.device, self.user, self.epoch, self.ends = session, device, user, epoch, ends
+        self.is_resurrected = self.is_lingering = False
+        self.linger, self.hold_until = 0, 0.0
+        self.lent_until = 0.0  # by the wall clock
+        self.reservation = None
 
 
 class Model:
-    def __init__(self, seats, ttl=60, window=20, gap=5, fault=None):
+    def __init__(self, seats, ttl=60, window=20, gap=5, claim=30, queue_limit=3, low_water=50, fault=None):
+        assert fault is None or fault in FAULTS
         self.seats, self.first_seats, self.ttl, self.window, self.gap, self.fault = seats, seats, ttl, window, gap, fault
-        self.overdraft, self.is_suspended = 0, False
+        self.claim_seconds, self.queue_limit, self.low_water = claim, queue_limit, low_water
+        self.overdraft, self.is_suspended, self.linger, self.hold = 0, False, 0, 0
         self.rows = {}  # the device's lease, live or late
         self.extra = []  # leases that only a fault gives
-        self.ended, self.epochs, self.keys, self.sessions, self.counter = {}, {}, {}, {}, 0
+        self.queue = {}  # device: [since, seen]
+        self.kept, self.reservations = None, 0  # (number, seats, members)
+        self.ended, self.epochs, self.keys, self.sessions, self.counter, self.returned = {}, {}, {}, {}, 0, {}
         self.freed = self.leaked = 0
         self.reading, self.at, self.written, self.offset = 0.0, 0.0, 0.0, 0.0
         self.undo, self.receipts, self.receipt = [], 0, None
@@ -104,6 +65,8 @@ class Model:
             self.reading = self.written
         if self.is_("restart_forgets_leases"):
             self.rows = {}
+        if self.is_("places_forgotten"):
+            self.queue = {}
         if self.is_("restart_doubles_leases"):
             for lease in self.rows.values():
                 if lease.ends > self.reading:
@@ -111,22 +74,16 @@ class Model:
         if self.is_("restart_forgets_the_last_second"):
             for moment, rows in self.undo:
                 if moment >= start - 1:
-                    self.rows = {device: self.copy(lease) for device, lease in rows.items()}
+                    self.rows = {device: copy.copy(lease) for device, lease in rows.items()}
                     break
         self.undo = []
         if self.is_("receipts_numbered_anew"):
             self.receipts = 0
 
-    @staticmethod
-    def copy(lease):
-        twin = Lease(lease.session, lease.device, lease.epoch, lease.ends)
-        twin.is_resurrected = lease.is_resurrected
-        return twin
-
     def remember(self, moment):
         if self.is_("restart_forgets_the_last_second"):
             self.undo = [(m, rows) for m, rows in self.undo if m >= moment - 1.5]
-            self.undo.append((moment, {device: self.copy(lease) for device, lease in self.rows.items()}))
+            self.undo.append((moment, {device: copy.copy(lease) for device, lease in self.rows.items()}))
 
     def set_seats(self, seats, moment):
         self.seats = seats
@@ -138,12 +95,29 @@ class Model:
     def set_overdraft(self, seats):
         self.overdraft = max(seats, self.overdraft) if self.is_("overdraft_stays") else seats
 
+    def reserve(self, seats, members):
+        """No seats: the reservation is gone."""
+        if seats == 0:
+            self.kept = self.kept if self.is_("reservation_stays") else None
+            return
+        if self.kept is None:
+            self.reservations += 1
+        self.kept = (self.kept[0] if self.kept else self.reservations, seats, frozenset(members))
+
     # Rules.
 
     def live(self, now):
-        count = sum(1 for lease in self.rows.values() if lease.ends > now) + sum(1 for lease in self.extra if lease.ends > now)
+        def counts(lease):
+            if self.is_("lent_seat_freed") and lease.lent_until and lease.ends - now < 3_600 - self.ttl:
+                return False
+            return not (lease.is_lingering and (self.is_("linger_ignored") or self.is_("minimum_hold_ignored") and lease.linger == 0))
+
+        count = sum(1 for lease in self.rows.values() if lease.ends > now and counts(lease))
+        count += sum(1 for lease in self.extra if lease.ends > now)
         if self.is_("expired_still_counted") or self.is_("counter_leaks_on_expiry"):
             count = len(self.rows)
+        if self.is_("linger_forever"):
+            count += sum(1 for lease in self.rows.values() if lease.ends <= now and lease.is_lingering)
         return count - self.freed + self.leaked
 
     def allowed(self):
@@ -158,21 +132,69 @@ class Model:
             return 1_000_000
         return seats + self.overdraft
 
-    def end(self, lease, reason, note=None):
+    def ahead(self, device, now):
+        """Those who wait and come before this device."""
+        if self.is_("queue_overtaken") and device not in self.queue:
+            return 0
+
+        def is_here(place):
+            return place[1] > now - self.claim_seconds or self.is_("place_never_times_out")
+
+        own = self.queue.get(device)
+        if own is not None and not is_here(own) and not self.is_("latecomer_keeps_place"):
+            own = None
+        others = [place for name, place in self.queue.items() if name != device and is_here(place)]
+        if own is None:
+            return len(others)
+        if self.is_("queue_last_first"):
+            return sum(1 for place in others if place[0] > own[0])
+        return sum(1 for place in others if place[0] < own[0])
+
+    def claim(self, user, device, now):
+        """Seats kept back from this asker, and the reservation against which he counts."""
+        held = 0
+        if self.kept is not None and not self.is_("reservation_ignored"):
+            number, seats, members = self.kept
+            filled = sum(1 for lease in self.rows.values() if lease.reservation == number and lease.ends > now)
+            unfilled = seats if self.is_("reserved_seat_twice") and user in members else max(0, seats - filled)
+            if user in members and unfilled and not self.is_("reservation_for_nobody"):
+                return 0, number
+            if user not in members or self.is_("reservation_for_nobody"):
+                held = unfilled
+        return held + self.ahead(device, now), None
+
+    def wall_now(self, moment):
+        return WALL + moment + self.offset
+
+    def is_lent(self, lease, moment):
+        return lease.lent_until > self.wall_now(moment)
+
+    def end(self, lease, reason, note=None, moment=None):
         if self.rows.get(lease.device) is lease:
             del self.rows[lease.device]
+        if lease.is_lingering:
+            return
+        if moment is not None and reason != "superseded" and self.is_lent(lease, moment):
+            self.returned.setdefault(lease.device, []).append(lease.lent_until)
         self.ended[lease.session] = (reason, note)
 
-    def begin(self, device, now):
+    def begin(self, device, user, now, moment, reservation):
         before = self.rows.get(device)
         if before is not None:
             if self.is_("counter_leaks_on_expiry") and before.ends <= now:
                 self.leaked += 1
-            self.end(before, "superseded")
+            if self.is_("takeover_keeps_first") and before.user != user and before.ends > now:
+                self.extra.append(before)
+                del self.rows[device]
+            else:
+                self.end(before, "superseded")
         self.counter += 1
         epoch = 1 if self.is_("epoch_reset") else self.epochs.get(device, 0) + 1
         self.epochs[device] = epoch
-        lease = Lease(f"session-{self.counter:06}", device, epoch, now + self.ttl)
+        lease = Lease(f"session-{self.counter:06}", device, user, epoch, now + self.ttl)
+        if before is not None and self.is_lent(before, moment) and not self.is_("lent_lost_at_takeover"):
+            lease.lent_until, lease.ends = before.lent_until, max(lease.ends, before.ends)
+        lease.linger, lease.hold_until, lease.reservation = self.linger, now + self.hold if self.hold else 0.0, reservation
         self.rows[device] = self.sessions[lease.session] = lease
         return lease
 
@@ -191,43 +213,44 @@ class Model:
         return status, body
 
     def acquire(self, request, now, moment, seen):
-        key, device = request.get("key"), request["hardware_id"]
+        device, user = request["hardware_id"], request.get("user")
+        key = request.get("key") and (user, request["key"])
         if key in self.keys and not self.is_("lost_answer_takes_second_seat"):
-            answer = dict(self.keys[key])
-            if self.is_("repeated_key_answers_anew"):
-                answer["expires_at"] = self.wall(now + self.ttl, now, moment)
-            if self.is_("replay_grants_again") and answer["session_id"] in self.ended and device not in self.rows:
-                lease = self.sessions[answer["session_id"]]
-                lease.ends = now + self.ttl
-                del self.ended[lease.session]
-                self.rows[device] = lease
-            return 200, dict(answer, is_replay=True)
+            return self.replay(key, device, now, moment)
         if self.is_suspended and not self.is_("suspended_still_grants"):
             return 403, {"error": "license_suspended"}
         own, live = self.rows.get(device), self.live(now)
         if seen is not None:
             live = seen
-        is_own = own is not None and own.ends > now
+        is_held = own is not None and own.ends > now
+        is_own = is_held and own.user == user and not own.is_lingering
+        if is_held and own.user != user and self.is_("takeover_same_session"):
+            is_own, own.user = True, user
         is_second = (self.is_("same_device_takes_two") and self.counter % 5 == 0) or (
-            self.is_("lost_answer_takes_second_seat") and key in self.keys)
-        if is_own and is_second and live < self.allowed():
+            self.is_("lost_answer_takes_second_seat") and key in self.keys) or (
+            self.is_("takeover_takes_second_seat") and is_held and own.user != user)
+        if is_held and not own.is_lingering and is_second and live < self.allowed():
             self.extra.append(own)
             del self.rows[device]
             self.ended.pop(own.session, None)
-            is_own = False
+            is_held = is_own = False
+        if is_held and own.is_lingering and self.is_("linger_refuses_own"):
+            is_held = False
+        reservation = own.reservation if own is not None else None
         if is_own and self.is_("live_lease_new_session"):
-            own = self.begin(device, now)
+            own = self.begin(device, user, now, moment, reservation)
         if is_own:
             lease = own
             lease.ends = max(lease.ends, now + self.ttl)
         else:
-            if live >= self.allowed():
-                ends = [x.ends - now for x in self.rows.values() if x.ends > now]
-                wait = max(1, min(self.ttl, int(min(ends, default=self.ttl) + 1)))
-                refusal = {"error": "no_seats_available", "retry_after": wait, **self.figures(live)}
-                return 429, dict(refusal, receipt=self.signed("refused", None, None))
-            lease = self.begin(device, now)
-            live += 1
+            if not is_held:
+                held, reservation = self.claim(user, device, now)
+                if live + held >= self.allowed():
+                    return self.refuse(request, device, live, now)
+                live += 1
+            lease = self.begin(device, user, now, moment, reservation)
+        if not self.is_("place_leaked"):
+            self.queue.pop(device, None)
         ends = lease.ends + (self.ttl / 2 if self.is_("expires_at_lies") else 0)
         answer = {"license_id": "one", "session_id": lease.session, "epoch": lease.epoch, "heartbeat_interval": self.ttl * 5 // 6,
                   "expires_at": self.wall(ends, now, moment), **self.figures(live)}
@@ -238,6 +261,37 @@ class Model:
             self.keys[key] = answer
         return 200, dict(answer)
 
+    def replay(self, key, device, now, moment):
+        answer = dict(self.keys[key])
+        if self.is_("repeated_key_answers_anew"):
+            answer["expires_at"] = self.wall(now + self.ttl, now, moment)
+        if self.is_("replay_grants_again") and answer["session_id"] in self.ended and device not in self.rows:
+            lease = self.sessions[answer["session_id"]]
+            lease.ends, lease.is_lingering = now + self.ttl, False
+            del self.ended[lease.session]
+            self.rows[device] = lease
+        return 200, dict(answer, is_replay=True)
+
+    def refuse(self, request, device, live, now):
+        ends = [x.ends - now for x in self.rows.values() if x.ends > now]
+        wait = max(1, min(3 * 3_600 + self.ttl, int(min(ends, default=self.ttl) + 1)))
+        if request.get("wait"):
+            own = self.queue.get(device)
+            if own is not None and (own[1] > now - self.claim_seconds or self.is_("latecomer_keeps_place")):
+                own[1] = now
+            else:
+                self.queue.pop(device, None)
+                if not self.is_("place_never_times_out"):
+                    self.queue = {name: place for name, place in self.queue.items() if place[1] > now - self.claim_seconds}
+                if len(self.queue) < self.queue_limit + (2 if self.is_("queue_unlimited") else 0):
+                    self.queue[device] = [now, now]
+            if device in self.queue:
+                position = self.ahead(device, now) + (0 if self.is_("position_lies") else 1)
+                return 202, {"status": "waiting", "position": position, "claim_seconds": self.claim_seconds,
+                             "retry_after": max(1, min(wait, self.claim_seconds // 3)), **self.figures(live)}
+        refusal = {"error": "no_seats_available", "retry_after": wait, **self.figures(live)}
+        return 429, dict(refusal, receipt=self.signed("refused", None, None))
+
     def signed(self, act, session, epoch):
         self.receipts += 2 if self.is_("receipts_skip_numbers") and self.receipts % 7 == 0 else 1
         return {"sequence": self.receipts, "act": act, "session_id": session, "epoch": epoch}
@@ -247,41 +301,57 @@ class Model:
                 "seats_total": self.seats + (self.overdraft if self.is_("seats_total_lies") else 0)}
 
     def wall(self, ends, now, moment):
-        return datetime.fromtimestamp(int(WALL + moment + self.offset + ends - now), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self.text(self.wall_now(moment) + ends - now)
+
+    @staticmethod
+    def text(wall):
+        return datetime.fromtimestamp(int(wall), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def over(self, lease, user):
+        """Why a lease is not the caller's to use; None: it is there, perhaps late."""
+        if lease is None:
+            return 404, {"error": "not_found"}
+        is_held = self.rows.get(lease.device) is lease or lease in self.extra
+        if lease.session in self.ended or not is_held:
+            reason, note = self.ended.get(lease.session, ("gone", None))
+            if reason == "gone":
+                return 404, {"error": "not_found"}
+            if lease.user != user:
+                return 403, {"error": "not_lease_holder"}
+            if self.is_("forced_reason_lost") and reason == "lease_ended_by_operator":
+                reason = "lease_released"
+            return 403 if reason == "license_suspended" else 409, {"error": reason, **({"reason": note} if note else {})}
+        return None if lease.user == user else (403, {"error": "not_lease_holder"})
 
     def heartbeat(self, request, now, moment, seen):
         session, epoch = request["session_id"], request.get("epoch")
         lease = self.sessions.get(session)
-        if lease is None:
-            return 404, {"error": "not_found"}
-        is_held = self.rows.get(lease.device) is lease or lease in self.extra
-        if session in self.ended or not is_held:
-            reason, note = self.ended.get(session, ("gone", None))
-            if reason == "gone":
-                return 404, {"error": "not_found"}
+        user = lease.user if lease is not None and self.is_("stranger_beats") else request.get("user")
+        refusal = self.over(lease, user)
+        if refusal is not None:
+            reason = self.ended.get(session, (None,))[0]
             if self.is_("revived_after_release") and reason == "lease_released" and lease.device not in self.rows:
                 if self.live(now) < self.seats:
                     self.rows[lease.device] = lease
                     del self.ended[session]
                     self.epochs[lease.device] = lease.epoch = self.epochs[lease.device] + 1
-                    lease.ends, lease.is_resurrected = now + self.ttl, True
+                    lease.ends, lease.is_resurrected, lease.is_lingering = now + self.ttl, True, False
                     return self.alive(lease)
             if self.is_("revived_after_supersede") and reason == "superseded":
                 return self.alive(lease)
-            if self.is_("forced_reason_lost") and reason == "lease_ended_by_operator":
-                reason = "lease_released"
-            status = 403 if reason == "license_suspended" else 409
-            return status, {"error": reason, **({"reason": note} if note else {})}
+            return refusal
         if epoch is not None and epoch != lease.epoch and not self.is_("old_epoch_accepted"):
             return 409, {"error": "superseded"}
         if self.is_suspended and not self.is_("suspended_still_beats"):
-            self.end(lease, "license_suspended")
+            if not self.is_lent(lease, moment) or self.is_("lent_ends_suspended"):
+                self.end(lease, "license_suspended")
             return 403, {"error": "license_suspended"}
         if lease.ends > now:
             lease.ends = max(lease.ends, now + self.ttl)
             return self.alive(lease)
         window = 1_000_000 if self.is_("revived_after_window") else -1 if self.is_("never_revived") else self.window
-        is_free = self.live(now) < self.seats + (self.overdraft if self.is_("overdraft_revived") else 0)
+        held = 0 if self.is_("revived_past_queue") else self.claim(lease.user, lease.device, now)[0]
+        is_free = self.live(now) + held < self.seats + (self.overdraft if self.is_("overdraft_revived") else 0)
         if now - lease.ends < window and (is_free or self.is_("resurrected_without_free_seat")):
             if not self.is_("resurrected_keeps_epoch"):
                 lease.epoch += 1
@@ -295,29 +365,77 @@ class Model:
         answer = {"status": "ok", "expires_in": self.ttl + (60 if self.is_("expires_in_lies") else 0), "epoch": lease.epoch}
         return 200, dict(answer, resurrected=True) if lease.is_resurrected else answer
 
-    def release(self, request, now, moment, seen, reason="lease_released"):
+    def release(self, request, now, moment, seen):
         lease = self.sessions.get(request["session_id"])
         if lease is None:
             return 404, {"error": "not_found"}
-        if self.rows.get(lease.device) is not lease:
-            if lease in self.extra:
-                self.extra.remove(lease)
-            self.ended.setdefault(lease.session, (reason, request.get("reason")))
-            if self.is_("double_release_frees_two") and reason == "lease_released" and self.counter % 3 == 0:
-                self.freed += 1 if self.live(now) > 0 else 0
+        if lease.user != request.get("user") and not self.is_("stranger_releases"):
+            return 403, {"error": "not_lease_holder"}
+        if self.rows.get(lease.device) is not lease or lease.is_lingering:
+            return self.release_again(lease, "lease_released", request)
+        if self.is_("release_frees_nothing"):
+            self.extra.append(copy.copy(lease))
+        if lease.ends <= now:
+            self.end(lease, "lease_expired", None, moment)
             return 200, {"status": "released"}
-        if self.is_("release_frees_nothing") and reason == "lease_released":
-            self.extra.append(self.copy(lease))
-        self.end(lease, "lease_expired" if lease.ends <= now else reason, request.get("reason"))
+        if self.is_lent(lease, moment):
+            if not self.is_("returned_twice") and any(x > self.wall_now(moment) for x in self.returned.get(lease.device, ())):
+                return 409, {"error": "borrow_returned_before"}
+            self.end(lease, "lease_released", None, moment)
+            return 200, {"status": "released"}
+        until = max(now + lease.linger, lease.hold_until)
+        if until > now:
+            self.ended[lease.session] = ("lease_released", None)
+            lease.is_lingering, lease.ends = True, until
+        else:
+            self.end(lease, "lease_released", None, moment)
+        return 200, {"status": "released"}
+
+    def release_again(self, lease, reason, request):
+        if lease in self.extra:
+            self.extra.remove(lease)
+        self.ended.setdefault(lease.session, (reason, request.get("reason")))
+        if self.is_("double_release_frees_two") and reason == "lease_released" and self.counter % 3 == 0:
+            self.freed += 1 if self.rows else 0
         return 200, {"status": "released"}
 
     def force(self, request, now, moment, seen):
+        lease = self.sessions.get(request["session_id"])
+        if lease is None:
+            return 404, {"error": "not_found"}
         if self.is_("forced_release_ignored"):
             return 200, {"status": "released"}
-        return self.release(request, now, moment, seen, "lease_ended_by_operator")
+        reason = "lease_ended_by_operator"
+        if self.rows.get(lease.device) is not lease:
+            return self.release_again(lease, reason, request)
+        if lease.ends > now and not lease.is_lingering and self.is_lent(lease, moment) and not self.is_("lent_called_back"):
+            return 409, {"error": "lease_is_borrowed"}
+        is_live = lease.ends > now and not lease.is_lingering
+        self.end(lease, reason if lease.ends > now else "lease_expired", request.get("reason"), moment)
+        return 200, {"status": "released", **({"receipt": self.signed("forced", lease.session, lease.epoch)} if is_live else {})}
+
+    def borrow(self, request, now, moment, seen):
+        lease = self.sessions.get(request["session_id"])
+        is_live = lease is not None and self.rows.get(lease.device) is lease and lease.ends > now and not lease.is_lingering
+        if not is_live or lease.user != request.get("user"):
+            return 404, {"error": "not_found"}
+        if self.is_suspended:
+            return 403, {"error": "license_suspended"}
+        out = sum(1 for x in self.rows.values() if self.is_lent(x, moment) and x is not lease)
+        if self.is_("never_lent") or (out >= self.seats - self.seats * self.low_water // 100 and not self.is_("low_water_ignored")):
+            return 409, {"error": "borrow_limit_reached"}
+        if lease.device != request["hardware_id"] and not self.is_("lent_to_any_device"):
+            return 409, {"error": "lease_of_other_device"}
+        issued, span = int(self.wall_now(moment)), request["hours"] * 3_600
+        until = max(issued + span, lease.lent_until if self.is_lent(lease, moment) else 0)
+        lease.lent_until = until
+        if not self.is_("lent_seat_expires"):
+            lease.ends = max(lease.ends, now + until - issued + 1)
+        return 200, {"session_id": lease.session, "epoch": lease.epoch, "borrowed_until": self.text(until),
+                     "receipt": self.signed("borrowed", lease.session, lease.epoch)}
 
     def list(self, request, now, moment, seen):
-        live = [x for x in list(self.rows.values()) + self.extra if x.ends > now]
+        live = [x for x in list(self.rows.values()) + self.extra if x.ends > now and not x.is_lingering]
         if self.is_("list_omits"):
             live = live[1:]
         if self.is_("list_shows_dead"):

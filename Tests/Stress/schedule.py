@@ -1,18 +1,27 @@
 """What clients do next: dice over what they know. The same for the model and for the server, so that one finds what the other has."""
 
 
+USERS = ("ada", "ben", "cora")
+
+
 class Notebook:
     """What the clients of one licence know: the sessions that each device was told of, the newest last."""
 
-    def __init__(self, license, devices, seed, ttl):
+    def __init__(self, license, devices, seed, ttl, users=USERS, name="device"):
         self.license = license
-        self.devices = [f"{license}-device-{number:03}" for number in range(devices)]
+        self.devices = [f"{license}-{name}-{number:03}" for number in range(devices)]
+        self.owners = {device: users[number % len(users)] for number, device in enumerate(self.devices)}
+        self.users, self.holders, self.waiting = users, {}, {}  # session: user; device: user
         self.told = {device: [] for device in self.devices}
         self.keys, self.counter, self.seed, self.ttl = [], 0, seed, ttl
         self.touched, self.asleep, self.over = {}, {}, set()
 
     def learn(self, op):
-        if op.op == "acquire" and op.is_ok:
+        if op.op == "acquire" and op.is_waiting:
+            self.waiting[op.request["hardware_id"]] = op.user
+        elif op.op == "acquire" and op.is_ok:
+            self.waiting.pop(op.request["hardware_id"], None)
+            self.holders[op.answer["session_id"]] = op.user
             self._tell(op.request["hardware_id"], op.answer["session_id"], op.answer["epoch"])
             if op.request.get("key"):
                 self.keys = self.keys[-20:] + [op.request]
@@ -20,7 +29,7 @@ class Notebook:
             for device, told in self.told.items():
                 if any(session == op.request["session_id"] for session, _ in told):
                     self._tell(device, op.request["session_id"], op.answer["epoch"])
-        if not op.is_lost and (op.op in ("release", "force") or op.op == "heartbeat" and not op.is_ok):
+        if op.is_ok if op.op in ("release", "force") else op.op == "heartbeat" and not op.is_ok and not op.is_lost:
             self.over.add(op.request["session_id"])
 
     def _tell(self, device, session, epoch):
@@ -47,6 +56,8 @@ class Notebook:
 
     def next(self, dice, now):
         """An operation and its request."""
+        if self.waiting and dice.random() < 0.2:
+            return self._ask_again(dice)
         device = self._device(dice, now)
         told = self.told.setdefault(device, [])
         roll = dice.random()
@@ -54,30 +65,47 @@ class Notebook:
         if roll < 0.40 or is_over:
             if roll < 0.02 and self.keys:
                 return "acquire", dict(dice.choice(self.keys))  # long after it was answered
-            request = {"hardware_id": device}
+            # Now and then somebody else sits down at the device.
+            request = {"hardware_id": device, "user": self.owners[device] if dice.random() < 0.93 else dice.choice(self.users)}
             if dice.random() < 0.1:
                 request["unnamed"] = True  # whichever licence has a seat: the tenant has but one
+            if dice.random() < 0.35:
+                request["wait"] = True
             if dice.random() < 0.3:
                 self.counter += 1
                 request["key"] = f"{self.license}-{self.seed}-{self.counter}"
             return "acquire", request
         # Mostly the newest session; now and then one that should be over.
         session, epoch = told[-1] if dice.random() < 0.85 else dice.choice(told)
-        if roll < 0.82:
-            request = {"session_id": session}
+        user = self.holders.get(session, self.owners[device]) if dice.random() < 0.98 else dice.choice(self.users)
+        request = {"session_id": session, "user": user}
+        if roll < 0.80:
             said = dice.random()
             if said < 0.4:
                 request["epoch"] = epoch
             elif said < 0.55:
                 request["epoch"] = dice.choice(told)[1]
             return "heartbeat", request
+        if roll < 0.825:
+            wrong = dice.random() < 0.05
+            return "borrow", dict(request, hardware_id=dice.choice(self.devices) if wrong else device, hours=dice.choice([1, 1, 2]))
         if roll < 0.90:
-            return "release", {"session_id": session}
-        if roll < 0.93:
+            return "release", request
+        if roll < 0.94:
             return "force", {"session_id": session, "reason": f"needed elsewhere {dice.randrange(1000)}"}
         return "list", {}
+
+    def _ask_again(self, dice):
+        """Most who wait ask again in time; some go away, and come back when it is too late, or without waiting."""
+        device = dice.choice(list(self.waiting))
+        request = {"hardware_id": device, "user": self.waiting[device]}
+        if dice.random() < 0.9:
+            request["wait"] = True
+        if dice.random() < 0.05:
+            del self.waiting[device]
+        return "acquire", request
 
     @staticmethod
     def again(dice, op):
         """After a lost answer: most clients ask again, under the same key where they had one."""
-        return op.op in ("acquire", "heartbeat", "release") and dice.random() < 0.7
+        return op.op in ("acquire", "heartbeat", "release", "borrow") and dice.random() < 0.7

@@ -24,7 +24,7 @@ class Simulation:
         self.asked, self.down_until, self.frozen_until, self.is_suspended, self.overdraft = 0, 0.0, 0.0, False, 0
         self.pace = self.dice.choice(PACES)
         begin = {"ttl": 60, "revive_window": 20, "longest_gap": 5, "wall": WALL, "wall_slack": 0, "longest_request": 30,
-                 "seats": {LICENSE: self.seats}, "overdraft": 0}
+                 "seats": {LICENSE: self.seats}, "overdraft": 0, "claim": 30, "queue_limit": 3, "low_water": 50}
         self.ops.append(World.mark(World.BEGIN, begin, 0.0, 0.0))
         for client in range(clients):
             self.at(self.dice.uniform(0, 2), self.think, client)
@@ -97,7 +97,8 @@ class Simulation:
     def disturb(self, moment):
         """One thing at a time; each names the next."""
         dice, model = self.dice, self.model
-        what = dice.choice([World.KILL, World.KILL, World.STOP, World.STEP, World.SEATS, World.SEATS, World.OVERDRAFT, World.SUSPEND, "rush", "pace"])
+        what = dice.choice([World.KILL, World.KILL, World.STOP, World.STEP, World.SEATS, World.SEATS, World.OVERDRAFT, World.LINGER, World.RESERVE, World.RESERVE,
+                            World.SUSPEND, "rush", "pace"])
         end = moment + dice.uniform(0.01, 1.0)
         if what == World.KILL:
             end = moment + dice.choice([0.2, 2.0, 20.0, 200.0]) * dice.uniform(0.5, 1.5)
@@ -124,6 +125,14 @@ class Simulation:
             seats = self.overdraft
             self.at((moment + end) / 2, self.change, lambda at: model.set_overdraft(seats))
             self.mark(what, {"seats": seats}, moment, end)
+        elif what == World.LINGER:
+            linger, hold = dice.choice([(0, 0), (0, 0), (40, 0), (0, 90), (20, 60)])
+            self.at((moment + end) / 2, self.change, lambda at: (setattr(model, "linger", linger), setattr(model, "hold", hold)))
+            self.mark(what, {"linger": linger, "hold": hold}, moment, end)
+        elif what == World.RESERVE:
+            seats, members = dice.choice([0, 1, 1, 2]), dice.choice([["ada"], ["ada"], ["ada"], ["ada", "ben"]])
+            self.at((moment + end) / 2, self.change, lambda at: model.reserve(seats, members))
+            self.mark(what, {"seats": seats, "members": members if seats else []}, moment, end, LICENSE)
         elif what == World.SUSPEND:
             self.at((moment + end) / 2, self.change, lambda at: setattr(model, "is_suspended", True))
             self.mark(what, {}, moment, end, LICENSE)

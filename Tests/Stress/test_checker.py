@@ -7,7 +7,7 @@ import sys
 
 from checker import check
 from history import Op
-from model import FAULTS
+from faults import FAULTS
 from simulation import Simulation
 
 CLEAN_SEEDS, CLEAN_OPERATIONS = 20, 10_000
