@@ -21,14 +21,25 @@ BURSTS, PACES = (1, 1, 2, 2, 3, 4, 6, 8), (0.5, 3.0, 10.0, 25.0)
 class Story:
     """A licence from its first day, over many chapters and many lives of its server."""
 
-    def __init__(self, desk, seed):
-        self.desk, self.seed, self.dice = desk, seed, random.Random(f"story {seed}")
+    def __init__(self, desk, seed, secret=None):
+        """`secret`: what is done without telling the history, so that the checker has something to find: "overdraft" or "oblivion"."""
+        self.desk, self.seed, self.dice, self.secret = desk, seed, random.Random(f"story {seed}"), secret
         self.micros, self.number, self.counts, self.kinds = 1_000_000_000, 0, {}, {}
         self.offset, self.terms, self.seats, self.version, self.kept = 0, (0, 0, 0), self.dice.randint(2, 5), 0, (0, [])
         self.past, self.waiting, self.ops = {}, {}, []
         self.book = Notebook(LICENSE, self.seats + self.dice.randint(2, 4), seed, TTL)
-        desk.start(seed, self.micros, self.offset, self.terms)
+        self.start()
         self.tell("active")
+
+    def start(self):
+        self.desk.start(self.seed, self.micros, self.offset, self.true_terms())
+
+    def true_terms(self):
+        overdraft, linger, hold = self.terms
+        return overdraft + (self.secret == "overdraft"), linger, hold
+
+    def set_terms(self):
+        return "terms {} {} {}".format(*self.true_terms())
 
     # The clients' clock: each event a microsecond of its own, so that what came after is seen to.
 
@@ -53,7 +64,7 @@ class Story:
         end, pace, disturbed = len(self.ops) + operations, dice.choice(PACES), 0
         while len(self.ops) < end:
             disturbance = None
-            if dice.random() < 0.01:
+            if dice.random() < 0.02:
                 disturbance = dice.choice(
                     [World.KILL, World.KILL, World.STOP, World.STEP, World.SEATS, World.SEATS, World.OVERDRAFT, World.LINGER, World.RESERVE,
                      World.RESERVE, World.SUSPEND, "jobs", "pace", "pace"])
@@ -81,7 +92,8 @@ class Story:
             return self.hear()
         self.counts[disturbance] = self.counts.get(disturbance, 0) + 1
         place = dice.randint(0, size)
-        self.desk.send(lines[:place] + [f"0 {self.micros} terms {self.terms[0]} {self.terms[1]} {self.terms[2]}"])
+        if place:
+            self.desk.send(lines[:place])
         {World.SEATS: self.change_seats}.get(disturbance, getattr(self, disturbance, None))(lines[place:])
         self.hear()
 
@@ -159,12 +171,15 @@ class Story:
             self.told(op)
         self.waiting = {}
         self.micros += int(1e6 * self.dice.choice([0.0, 0.2, 2.0, 20.0, 200.0]) * self.dice.random())
+        if self.secret == "oblivion":
+            self.desk.forget()
         spawned = self.now()
-        self.desk.start(self.seed, self.micros, self.offset, self.terms)
+        self.start()
         self.mark(World.KILL, {"dead": dead, "spawned": spawned}, sent)
 
     def stop(self, lines):
         sent = self.now()
+        self.desk.send([f"0 {self.micros} wall {self.offset}"])  # until then it ran
         self.desk.pause()
         stopped = self.now()
         self.micros += int(1e6 * self.dice.choice([1.0, 8.0, 90.0]) * self.dice.uniform(0.5, 1.5))
@@ -207,17 +222,14 @@ class Story:
             self.micros += int(1e6 * self.dice.uniform(0, 20))
         self.tell("active", (), World.REINSTATE, {})
 
-    def set_terms(self, lines, what, request):
-        self.world(what, lines, request, f"terms {self.terms[0]} {self.terms[1]} {self.terms[2]}")
-
     def overdraft(self, lines):
         self.terms = (self.dice.choice([0, 1, 2]),) + self.terms[1:]
-        self.set_terms(lines, World.OVERDRAFT, {"seats": self.terms[0]})
+        self.world(World.OVERDRAFT, lines, {"seats": self.terms[0]}, self.set_terms())
 
     def linger(self, lines):
         linger, hold = self.dice.choice([(0, 0), (0, 0), (40, 0), (0, 90), (20, 60)])
         self.terms = (self.terms[0], linger, hold)
-        self.set_terms(lines, World.LINGER, {"linger": linger, "hold": hold})
+        self.world(World.LINGER, lines, {"linger": linger, "hold": hold}, self.set_terms())
 
     def reserve(self, lines):
         seats, members = self.dice.choice([0, 1, 1, 2]), self.dice.choice([["ada"], ["ada"], ["ada"], ["ada", "ben"]])

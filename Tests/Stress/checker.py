@@ -107,6 +107,8 @@ class Checker:
         for device in self.lives.devices.values():
             self.device(device)
             self.pool.device(device)
+        for life in self.pool.entered:
+            self.pool.entry(life.device, life)
         self.receipts()
         return self.found
 
@@ -152,7 +154,6 @@ class Checker:
                 newest = life
             if before is not None and before.sure_until > life.entry_to and before.user == life.user:
                 self.blame("replaced alive", "a device has a new life while the one before surely lives", before.last, life.oks[0][2])
-            self.pool.entry(device, life)
         self.lateness(device)
         for life in device.lives:
             session = self.lives.sessions[life.session]

@@ -1,8 +1,10 @@
 """The ledger alone, in a process of its own over a real database: requests and answers as lines, clocks as numbers. See Tests/SeatDesk."""
 
+import glob
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 
@@ -68,6 +70,16 @@ class Desk:
         while more := os.read(self.process.stdout.fileno(), 1 << 16):
             self._cut(more)
         self.close()
+
+    def forget(self):
+        """A disk that loses what was written to it: the database of one restart comes back at the next."""
+        kept = os.path.join(self.folder, "kept")
+        for source, target in ((kept, self.folder), (self.folder, kept)) if os.path.exists(kept) else ((self.folder, kept),):
+            os.makedirs(target, exist_ok=True)
+            for path in glob.glob(os.path.join(target, "desk.db*")):
+                os.unlink(path)
+            for path in glob.glob(os.path.join(source, "desk.db*")):
+                shutil.copy(path, target)
 
     def pause(self):
         os.kill(self.process.pid, signal.SIGSTOP)

@@ -20,7 +20,20 @@ from kernel import ROOT, Kernel  # noqa: E402
 from tiny_browser import Browser  # noqa: E402
 
 SECRET = "stress-" * 6
-TTL, WINDOW = 60, 20
+TTL, WINDOW, CLAIM, QUEUE_LIMIT, LOW_WATER = 60, 20, 30, 3, 50
+# A policy of this house's own, so that seats linger; what it says is edited in init.lua.
+LINGER = """return {
+  id = "stress.linger", api = 1, summary = "Lets seats linger.",
+  settings = {
+    linger_seconds = { type = "integer", min = 0, max = 3600, default = 0, summary = "After a release." },
+    hold_seconds = { type = "integer", min = 0, max = 3600, default = 0, summary = "From the grant." },
+  },
+  on_seat_request = function(request, settings)
+    if settings.linger_seconds + settings.hold_seconds == 0 then return end
+    return allow{ linger_seconds = settings.linger_seconds, minimum_hold_seconds = settings.hold_seconds }
+  end,
+}
+"""
 
 
 class Lost(Exception):
@@ -94,6 +107,7 @@ class House:
         self.folder = tempfile.mkdtemp(prefix="stress-")
         self.policies = os.path.join(self.folder, "policies")
         shutil.copytree(os.path.join(ROOT, "policies"), self.policies)
+        self._write_linger()
         library, self.clock = os.path.join(self.folder, "clock.so"), os.path.join(self.folder, "clock")
         source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clock.c")
         subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-Wall", "-o", library, source, "-ldl"], check=True)
@@ -110,7 +124,8 @@ class House:
               body_timeout_seconds: 3600}}
             licensing: {{free_tier: ""}}
             seats: {{lease_ttl_seconds: {TTL}, revive_window_seconds: {WINDOW}, signature_algorithm: ed25519,
-              longest_tick_gap_seconds: {self.gap}}}
+              longest_tick_gap_seconds: {self.gap}, claim_timeout_seconds: {CLAIM}, queue_limit: {QUEUE_LIMIT},
+              borrow_low_water_percent: {LOW_WATER}}}
             """
         data = os.path.join(self.folder, "data")
         os.mkdir(data)
@@ -156,18 +171,35 @@ class House:
         os.kill(pid, signal.SIGCONT)
         return stopped, continued
 
-    def edit_overdraft(self, seats):
+    def _write_linger(self):
+        folder = os.path.join(self.policies, "stress", "linger")
+        os.makedirs(folder)
+        for name, text in (("policy.lua", LINGER), ("policy_test.lua", "return {}\n")):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        self._edit(r"(.*\"seats/overdraft\".*\n)", r'\1    { "stress/linger", settings = { linger_seconds = 0, hold_seconds = 0 } },\n')
+
+    def _edit(self, pattern, text):
         path = os.path.join(self.policies, "init.lua")
         with open(path, encoding="utf-8") as file:
-            text = file.read()
+            before = file.read()
         with open(path + ".new", "w", encoding="utf-8") as file:
-            file.write(re.sub(r"overdraft_seats = \d+", f"overdraft_seats = {seats}", text))
+            file.write(re.sub(pattern, text, before))
         os.replace(path + ".new", path)
 
+    def edit_overdraft(self, seats):
+        self._edit(r"overdraft_seats = \d+", f"overdraft_seats = {seats}")
+
     def lend(self, seats):
-        """Edits the policy and waits until the server says that it lives by it."""
+        self._live(lambda: self.edit_overdraft(seats))
+
+    def linger(self, linger, hold):
+        self._live(lambda: self._edit(r"linger_seconds = \d+, hold_seconds = \d+", f"linger_seconds = {linger}, hold_seconds = {hold}"))
+
+    def _live(self, edit):
+        """Edits the policies and waits until the server says that it lives by them."""
         lives = self._count("policies live")
-        self.edit_overdraft(seats)
+        edit()
         self.kernel.until("the edited policy", lambda: self._count("policies live") > lives)
 
     def _count(self, text):
@@ -189,6 +221,7 @@ class Customer:
         self.house, self.name, self.seats, self.quantity = house, name, seats, quantity or seats
         kernel, address = house.kernel, f"{name}@example.com"
         self.token = kernel.member(address)
+        self.user = kernel.want(200, "GET", "/api/v1/users/me", token=self.token).json["id"]
         self.license = kernel.paid_license(self.token, tier, self.quantity)["id"]
         browser = Browser()
         browser.open(kernel.want(200, "POST", "/api/v1/billing/portal", {}, token=self.token).json["url"])

@@ -56,6 +56,7 @@ class Device:
         self.holds = Reach([])  # when it surely did
         self.extensions = []  # (sent, latest effect, seconds, session or None, op), by sent
         self.loans, self.places = [], []
+        self.place_sent, self.place_until = [], []  # of its places: when each was asked for, and the latest possible end so far
         self.entered, self.reached = [], []  # of its lives: when each had surely begun, and the latest sure end so far
 
     def life(self, start, end):

@@ -9,7 +9,7 @@ class Pool:
     def __init__(self, checker):
         self.lives, self.limits, self.queue, self.begin = checker.lives, checker.limits, checker.queue, checker.begin
         self.blame = checker.blame
-        self.entered = sorted((life for device in self.lives.devices.values() for life in device.lives), key=lambda life: life.entry_from)
+        self.entered = sorted((life for device in self.lives.devices.values() for life in device.lives), key=lambda life: life.entry_to)
         for life in self.entered:
             life.is_kept = self._is_kept(life)
 
@@ -70,9 +70,11 @@ class Pool:
                 kind = "revived over the seats" if life.is_revival else "over-grant"
                 self.blame(kind, f"{len(others) + 1} live at once where {most} may", *shown)
                 return
-            waiting = []
-            if not self._may_pass(life.user, device, start, end):
-                waiting = [x for x in self.queue.sure(start, end, device, self.queue.since(device, start)) if x not in others]
+            waiting = [x for x in self.queue.sure(start, end, device, self.queue.since(device, start)) if x not in others]
+            if waiting and self._may_pass(life.user, device, start, end):
+                # That he could pass shows that the seat was a reserved one.
+                life.is_kept = life.is_kept or len(others) + len(waiting) + 1 > most and self.limits.is_steady(start, end)
+                waiting = []
             reserved = self._reserved_at_least(life.user, device, start, end)
             if len(others) + len(waiting) + 1 > most:
                 self.blame("overtaken", f"{device.name} came in at {end:.3f} past {len(waiting)} who wait longer", *shown, *(x.asks[0] for x in waiting))

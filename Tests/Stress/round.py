@@ -8,12 +8,15 @@ import threading
 import time
 
 from history import Op, World
-from house import TTL, WINDOW, Customer, House, Lost, Wire
+from house import CLAIM, LOW_WATER, QUEUE_LIMIT, TTL, WINDOW, Customer, House, Lost, Wire
 from schedule import Notebook
 
-PATHS = {"acquire": "/api/v1/licenses/acquire", "heartbeat": "/api/v1/licenses/heartbeat", "release": "/api/v1/licenses/release"}
-NOISE = ("signature", "message", "hint", "request_id", "receipt")
+PATHS = {"acquire": "/api/v1/licenses/acquire", "heartbeat": "/api/v1/licenses/heartbeat", "release": "/api/v1/licenses/release",
+         "borrow": "/api/v1/licenses/borrow"}
+NOISE = ("signature", "message", "hint", "request_id", "receipt", "file")
 CUSTOMERS, CLIENTS = 6, 4  # clients of each customer
+# A tenant has one user here: another cannot be invited yet. Somebody else for whom seats can be kept is only an id.
+USERS, OTHER = ("ada",), "00000000-0000-7000-8000-000000000001"
 
 
 class Round:
@@ -31,9 +34,10 @@ class Round:
             seats = self.dice.randint(2, 6)
             customer = Customer(self.house, f"c{number}", seats)
             self.customers.append(customer)
-            self.books[customer.license] = Notebook(customer.license, seats + self.dice.randint(2, 5), seed, TTL)
+            self.books[customer.license] = Notebook(customer.license, seats + self.dice.randint(2, 5), seed, TTL, USERS)
         begin = {
             "ttl": TTL, "revive_window": WINDOW, "longest_gap": self.house.gap, "longest_request": 30 * speed, "overdraft": 0,
+            "claim": CLAIM, "queue_limit": QUEUE_LIMIT, "low_water": LOW_WATER,
             "wall": self.house.wall() - self.house.now(), "wall_slack": 0, "is_pulsed": True,
             "seats": {customer.license: customer.seats for customer in self.customers}, "seed": seed, "speed": speed}
         now = self.house.now()
@@ -71,6 +75,7 @@ class Round:
             return None
         body, path, method = dict(request), PATHS.get(name), "POST"
         key = body.pop("key", None)
+        body.pop("user", None)
         if name == "acquire":
             body["hostname"] = request["hardware_id"]
             if not body.pop("unnamed", False):
@@ -146,7 +151,8 @@ class Round:
             self.counts[what] = self.counts.get(what, 0) + 1
 
     def disturb(self):
-        weights = {self.kill: 3, self.stop: 3, self.step: 2, self.change_seats: 5, self.lend: 2, self.suspend: 2}
+        weights = {self.kill: 3, self.stop: 3, self.step: 2, self.change_seats: 5, self.lend: 2, self.linger: 2,
+                   self.reserve: 4, self.suspend: 2}
         try:
             if self.secret:
                 return self.forget() if self.secret == "oblivion" else None
@@ -224,6 +230,27 @@ class Round:
         self.house.lend(self.lent)
         self.mark(World.OVERDRAFT, {"seats": self.lent}, sent)
 
+    def linger(self):
+        sent = self.house.now()
+        linger, hold = self.dice.choice([(0, 0), (0, 0), (40, 0), (0, 90), (20, 60)])
+        self.house.linger(linger, hold)
+        self.mark(World.LINGER, {"linger": linger, "hold": hold}, sent)
+
+    def reserve(self, customer=None, seats=None):
+        customer, sent = customer or self.dice.choice(self.customers), self.house.now()
+        seats = self.dice.choice([0, 1, 1, 2]) if seats is None else seats
+        member = self.dice.choice(["ada", "zoe"])
+        path, token = f"/api/v1/licenses/{customer.license}/reservations/team", customer.token
+        if seats:
+            body = {"seats": seats, "user_ids": [customer.user if member == "ada" else OTHER]}
+            status = self.house.kernel.call("PUT", path, body, token=token).status
+        else:
+            status = self.house.kernel.call("DELETE", path, token=token).status
+        if status == 200:
+            self.mark(World.RESERVE, {"seats": seats, "members": [member] if seats else []}, sent, customer.license)
+        elif status not in (404, 409):
+            raise AssertionError(f"a reservation was answered {status}")
+
     def suspend(self):
         customer, sent = self.dice.choice(self.customers), self.house.now()
         self.tell(customer, "paused", customer.seats, stale=("active", customer.seats))
@@ -238,12 +265,27 @@ class Round:
     def count(self):
         """Everybody leaves, and as many as may come in do: no seat has leaked, and none is too many."""
         for customer in self.customers:
-            wire, allowed = self.wire(customer), customer.seats + self.lent
-            for row in self.ask(wire, "count", customer, "list", {}).answer["sessions"]:
-                self.ask(wire, "count", customer, "release", {"session_id": row["session_id"]})
+            self.reserve(customer, 0)
+            wire, book = self.wire(customer), self.books[customer.license]
+            # Who waits gets his seat and leaves, too; what lingers is ended; what is lent may come home once.
+            for device in book.devices * 4:
+                self.ask(wire, "count", customer, "acquire", {"hardware_id": device, "user": "ada"})
+                for session, _ in book.told[device][-1:]:
+                    self.leave(wire, customer, session)
+            for row in self.sessions(wire, customer):
+                self.leave(wire, customer, row["session_id"])
+            lent = len(self.sessions(wire, customer))
+            allowed = max(0, customer.seats + self.lent - lent)
             granted = sum(
-                self.ask(wire, "count", customer, "acquire", {"hardware_id": f"{customer.license}-last-{number:03}"}).is_ok
+                self.ask(wire, "count", customer, "acquire", {"hardware_id": f"{customer.license}-last-{number:03}", "user": "ada"}).is_ok
                 for number in range(allowed + 2))
             if granted != allowed:
-                self.faults.append(f"of {allowed} seats {granted} can be had once everybody has left")
+                self.faults.append(f"of {allowed} seats {granted} can be had once everybody has left, and {lent} are lent")
             wire.close()
+
+    def leave(self, wire, customer, session):
+        self.ask(wire, "count", customer, "release", {"session_id": session, "user": "ada"})
+        self.ask(wire, "count", customer, "force", {"session_id": session, "reason": "the house closes"})
+
+    def sessions(self, wire, customer):
+        return self.ask(wire, "count", customer, "list", {}).answer["sessions"]

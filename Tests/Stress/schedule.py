@@ -14,7 +14,7 @@ class Notebook:
         self.users, self.holders, self.waiting = users, {}, {}  # session: user; device: user
         self.told = {device: [] for device in self.devices}
         self.keys, self.counter, self.seed, self.ttl = [], 0, seed, ttl
-        self.touched, self.asleep, self.over = {}, {}, set()
+        self.touched, self.asleep, self.over, self.beaten = {}, {}, set(), {}
 
     def learn(self, op):
         if op.op == "acquire" and op.is_waiting:
@@ -22,13 +22,15 @@ class Notebook:
         elif op.op == "acquire" and op.is_ok:
             self.waiting.pop(op.request["hardware_id"], None)
             self.holders[op.answer["session_id"]] = op.user
+            self.beaten[op.request["hardware_id"]] = op.received
             self._tell(op.request["hardware_id"], op.answer["session_id"], op.answer["epoch"])
             if op.request.get("key"):
                 self.keys = self.keys[-20:] + [op.request]
-        elif op.op == "heartbeat" and op.is_ok and op.answer.get("resurrected"):
+        elif op.op == "heartbeat" and op.is_ok:
             for device, told in self.told.items():
                 if any(session == op.request["session_id"] for session, _ in told):
                     self._tell(device, op.request["session_id"], op.answer["epoch"])
+                    self.beaten[device] = op.received
         if op.is_ok if op.op in ("release", "force") else op.op == "heartbeat" and not op.is_ok and not op.is_lost:
             self.over.add(op.request["session_id"])
 
@@ -58,6 +60,9 @@ class Notebook:
         """An operation and its request."""
         if self.waiting and dice.random() < 0.2:
             return self._ask_again(dice)
+        late = [x for x in self.devices if self.told[x] and 1.0 <= (now - self.beaten.get(x, now)) / self.ttl <= 1.4]
+        if late and dice.random() < 0.15:
+            return self._beat(dice, dice.choice(late))
         device = self._device(dice, now)
         told = self.told.setdefault(device, [])
         roll = dice.random()
@@ -75,17 +80,11 @@ class Notebook:
                 self.counter += 1
                 request["key"] = f"{self.license}-{self.seed}-{self.counter}"
             return "acquire", request
-        # Mostly the newest session; now and then one that should be over.
-        session, epoch = told[-1] if dice.random() < 0.85 else dice.choice(told)
-        user = self.holders.get(session, self.owners[device]) if dice.random() < 0.98 else dice.choice(self.users)
-        request = {"session_id": session, "user": user}
         if roll < 0.80:
-            said = dice.random()
-            if said < 0.4:
-                request["epoch"] = epoch
-            elif said < 0.55:
-                request["epoch"] = dice.choice(told)[1]
-            return "heartbeat", request
+            return self._beat(dice, device)
+        # Mostly the newest session; now and then one that should be over.
+        session, _ = told[-1] if dice.random() < 0.85 else dice.choice(told)
+        request = {"session_id": session, "user": self._user(dice, session, device)}
         if roll < 0.825:
             wrong = dice.random() < 0.05
             return "borrow", dict(request, hardware_id=dice.choice(self.devices) if wrong else device, hours=dice.choice([1, 1, 2]))
@@ -94,6 +93,20 @@ class Notebook:
         if roll < 0.94:
             return "force", {"session_id": session, "reason": f"needed elsewhere {dice.randrange(1000)}"}
         return "list", {}
+
+    def _beat(self, dice, device):
+        told = self.told[device]
+        session, epoch = told[-1] if dice.random() < 0.85 else dice.choice(told)
+        request = {"session_id": session, "user": self._user(dice, session, device)}
+        said = dice.random()
+        if said < 0.4:
+            request["epoch"] = epoch
+        elif said < 0.55:
+            request["epoch"] = dice.choice(told)[1]
+        return "heartbeat", request
+
+    def _user(self, dice, session, device):
+        return self.holders.get(session, self.owners[device]) if dice.random() < 0.98 else dice.choice(self.users)
 
     def _ask_again(self, dice):
         """Most who wait ask again in time; some go away, and come back when it is too late, or without waiting."""
