@@ -43,6 +43,11 @@ stress: build ## 200,000 operations of random schedules on seats, judged by what
 	@Scripts/install.sh stress
 	@CODITECT_BUILD=$(CURDIR)/$(BUILD) python3 Tests/Stress/stress.py
 
+stress-long: ## 10,000,000 operations of the same on the ledger alone, on every core, most of an hour: STRESS_OPERATIONS, STRESS_SEED
+	@Scripts/install.sh stress
+	@CODITECT_ROOMS=seat-desk swift build -c release --product seat-desk --scratch-path .build-stress
+	@SEAT_DESK=$(CURDIR)/.build-stress/release/seat-desk python3 Tests/Stress/marathon.py
+
 bench: ## measure ours and its yardstick in one run, as ratios
 	@Scripts/install.sh bench
 	@Scripts/bench.sh
@@ -62,6 +67,6 @@ new-feature: ## a furnished room: make new-feature NAME=Projects
 	@Scripts/new-feature.sh "$(NAME)"
 
 clean: ## remove what was built; data stays
-	rm -rf .build .build-room .build-new-feature plugins/*/.build
+	rm -rf .build .build-room .build-stress .build-new-feature plugins/*/.build
 
-.PHONY: help run build plugins test room fuzz interop stress bench lint format check docs new-feature clean
+.PHONY: help run build plugins test room fuzz interop stress stress-long bench lint format check docs new-feature clean

@@ -150,7 +150,7 @@ let entries: [Entry] = [
     tests("CatalogTests", on: ["Catalog", "HTTPEdge"]),
     tests("BillingTests", on: ["Billing", "Catalog", "RoomTesting", "HookEngine", "HTTPEdge", "KeyValue", "Store", "CSQLite"]),
     tests("LicensingTests", on: ["Licensing", "LicenseFormat", "Catalog", "RoomTesting"]),
-    tests("SeatsTests", on: ["Seats", "Licensing", "LicenseFormat", "Catalog", "RoomTesting"]),
+    tests("SeatsTests", on: ["Seats", "Licensing", "LicenseFormat", "Catalog", "RoomTesting", "seat-desk"]),
     tests("LicenseClientTests", on: ["LicenseClient", "LicenseFormat", "LicenseTesting", "Signing", "Vocabulary"]),
     tests("CommandLineTests", on: ["coditect", "LicenseClient", "LicenseFormat", "LicenseTesting", "Signing", "Vocabulary"]),
     tests("ConsoleTests", on: ["Console", "HTTPEdge", "Vocabulary"]),

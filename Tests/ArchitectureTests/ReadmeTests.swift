@@ -75,7 +75,7 @@ struct ReadmeTests {
         }
         #expect(
             Set(names.filter { !$0.hasSuffix("Tests") && !$0.hasPrefix(".") })
-                == ["Fixtures", "Fuzz", "Interop", "LuaPeer", "PolicyJudge", "Stress"],
+                == ["Fixtures", "Fuzz", "Interop", "LuaPeer", "PolicyJudge", "SeatDesk", "Stress"],
             "a folder that nothing runs")
         // A peer's program is a test or what tests stand on; each test is run by `make test` or, as it says, by `make interop`.
         let heavy = try House.text("Scripts/interop.sh")

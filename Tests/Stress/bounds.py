@@ -58,6 +58,20 @@ class Reach:
         return place >= 0 and self.ends[place] > end
 
 
+class SuffixLeast:
+    """The least `received` among the ops sent at or after a moment."""
+
+    def __init__(self, pairs):
+        pairs = sorted(pairs)
+        self.sent, self.least = [s for s, _ in pairs], [r for _, r in pairs]
+        for place in range(len(pairs) - 2, -1, -1):
+            self.least[place] = min(self.least[place], self.least[place + 1])
+
+    def after(self, moment):
+        place = bisect_left(self.sent, moment)
+        return self.least[place] if place < len(self.least) else FOREVER
+
+
 class Time:
     """When a lease ends: its life in ledger seconds, plus the outages that are given back.
 

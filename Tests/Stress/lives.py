@@ -4,9 +4,9 @@ A life is a (session, epoch): SPEC says that whoever comes back does so under th
 life belong to it.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 
-from bounds import FOREVER, Reach, Spans
+from bounds import FOREVER, Reach, Spans, SuffixLeast
 from lending import Loan
 
 RELEASES = ("release", "force")
@@ -31,20 +31,6 @@ class Life:
     @property
     def last(self):
         return self.oks[-1][2]
-
-
-class SuffixLeast:
-    """The least `received` among the ops sent at or after a moment."""
-
-    def __init__(self, pairs):
-        pairs = sorted(pairs)
-        self.sent, self.least = [s for s, _ in pairs], [r for _, r in pairs]
-        for place in range(len(pairs) - 2, -1, -1):
-            self.least[place] = min(self.least[place], self.least[place + 1])
-
-    def after(self, moment):
-        place = bisect_left(self.sent, moment)
-        return self.least[place] if place < len(self.least) else FOREVER
 
 
 class Device:

@@ -107,7 +107,8 @@ class Pool:
     def place(self, op, device, start, end, ahead):
         """The place told, and the time for which it is kept."""
         position = op.answer["position"] - 1
-        least = len(self.queue.sure(start, end, device, self.queue.since(device, start) if self.queue.since(device, start) < start else start))
+        # Who did not wait before does so from now on, behind all others.
+        least = len(self.queue.sure(start, end, device, min(self.queue.since(device, start), start)))
         if not least <= position <= ahead:
             self.blame("position", f"{position} are said to wait longer, and {least} … {ahead} do", op)
         waiting = len(self.queue.sure(start, end, device)) + 1
@@ -176,4 +177,5 @@ class Pool:
         home = sorted((loan for loan in device.loans if loan.return_ is not None), key=lambda loan: loan.return_.sent)
         for before, loan in zip(home, home[1:]):
             if before.return_ is not loan.return_ and not before.may_be_over(loan.return_.sent, loan.return_.received):
-                self.blame("returned twice", "a second file came home early while the first still counts", before.op, before.return_, loan.op, loan.return_)
+                self.blame("returned twice", "a second file came home early while the first still counts", before.op, before.return_,
+                           loan.op, loan.return_)

@@ -4,8 +4,9 @@ import heapq
 import random
 
 from history import Op, World
-from model import WALL, Model
+from model import Model
 from schedule import Notebook
+from turnstile import WALL
 
 LICENSE = "one"
 
@@ -97,8 +98,9 @@ class Simulation:
     def disturb(self, moment):
         """One thing at a time; each names the next."""
         dice, model = self.dice, self.model
-        what = dice.choice([World.KILL, World.KILL, World.STOP, World.STEP, World.SEATS, World.SEATS, World.OVERDRAFT, World.LINGER, World.RESERVE, World.RESERVE,
-                            World.SUSPEND, "rush", "pace"])
+        what = dice.choice([
+            World.KILL, World.KILL, World.STOP, World.STEP, World.SEATS, World.SEATS, World.OVERDRAFT, World.LINGER, World.RESERVE,
+            World.RESERVE, World.SUSPEND, "rush", "pace"])
         end = moment + dice.uniform(0.01, 1.0)
         if what == World.KILL:
             end = moment + dice.choice([0.2, 2.0, 20.0, 200.0]) * dice.uniform(0.5, 1.5)
@@ -127,7 +129,7 @@ class Simulation:
             self.mark(what, {"seats": seats}, moment, end)
         elif what == World.LINGER:
             linger, hold = dice.choice([(0, 0), (0, 0), (40, 0), (0, 90), (20, 60)])
-            self.at((moment + end) / 2, self.change, lambda at: (setattr(model, "linger", linger), setattr(model, "hold", hold)))
+            self.at((moment + end) / 2, self.change, lambda at: model.set_terms(linger, hold))
             self.mark(what, {"linger": linger, "hold": hold}, moment, end)
         elif what == World.RESERVE:
             seats, members = dice.choice([0, 1, 1, 2]), dice.choice([["ada"], ["ada"], ["ada"], ["ada", "ben"]])

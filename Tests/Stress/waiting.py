@@ -2,8 +2,7 @@
 
 from bisect import bisect_right
 
-from bounds import FOREVER
-from lives import SuffixLeast
+from bounds import FOREVER, SuffixLeast
 
 
 class Place:
