@@ -175,6 +175,7 @@ private struct BeatDesk {
         let outcome: BeatOutcome = try db.within(beat.tenant) { db in
             let ended =
                 lease?.releasedAt == nil && lease != nil ? nil : try db.row(SeatTable.endedBySession, beat.lease).map(SQLLeaseLedger.ended)
+            var reservation: Reservation.ID?
             let step = try LeasePool.beat(
                 lease, ended: ended, by: beat.user, epoch: beat.epoch, license: license?.status(at: act.now), at: act.now, now: now,
                 reviveWindow: ledger.reviveWindow
@@ -182,6 +183,7 @@ private struct BeatDesk {
                 guard let lease, let license else { return false }
                 let book = try SeatBook(lease.license, now, in: db)
                 let kept = try book.claim(lease.user, lease.device, claimTimeout: ledger.claimTimeout)
+                reservation = kept.reservation
                 return try book.census(ceiling: license.seats, held: kept.held).hasRoom
             }
             guard let lease else {
@@ -192,7 +194,8 @@ private struct BeatDesk {
             case .extend:
                 return .alive(epoch: lease.epoch, ttlSeconds: lease.ttl.wholeSeconds, isResurrected: lease.isResurrected, revived: nil)
             case .revive:
-                try db.run(SeatTable.revive, lease.license, lease.slot, lease.epoch + 1, now + lease.ttl, act.now)
+                // It comes back like a newcomer: whoever passes the queue on a reserved seat takes that one.
+                try db.run(SeatTable.revive, lease.license, lease.slot, lease.epoch + 1, now + lease.ttl, act.now, reservation)
                 var book = try SeatBook(lease.license, now, in: db)
                 let count = try book.receipt(total: license?.seats ?? 0)
                 try book.close()

@@ -89,7 +89,8 @@ enum SeatTable {
     static let revive = SQL(
         "seats.revive",
         """
-        UPDATE seat SET epoch = $3, expires_at = $4, beat_at = $5, resurrected = 1 WHERE license_id = $1 AND slot = $2 RETURNING slot
+        UPDATE seat SET epoch = $3, expires_at = $4, beat_at = $5, resurrected = 1, reservation_id = $6
+        WHERE license_id = $1 AND slot = $2 RETURNING slot
         """)
     static let vacate = SQL(
         "seats.vacate",

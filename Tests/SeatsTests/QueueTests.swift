@@ -121,6 +121,25 @@ struct QueueTests {
             } == "reservation_limit_reached")
     }
 
+    @Test("a late heartbeat that comes back on a reserved seat takes it: no other of its users passes the queue on the same one")
+    func revivalTakesReservation() async throws {
+        let house = try await SeatHouse.make()
+        let (license, _) = try await house.license(seats: 2)
+        let team = house.person(7)
+        let early = try await house.acquire("t1", by: team)
+        try await house.ledger.reserve(license, name: "night", seats: 1, members: [team.user], tenant: house.tenant, house.act())
+        house.advance(355)
+        let holder = try await house.acquire("a")
+        #expect(try await house.wait("b")?.position == 1)
+        house.advance(10)
+        #expect(try await house.wait("b")?.position == 1)
+        #expect(try await house.beat(early.session, by: team).isResurrected)
+        #expect(try await house.ledger.reservations(license, tenant: house.tenant).map(\.live) == [1])
+        try await house.release(holder.session)
+        #expect(try await house.refusal { try await house.acquire("t2", by: team) } == "no_seats_available")
+        #expect(try await house.wait("b") == nil)
+    }
+
     @Test("a released seat lingers for its device, which gets it back as a new life, and then goes to others")
     func lingering() async throws {
         let house = try await SeatHouse.make()

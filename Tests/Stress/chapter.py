@@ -260,6 +260,10 @@ class Story:
             op.received = self.now()
             self.told(op)
         self.micros += 1_000_000_000
+        # Idle seconds are in no file: a kill would give them back to the leases, and the next chapter knows of none.
+        for op in self.ops[-1 - self.seats - self.terms[0]:]:
+            if op.is_ok:
+                self.ask(self.words("release", {"session_id": op.answer["session_id"], "user": "cora"}))
         epochs = dict(self.past.get("epochs", {}))
         for op in self.ops:
             if op.is_ok and op.op == "acquire":

@@ -58,6 +58,7 @@ FAULTS = {
     "revived_past_queue": "revives a late lease on the seat for which somebody waits",
     "reservation_ignored": "gives reserved seats to everybody",
     "reserved_seat_twice": "lets reserved users overtake the queue though their seats are taken",
+    "revived_uncounted": "does not count a late lease that comes back on a reserved seat against the reservation",
     "reservation_stays": "keeps seats for a reservation that is gone",
     "reservation_for_nobody": "keeps reserved seats from their own users, too",
     "lent_seat_expires": "lets a lent seat expire when no heartbeats come",

@@ -40,6 +40,7 @@ class Device:
         self.lives = []  # by epoch
         self.spans = Spans([])  # when it may have held a seat, live, lent or lingering
         self.holds = Reach([])  # when it surely did
+        self.traces = []  # (start, end, session or None, user): what `spans` is made of
         self.extensions = []  # (sent, latest effect, seconds, session or None, op), by sent
         self.loans, self.places = [], []
         self.place_sent, self.place_until = [], []  # of its places: when each was asked for, and the latest possible end so far
@@ -324,7 +325,9 @@ class Lives:
         for loan in device.loans:
             if loan.home < FOREVER:
                 spans = [(s, min(e, loan.home)) if x[4] is loan.op else (s, e) for (s, e), x in zip(spans, extensions)]
-        device.spans = Spans(spans + self._lingering(device, denied))
+        lingering = self._lingering(device, denied)
+        device.spans = Spans(spans + [(start, end) for start, end, _ in lingering])
+        device.traces = [(s, e, x[3], x[4].user) for (s, e), x in zip(spans, extensions)] + [(s, e, name, None) for s, e, name in lingering]
 
     def _lingering(self, device, denied):
         """When a seat that was given back may have lingered."""
@@ -338,20 +341,19 @@ class Lives:
                     continue
                 end = max(self.time.latest_end(op.effect, linger), self.time.latest_end(begun, hold) if hold else 0) + 1.0
                 end = min([end, denied.after(op.effect)] + [x.received for x in session.ends if x.op == "force" and x.is_ok and x.sent > op.effect])
-                spans.append((op.sent, end))
+                spans.append((op.sent, end, name))
         return spans
 
     def _tenures(self, device):
         """A life may begin on the seat that its device has already: taken over by another user, or while it lingers."""
         for before, life in zip([None] + device.lives, device.lives):
             life.tenure_from = life.entry_from
-            if before is None:
-                continue
-            by_another = before.user != life.user or device.others(life.user, before.entry_from, life.entry_to)
-            lingers = max(before.linger) + max(before.hold) and self.sessions[before.session].ends
-            if (by_another or lingers or device.loans) and device.spans.meets(life.entry_from, life.entry_from):
+            # Its own lost requests are no earlier life.
+            earlier = (end for start, end, name, user in device.traces
+                       if name != life.session and (name is not None or user != life.user) and start < life.entry_to)
+            if max(earlier, default=-FOREVER) >= life.entry_from:
                 life.may_go_on = True
-                life.tenure_from = min(before.tenure_from, device.spans.since(life.entry_from))
+                life.tenure_from = min(life.entry_from, device.spans.since(life.entry_from), *(x.tenure_from for x in [before] if x))
 
     # Loans.
 

@@ -259,7 +259,9 @@ class Model(Turnstile):
             lease.ends = max(lease.ends, now + self.ttl)
             return self.alive(lease)
         window = 1_000_000 if self.is_("revived_after_window") else -1 if self.is_("never_revived") else self.window
-        held = 0 if self.is_("revived_past_queue") else self.claim(lease.user, lease.device, now)[0]
+        held, reservation = self.claim(lease.user, lease.device, now)
+        if self.is_("revived_past_queue"):
+            held = 0
         is_free = self.live(now) + held < self.seats + (self.overdraft if self.is_("overdraft_revived") else 0)
         if now - lease.ends < window and (is_free or self.is_("resurrected_without_free_seat")):
             if not self.is_("resurrected_keeps_epoch"):
@@ -267,6 +269,8 @@ class Model(Turnstile):
                 lease.is_resurrected = True
             self.epochs[lease.device] = lease.epoch
             lease.ends = now + self.ttl
+            if not self.is_("revived_uncounted"):
+                lease.reservation = reservation
             return self.alive(lease)
         return 409, {"error": "lease_expired"}
 

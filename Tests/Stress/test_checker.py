@@ -12,7 +12,7 @@ from simulation import Simulation
 
 CLEAN_SEEDS, CLEAN_OPERATIONS = 20, 10_000
 # A fault must show within so many operations: so many seeds, each with so many.
-FAULT_SEEDS, FAULT_OPERATIONS = 10, 3_000
+FAULT_SEEDS, FAULT_OPERATIONS = 20, 3_000
 
 
 def clean(seed):
