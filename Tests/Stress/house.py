@@ -34,6 +34,16 @@ LINGER = """return {
   end,
 }
 """
+LINGER_TEST = """return {
+  {
+    name = "lets nothing linger as written", hook = "on_seat_request", expect = { outcome = "abstain" },
+    input = {
+      user = { id = "u1", role = "developer" }, device = { id = "d1" },
+      license = { id = "l1", tier = "pro", status = "active", seats = 1, seats_used = 0 },
+    },
+  },
+}
+"""
 
 
 class Lost(Exception):
@@ -174,7 +184,7 @@ class House:
     def _write_linger(self):
         folder = os.path.join(self.policies, "stress", "linger")
         os.makedirs(folder)
-        for name, text in (("policy.lua", LINGER), ("policy_test.lua", "return {}\n")):
+        for name, text in (("policy.lua", LINGER), ("policy_test.lua", LINGER_TEST)):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
         self._edit(r"(.*\"seats/overdraft\".*\n)", r'\1    { "stress/linger", settings = { linger_seconds = 0, hold_seconds = 0 } },\n')

@@ -129,7 +129,9 @@ class Pool:
             if op.error == "lease_of_other_device" and op.request["hardware_id"] == device.name:
                 self.blame("not lent", "the device holds the lease, and is said not to", op)
         elif not op.is_ok:
-            if op.error != "license_suspended" and life is not None:
+            # What is not there was only looked for.
+            is_seen = op.error != "not_found" or (life is not None and self.lives.seen(life, start, end))
+            if op.error != "license_suspended" and life is not None and is_seen:
                 self.blame("killed", f"a lease that surely lives is answered {op.error}", life.last, op)
             if op.error == "license_suspended" and not self.limits.may_be_suspended(start, end):
                 self.blame("suspended for nothing", "the licence is not suspended", op)

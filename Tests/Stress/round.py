@@ -29,7 +29,7 @@ class Round:
         self.house = House(speed).start()
         self.ops, self.lock, self.asked = [], threading.Lock(), 0
         self.done, self.faults, self.counts = threading.Event(), [], {}
-        self.customers, self.books, self.lent = [], {}, 0
+        self.customers, self.books, self.lent, self.terms = [], {}, 0, (0, 0)
         for number in range(CUSTOMERS):
             seats = self.dice.randint(2, 6)
             customer = Customer(self.house, f"c{number}", seats)
@@ -232,7 +232,9 @@ class Round:
 
     def linger(self):
         sent = self.house.now()
-        linger, hold = self.dice.choice([(0, 0), (0, 0), (40, 0), (0, 90), (20, 60)])
+        # The same again would be no edit.
+        self.terms = self.dice.choice([terms for terms in [(0, 0), (40, 0), (0, 90), (20, 60)] if terms != self.terms])
+        linger, hold = self.terms
         self.house.linger(linger, hold)
         self.mark(World.LINGER, {"linger": linger, "hold": hold}, sent)
 
