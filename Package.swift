@@ -128,7 +128,9 @@ let entries: [Entry] = [
     program("policy-judge", on: ["PolicyHost"], path: "Tests/PolicyJudge"),
     program(
         "seat-desk",
-        on: ["Seats", "Licensing", "LicenseFormat", "Catalog", "RoomTesting", "Store", "StoreSQLite", "Signing", "HookEngine", "Vocabulary"],
+        on: [
+            "Seats", "Licensing", "LicenseFormat", "Catalog", "RoomTesting", "Store", "StoreSQLite", "Signing", "HookEngine", "Vocabulary",
+        ],
         path: "Tests/SeatDesk"),
     tests("VocabularyTests", on: ["Vocabulary"]),
     tests("StoreTests", on: ["Store", "StoreSQLite"]),

@@ -138,9 +138,11 @@ final class Desk: Sendable {
     private func acquire(_ device: String, _ person: Principal, key: String, isNamed: Bool, waits: Bool) async throws -> String {
         let request = Leases.Request(
             hardwareID: device, hostname: device, license: isNamed ? license.with { $0 } : nil, waits: waits)
-        let claim =
-            key == "-"
-            ? nil : IdempotencyClaim(key: key, scope: "user:\(person.user)|acquire", fingerprint: Array("\(device) \(isNamed) \(waits)".utf8))
+        var claim: IdempotencyClaim?
+        if key != "-" {
+            let asked = Array("\(device) \(isNamed) \(waits)".utf8)
+            claim = IdempotencyClaim(key: key, scope: "user:\(person.user)|acquire", fingerprint: asked)
+        }
         switch try await leases.acquire(request, person, act(person, claim)) {
         case .granted(let answer):
             return """

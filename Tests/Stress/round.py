@@ -156,7 +156,7 @@ class Round:
         try:
             if self.secret:
                 return self.forget() if self.secret == "oblivion" else None
-            while not self.done.wait(self.dice.uniform(0.1, 2.0)):
+            while not self.done.wait(self.dice.uniform(0.1, 1.0)):
                 self.dice.choices(list(weights), list(weights.values()))[0]()
         except (Exception, SystemExit) as error:  # the round must end, and say why
             self.faults.append(f"{type(error).__name__}: {error}")
@@ -270,7 +270,7 @@ class Round:
             self.reserve(customer, 0)
             wire, book = self.wire(customer), self.books[customer.license]
             # Who waits gets his seat and leaves, too; what lingers is ended; what is lent may come home once.
-            for device in book.devices * 4:
+            for device in book.devices * 2:
                 self.ask(wire, "count", customer, "acquire", {"hardware_id": device, "user": "ada"})
                 for session, _ in book.told[device][-1:]:
                     self.leave(wire, customer, session)
