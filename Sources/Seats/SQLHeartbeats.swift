@@ -192,6 +192,10 @@ private struct BeatDesk {
             }
             switch step {
             case .extend:
+                // Only a lent one comes here: under a licence that may not be used it goes on, and no refused beat may prolong it.
+                let row = try db.row(
+                    SeatTable.keep, lease.license, lease.slot, lease.ttl.microseconds, now + lease.ttl, act.now)
+                guard row != nil else { throw StoreFault.corrupt("the seat of a lease is gone") }
                 return .alive(epoch: lease.epoch, ttlSeconds: lease.ttl.wholeSeconds, isResurrected: lease.isResurrected, revived: nil)
             case .revive:
                 // It comes back like a newcomer: whoever passes the queue on a reserved seat takes that one.

@@ -181,6 +181,7 @@ enum SeatTable {
         """
         UPDATE seat_all SET expires_at = CASE WHEN expires_at > $4 + ttl THEN expires_at ELSE $4 + ttl END, beat_at = $5
         WHERE tenant_id = $1 AND session_id = $2 AND user_id = $3 AND expires_at > $4 AND released_at IS NULL AND ($6 = 0 OR epoch = $6)
+            AND borrowed_until IS NULL
         RETURNING license_id, epoch, ttl, resurrected
         """)
     static let tally = SQL(

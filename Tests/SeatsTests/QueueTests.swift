@@ -213,6 +213,20 @@ struct BorrowTests {
         try await house.beat(grant.session)
     }
 
+    @Test("a heartbeat that is refused under a suspended licence does not keep a lent seat beyond its end")
+    func refusedBeatsProlongNothing() async throws {
+        let house = try await SeatHouse.make()
+        let (_, subscription) = try await house.license(seats: 1)
+        let grant = try await house.acquire("a")
+        _ = try await borrow(house, "a", grant.session)
+        house.advance(86_399)
+        try await house.license(seats: 1, subscription: subscription, version: 2, standing: .suspended)
+        #expect(try await house.refusal { try await house.beat(grant.session) } == "license_suspended")
+        try await house.license(seats: 1, subscription: subscription, version: 3)
+        house.advance(2)
+        #expect(try await house.acquire("b").seatsUsed == 1)
+    }
+
     @Test("a seat may come home early once: the file that is still out allows no second time")
     func once() async throws {
         let house = try await SeatHouse.make()
