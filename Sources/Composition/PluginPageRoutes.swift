@@ -18,7 +18,9 @@ struct PluginPageRoutes: Sendable {
             summary: "A page of a plugin.",
             access: .page,
             answers: [RouteAnswer(200, "The page.", contentType: "text/html; charset=utf-8"), RouteAnswer(303, "On to the next page.")],
-            problems: [CommonProblems.notFound]
+            problems: [CommonProblems.notFound],
+            // A form may bring a document: the setting http.max_body_bytes bounds it.
+            maxBodyBytes: method == .post ? 1_048_576 : 65_536
         ) { call in
             guard let plugin = call.parameters["plugin"], let pages = host.pages(plugin) else { throw CommonProblems.notFound }
             let path = (1...depth).compactMap { call.parameters["part\($0)"] }.joined(separator: "/")

@@ -103,7 +103,8 @@ struct BankPages: PluginPages {
         else {
             return Self.problem(404, "There is no such document.")
         }
-        if asXML { return PageResponse(status: 200, contentType: "application/xml; charset=utf-8", body: UBL.document(invoice)) }
+        // The host shows plain text and no XML: a browser then saves it as it is, and runs nothing.
+        if asXML { return PageResponse(status: 200, contentType: "text/plain; charset=utf-8", body: UBL.document(invoice)) }
         let bill = try await shop.ledger.account(invoice.customer)?.bills.first { $0.number == number }
         return .html(InvoicePage.markup(invoice, address: shop.address(of: number), paying: bill.map(Self.state)))
     }
