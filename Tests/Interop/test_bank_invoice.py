@@ -176,6 +176,11 @@ def rest(kernel, buyer, desk):
     for hostile in ('<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', "<a>" * 3000, "Date;Amount\n", camt("08", "S9", []).replace(IBAN, "GB82WEST12345698765432")):
         check("a hostile statement is refused whole", "Nothing was taken in" in desk.take(hostile, status=422))
 
+    many = [(f"M{index}", "1.00", "CRDT", False, [f"somebody else's {index} " + "x" * 100], None) for index in range(250)]
+    text = desk.take(camt("02", "S8", many))
+    check("a month of movements fits into the form", "0 posted, 0 known already, 250 wait" in text, text[:300])
+    check("and is known when it comes again", "250 known already, 0 wait" in desk.take(camt("08", "S8b", many)))
+
     desk.browser.fill("Net amount", "20.00")
     for form in desk.browser.page.forms:
         for field in form.fields:
@@ -190,7 +195,10 @@ def rest(kernel, buyer, desk):
     check("its page says what it corrects", local.number in portal.page.text)
     local.document(portal.page.url)
     check("who asks without the key gets nothing", kernel.call("GET", "/plugins/bank-invoice/invoice/INV-2026-000001/0").status == 404)
-    check("without the secret the desk is shut", kernel.call("POST", "/plugins/bank-invoice/desk", raw=b"secret=x").status in (400, 403))
+    stranger = Browser()
+    stranger.open(kernel.base + "/plugins/bank-invoice/desk")
+    stranger.fill("Secret", SECRET + "x")
+    check("without the secret the desk is shut", stranger.press("Open").status == 403 and "secret is wrong" in stranger.page.text)
 
 
 def main():

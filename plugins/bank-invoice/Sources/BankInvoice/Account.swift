@@ -147,8 +147,8 @@ struct Account: Codable, Sendable, Hashable {
 
     // What one value of the key-value space can hold bounds what a customer can have.
     static let maxPending = 30
-    static let maxBills = 24
-    static let maxPostings = 40
+    static let maxBills = 18
+    static let maxPostings = 96
     static let maxSessions = 5
     static let maxSubscriptions = 4
     static let maxPortals = 5

@@ -54,9 +54,11 @@ extension Account {
             let line = Invoice.line("\(it.productName), \(when)", quantity: it.quantity, unitPrice: it.unitPrice.amountMinor, vat: it.vat),
             let buyer
         else { throw Misstep("Quantity or price are outside what an invoice can hold.") }
+        // Who left and stays after all is invoiced anew: the first invoice of the period was cancelled.
+        let tries = bills.filter { $0.subscription == it.id && $0.periodStart == period?.start }.count
         drafts.append(
             Draft(
-                claim: "\(it.id):\(period.map { Day($0.start).description } ?? "first")", kind: .invoice, issued: issued, due: due,
+                claim: "\(it.id):\(period.map { Day($0.start).description } ?? "first"):\(tries)", kind: .invoice, issued: issued, due: due,
                 lines: [line],
                 buyer: buyer, orderReference: orderReference, subscription: it.id, periodStart: period?.start, periodEnd: period?.end))
     }
@@ -81,8 +83,20 @@ extension Account {
         guard let bill = bills.firstIndex(where: { $0.number == draft.corrects?.number }) else { return }
         bills[bill].credited += invoice.gross
         bills[bill].credits.append(invoice.number)
+        if bills[bill].isCancelled, !bills[bill].isPaid { withdraw(bills[bill], now: now) }
         settle(
             bill, why: draft.isCancellation ? "Paid, but the invoice was cancelled" : "Credited by \(invoice.number)", pace: pace, now: now)
+    }
+
+    /// What an unpaid invoice was for does not come: an order that waited for it ends, a subscription ends with what is paid.
+    private mutating func withdraw(_ bill: Bill, now: Timestamp) {
+        guard let place = subscriptions.firstIndex(where: { $0.id == bill.subscription }), subscriptions[place].status != .cancelled else {
+            return
+        }
+        guard let end = subscriptions[place].periodEnd else { return self.end(bill.subscription, at: now, now: now) }
+        guard bill.periodStart == end, subscriptions[place].cancelsAt == nil else { return }
+        subscriptions[place].cancelsAt = end
+        tell([.subscription(subscriptions[place])], now: now)
     }
 
     /// Takes back an invoice that nobody paid, by a credit note over all of it.
@@ -131,9 +145,16 @@ extension Account {
     /// Puts a movement on an invoice; a movement that stands there already changes nothing. True: it was new.
     @discardableResult
     mutating func post(_ booking: Booking, on number: DocumentNumber, pace: Pace, now: Timestamp) throws -> Bool {
-        guard let place = bills.firstIndex(where: { $0.number == number }) else { throw Misstep("This invoice is settled long ago.") }
+        guard bills.contains(where: { $0.number == number }) else { throw Misstep("This invoice is settled long ago.") }
         guard !bills.contains(where: { $0.postings.contains { $0.booking == booking.id } }) else { return false }
-        guard bills.reduce(0, { $0 + $1.postings.count }) < Self.maxPostings else { throw Misstep("This account has too many movements.") }
+        // Old invoices on which nothing can change make room.
+        while bills.reduce(0, { $0 + $1.postings.count }) >= Self.maxPostings {
+            guard let old = bills.firstIndex(where: { $0.isSettled && $0.number != number }) else {
+                throw Misstep("This account has too many movements.")
+            }
+            bills.remove(at: old)
+        }
+        guard let place = bills.firstIndex(where: { $0.number == number }) else { return false }
         try makeRoom()
         bills[place].postings.append(Posting(booking: booking.id, day: booking.day, minor: booking.minor, currency: booking.currency))
         guard booking.currency == bills[place].currency else {

@@ -35,7 +35,7 @@ extension Account {
     private func renewal(_ it: Subscription, _ pace: Pace) -> Timestamp? {
         guard it.status == .active || it.status == .trialing || it.status == .pastDue, it.cancelsAt == nil, let end = it.periodEnd,
             !drafts.contains(where: { $0.subscription == it.id && $0.kind == .invoice }),
-            !bills.contains(where: { $0.subscription == it.id && ($0.periodStart == end || !$0.isPaid && !$0.isCancelled) })
+            !bills.contains(where: { $0.subscription == it.id && !$0.isCancelled && ($0.periodStart == end || !$0.isPaid) })
         else { return nil }
         return pace.renewal(end)
     }

@@ -132,6 +132,24 @@ import Testing
         await plugin.drain()
     }
 
+    @Test("one statement that many send at once is posted once")
+    func atOnce() async throws {
+        let stage = try Stage()
+        let plugin = try await stage.start()
+        let (customer, number) = try await plugin.buy()
+        let statement = camt([("100.00", true, number.reference.text), ("72.55", true, number.reference.text), ("1.00", true, "gift")])
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<8 { group.addTask { _ = try await plugin.take(statement) } }
+            try await group.waitForAll()
+        }
+        try await stage.settled(plugin, customer)
+        let bill = try #require(try await plugin.cashier.ledger.account(customer)?.bills.first)
+        #expect(bill.postings.count == 2 && bill.balance == 17_255 && bill.isPaid && bill.owed == 0)
+        #expect(stage.types.filter { $0 == "invoice.paid" }.count == 1)
+        #expect(try await plugin.cashier.waiting().count == 1)
+        await plugin.drain()
+    }
+
     @Test("webhooks that are not taken are tried until they are, also by the next process")
     func undelivered() async throws {
         let stage = try Stage()

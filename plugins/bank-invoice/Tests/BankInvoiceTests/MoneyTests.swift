@@ -202,11 +202,52 @@ import Testing
         try life.account.leave(id, true, now: life.now)
         life.number()
         #expect(life.types() == ["subscription.changed"] && life.account.bills[1].isCancelled)
+        // Back again: the period is invoiced anew, under a number of its own, and may be left again.
         try life.account.leave(id, false, now: life.now)
+        life.pass(.seconds(0))
+        #expect(life.types() == ["subscription.changed", "invoice.open"] && life.last.running == 3)
         try life.account.leave(id, true, now: life.now)
+        life.number()
         _ = life.types()
         life.pass(.days(40))
         #expect(life.types() == ["subscription.ended"] && life.account.nextDue(life.pace) == nil)
+        #expect(life.documents.map(\.kind) == [.invoice, .invoice, .creditNote, .invoice, .creditNote])
+    }
+
+    @Test("crediting all of an unpaid invoice ends the order, or the subscription with what is paid")
+    func withdrawn() throws {
+        var life = try Life()
+        _ = life.types()
+        try life.account.credit(life.documents[0], net: nil, now: life.now)
+        life.number()
+        #expect(life.types() == ["subscription.ended", "checkout.failed"] && life.account.nextDue(life.pace) == nil)
+        life = try Life()
+        try life.post(booking("a", gross))
+        life.pass(.days(20))
+        _ = life.types()
+        try life.account.credit(life.documents[1], net: nil, now: life.now)
+        life.number()
+        #expect(life.types() == ["subscription.changed"] && life.account.subscriptions[0].cancelsAt?.iso8601 == "2027-02-15T08:00:00Z")
+        life.pass(.days(20))
+        #expect(life.types() == ["subscription.ended"] && life.account.bills.count == 2)
+    }
+
+    @Test("a customer who pays in many small parts for years never fills the account")
+    func smallParts() throws {
+        var life = try Life()
+        var count = 0
+        for _ in 0..<40 {
+            while let open = life.account.bills.first(where: { !$0.isPaid && !$0.isCancelled }) {
+                count += 1
+                try life.post(booking("\(count)_0123456789abcdef01", min(3_000, open.open)), on: open.number)
+                _ = life.types()
+            }
+            life.pass(.days(30))
+            _ = life.types()
+        }
+        #expect(count == 240, "\(life.now) \(life.status) \(life.account.bills.suffix(2))")
+        #expect(life.status == .active && life.account.bills.count <= Account.maxBills)
+        #expect(try Ledger.encode(life.account).count < PluginSpaceLimits.maxValueBytes / 2)
     }
 
     @Test("a credit note over a part owes that part with its VAT, and over more than was invoiced there is none")
