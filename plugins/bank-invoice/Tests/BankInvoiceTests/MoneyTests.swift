@@ -236,17 +236,15 @@ import Testing
     func smallParts() throws {
         var life = try Life()
         var count = 0
-        for _ in 0..<40 {
+        for month in 0..<40 {
+            if month > 0 { life.pass(.days(31)) }
             while let open = life.account.bills.first(where: { !$0.isPaid && !$0.isCancelled }) {
                 count += 1
                 try life.post(booking("\(count)_0123456789abcdef01", min(3_000, open.open)), on: open.number)
                 _ = life.types()
             }
-            life.pass(.days(30))
-            _ = life.types()
         }
-        #expect(count == 240, "\(life.now) \(life.status) \(life.account.bills.suffix(2))")
-        #expect(life.status == .active && life.account.bills.count <= Account.maxBills)
+        #expect(count == 240 && life.status == .active && life.account.bills.count <= Account.maxBills)
         #expect(try Ledger.encode(life.account).count < PluginSpaceLimits.maxValueBytes / 2)
     }
 
