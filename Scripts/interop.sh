@@ -14,6 +14,7 @@ python=$(Scripts/venv.sh interop) || { echo "interop: no Python environment" >&2
 step "the pages in Chromium" "$python" Tests/Interop/test_pages.py README.md
 step "schemathesis over the OpenAPI" "$python" Tests/Interop/fuzz_api.py
 step "completion in bash, zsh and fish" python3 Tests/Interop/test_completion.py
+step "100,000 decisions replayed by another process" python3 Tests/Interop/test_replay.py 100000
 FUZZ_SECONDS=30 step "the policy sandbox, fuzzed" Scripts/fuzz.sh
 if [ ${#failed[@]} -gt 0 ]; then echo "interop: failed: ${failed[*]}"; exit 1; fi
 echo "interop: all passed"

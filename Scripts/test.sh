@@ -28,6 +28,8 @@ if [ ${#failed[@]} -eq 0 ]; then
     step "the checker of seats against faulty ledgers" python3 Tests/Stress/test_checker.py
     step "random schedules on seats" python3 Tests/Stress/stress.py --operations 5000 --rounds-of 2500 --crowds 2
     step "the long run on the ledger alone, shortened" env SEAT_DESK=.build/debug/seat-desk python3 Tests/Stress/marathon.py --operations 12000
+    step "decisions replayed by another process" python3 Tests/Interop/test_replay.py 20000
+    step "policies on trial" python3 Tests/Interop/test_policy_trials.py
     step "kill -9 at every step" python3 Tests/Interop/test_crash.py
     step "clients of seats, killed and cut off" python3 Tests/Interop/test_seat_clients.py
     step "licences and borrowed seats at their clients" /usr/bin/python3 Tests/Interop/test_licence_clients.py

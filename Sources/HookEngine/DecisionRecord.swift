@@ -66,11 +66,8 @@ extension DecisionRecord {
         json.member("id", id.uuid)
         json.member("time", time)
         json.member("hook", hook)
-        outcomeMembers(&json)
-        if let decidedBy {
-            json.member("policy", answers[decidedBy].policy)
-            json.place("at", answers[decidedBy].file, answers[decidedBy].line)
-        }
+        outcome.write(&json, terms)
+        if let decidedBy { answers[decidedBy].writePlace(&json) }
         if let tenant = subject.tenant { json.member("tenant", tenant.uuid) }
         if let tier = subject.tier { json.member("tier", tier) }
         json.member("request_id", subject.requestID)
@@ -90,9 +87,11 @@ extension DecisionRecord {
         json.newline()
         return json.finish()
     }
+}
 
-    private func outcomeMembers(_ json: inout JSONLine) {
-        switch outcome {
+extension DecisionRecord.Outcome {
+    func write(_ json: inout JSONLine, _ terms: [(String, HookValue)]) {
+        switch self {
         case .allow:
             json.member("outcome", "allow")
             if !terms.isEmpty {
@@ -117,6 +116,11 @@ extension DecisionRecord {
 extension PolicyAnswer {
     /// `seats/overdraft/policy.lua:12`
     package var place: String { line > 0 ? "\(file):\(line)" : file }
+
+    func writePlace(_ json: inout JSONLine) {
+        json.member("policy", policy)
+        json.place("at", file, line)
+    }
 
     func write(_ json: inout JSONLine) {
         json.open("{")

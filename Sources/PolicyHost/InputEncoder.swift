@@ -18,8 +18,14 @@ struct InputEncoder: Sendable {
         let kind: Kind
         let isOptional: Bool
         let range: ClosedRange<Int64>?
+        /// `,"name":`, as the log writes it.
+        let key: [UInt8]
+        /// Of a choice.
+        let choices: [[UInt8]]
         init(name: String, kind: Kind, isOptional: Bool, range: ClosedRange<Int64>?) {
             self.name = name
+            key = Array(",\"\(name)\":".utf8)
+            if case .choice(let names) = kind { choices = names.map { Array($0.utf8) } } else { choices = [] }
             self.kind = kind
             self.isOptional = isOptional
             self.range = range

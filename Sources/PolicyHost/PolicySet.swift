@@ -166,15 +166,20 @@ final class PolicySet: Sendable {
 
     /// Asks the platform's policies, then, unless one of them denied, the tier's; of a tenant's set, the tenant's. On the calling thread.
     func evaluate(_ plan: HookPlan, _ input: HookValue, tier: String?, seed: UInt64, on state: LuaState) -> (Evaluation, isAlive: Bool) {
-        var evaluation = Evaluation()
         if !plan.encoder.write(input, into: &state.input) {
             let issues = HookCheck.issues(input, plan.definition.wholeInput)
             let ordered = InputEncoder.ordered(input, plan.definition.wholeInput)
             guard issues.isEmpty, plan.encoder.write(ordered, into: &state.input) else {
-                evaluation.failure = "the input is not what the hook declares: " + issues.map(\.description).joined(separator: "; ")
-                return (evaluation, true)
+                let why = "the input is not what the hook declares: " + issues.map(\.description).joined(separator: "; ")
+                return (Evaluation(failure: why), true)
             }
         }
+        return evaluate(plan, tier: tier, seed: seed, on: state)
+    }
+
+    /// The same about the input that the state holds already.
+    func evaluate(_ plan: HookPlan, tier: String?, seed: UInt64, on state: LuaState) -> (Evaluation, isAlive: Bool) {
+        var evaluation = Evaluation()
         var isAlive = true
         ask(plan, plan.platform, seed, state, &evaluation, &isAlive)
         if let tier, !evaluation.isSettled, let placements = plan.tiers[tier] {

@@ -59,6 +59,15 @@ package final class PolicyWorkbench: Sendable {
         return PolicyWorkbench(self, joined: self.set.joined(tenant), bundle.files)
     }
 
+    /// The same set made once more, which shares nothing that is counted with this one.
+    func twin() throws(PolicyRefusal) -> PolicySet {
+        var findings = Findings(label: "policies")
+        guard let made = builder.assemble(PolicyDirectory(label: "policies", files: files), &findings), made.set.hash == hash else {
+            throw PolicyRefusal(findings: findings.all)
+        }
+        return made.set
+    }
+
     /// One answer of one policy, and the lines that it ran.
     package struct Step: Sendable {
         package let answer: PolicyAnswer

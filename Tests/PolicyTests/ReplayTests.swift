@@ -34,7 +34,8 @@ struct ReplayTests {
             let role = number % 4 == 0 ? "contractor" : "developer"
             _ = try await engine.decide(SeatHook.self, .init(role: role, seats: Int64(number % 7), used: Int64(number % 16)), .test())
             if number % 5 == 0 {
-                _ = try await engine.plan(PaymentHook.self, number % 2 == 0 ? "payment_failed" : "refund_created", .test())
+                // One that fails is recorded too.
+                _ = try? await engine.plan(PaymentHook.self, number % 2 == 0 ? "payment_failed" : "refund_created", .test())
             }
         }
         return place
@@ -111,5 +112,89 @@ struct ReplayTests {
         #expect(report.unknown == 1)
         #expect(report.torn == 1)
         #expect(report.same == 6)
+    }
+
+    /// Every way in which a decision can end, chosen by the decision's own seed.
+    private static let mixed = """
+        return { id = "x.y", api = 1,
+          on_seat_request = function(request)
+            local n = math.random(1, 100)
+            if n <= 4 then while true do end end
+            if n <= 8 then local s = "x" while true do s = s .. s end end
+            if n <= 12 then error("planted " .. n) end
+            if n <= 16 then return allow{ overdraft_seats = "many" } end
+            if n <= 40 then return deny("planted_" .. n, { retry_after_seconds = n }) end
+            if n <= 50 then return end
+            if n <= 55 then return deny("with \\"quotes\\", \\\\ and \u{e9}") end
+            return allow{ overdraft_seats = n, lease_ttl_seconds = 60 + request.license.seats_used }
+          end,
+          on_payment = function(request)
+            local n = math.random(1, 10)
+            if n == 1 then return {} end
+            if n <= 5 then return plan{ start_grace{ days = n }, send_mail{ template = "t" .. n } } end
+          end,
+        }
+        """
+
+    @Test("what was stopped by a budget, failed, denied or planned comes back to the same bytes and fuel")
+    func mixed() async throws {
+        let folder = try PolicyFolder.single(Self.mixed)
+        let place = try await log(folder, decisions: 1_000)
+        let file = try #require(DecisionArchive.files(place).first)
+        let text = try String(contentsOf: file, encoding: .utf8)
+        for part in [
+            "budget of instructions", "budget of memory", "planted 1", "allow in on_seat_request", "retry_after_seconds", "start_grace",
+            "on_payment answered",
+        ] {
+            #expect(text.contains(part), "\(part)")
+        }
+        let report = try PolicyReplay(bench(folder)).run([file])
+        #expect(report.decisions == 1_200 && report.same == 1_200 && report.broken.isEmpty)
+    }
+
+    @Test("the quick way and the general one report the same of every line, whatever was done to it")
+    func quickAndGeneral() async throws {
+        let folder = try PolicyFolder.single(Self.mixed)
+        let place = try await log(folder, decisions: 400)
+        let file = try #require(DecisionArchive.files(place).first)
+        let lines = try Data(contentsOf: file).split(separator: 10).map { Array($0) }
+        // Half of the lines stay as they are; the others are changed in one place.
+        let random = CountingEntropy()
+        func number(_ below: Int) -> Int { Int(random.bytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }) % below }
+        let pieces = ["0", "-", " ", "\"", "\\", "{", "}", ",", "null", "1", "\u{e9}", ":", "a", "true", "\\u0041"].map { Array($0.utf8) }
+        var damaged: [UInt8] = []
+        for round in 0..<4 {
+            for original in lines {
+                var line = original
+                if round > 0 {
+                    let at = number(line.count)
+                    switch number(3) {
+                    case 0: line.remove(at: at)
+                    case 1: line.insert(contentsOf: pieces[number(pieces.count)], at: at)
+                    default: line.replaceSubrange(at...at, with: pieces[number(pieces.count)])
+                    }
+                }
+                damaged += line + [10]
+            }
+        }
+        try Data(damaged).write(to: file)
+        let quick = try PolicyReplay(bench(folder)).run([file])
+        let general = try PolicyReplay(bench(folder), isQuick: false).run([file])
+        #expect(quick.same >= lines.count && quick.torn > 0 && quick.broken.count > 0)
+        #expect(quick.decisions == general.decisions && quick.same == general.same && quick.equal == general.equal)
+        #expect(quick.flips == general.flips && quick.torn == general.torn && quick.unknown == general.unknown)
+        #expect(quick.unasked == general.unasked && quick.broken == general.broken)
+        #expect(quick.listed.map(\.id) == general.listed.map(\.id) && quick.people == general.people && quick.byChange == general.byChange)
+    }
+
+    @Test("lines are whole wherever a piece of the file ends")
+    func pieces() async throws {
+        let folder = try PolicyFolder.single(Self.hours)
+        let place = try await log(folder, decisions: 50)
+        let files = DecisionArchive.files(place)
+        for size in [1, 7, 100, 611, 4_096] {
+            let report = try PolicyReplay(bench(folder), chunkBytes: size).run(files)
+            #expect(report.decisions == 60 && report.same == 60 && report.torn == 0)
+        }
     }
 }
