@@ -90,7 +90,8 @@ struct ContractJudge {
     static let mostQuestions = 20_000
     static let mostFindings = 20
 
-    func judge(_ definitions: [HookDefinition], _ findings: inout Findings) {
+    /// `isKept` says of a hook and a tier that they need not be asked.
+    func judge(_ definitions: [HookDefinition], _ findings: inout Findings, isKept: (HookPlan, String?) -> Bool) {
         var broken: Set<String> = []
         do throws(LuaFault) {
             var limits = LuaLimits.decision
@@ -98,11 +99,14 @@ struct ContractJudge {
             let jury = try LuaState(limits)
             let unit = try jury.load(contracts.callable)
             try jury.bind(unit, settings: .object([]), data: .object([]))
-            var state = try set.recipe.make()
+            var warm: LuaState?
             for plan in set.hooks.values.sorted(by: { $0.definition.name < $1.definition.name }) {
                 let mine = contracts.contracts.filter { $0.hook == plan.definition.name }
                 if mine.isEmpty { continue }
-                for tier in [nil] + plan.tiers.keys.sorted().map(Optional.some) {
+                for tier in [nil] + plan.tiers.keys.sorted().map(Optional.some) where !isKept(plan, tier) {
+                    var state: LuaState
+                    if let warm { state = warm } else { state = try set.recipe.make() }
+                    defer { warm = state }
                     for input in inputs(plan, tier, definitions) {
                         let (evaluation, isAlive) = set.evaluate(plan, input, tier: tier, seed: 1, on: state)
                         if !isAlive { state = try set.recipe.make() }

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Where the fields of the table that a file returns stand: reads the text, runs nothing. What it cannot follow (a table made by code)
 /// it does not find, and the blame falls on the nearest place that it does.
 struct LuaOutline: Sendable {
@@ -13,20 +15,37 @@ struct LuaOutline: Sendable {
         let node: Node
     }
 
-    private let root: Node?
-    /// The last line that holds anything; 1 for an empty file.
-    let end: Int
-
-    init(_ source: String) {
-        let tokens = LuaTokens.read(source)
-        end = tokens.last?.line ?? 1
-        var parser = OutlineParser(tokens)
-        root = parser.returnedTable()
+    private struct Found: Sendable {
+        let root: Node?
+        let end: Int
     }
+    /// Read when the first line is asked for: a file without fault needs none.
+    private final class Reading: Sendable {
+        private let source: String
+        private let found = Mutex<Found?>(nil)
+        init(_ source: String) { self.source = source }
+        var whole: Found {
+            found.withLock { found in
+                if let found { return found }
+                let tokens = LuaTokens.read(source)
+                var parser = OutlineParser(tokens)
+                let read = Found(root: parser.returnedTable(), end: tokens.last?.line ?? 1)
+                found = read
+                return read
+            }
+        }
+        var node: Node? { whole.root }
+    }
+    private let reading: Reading
+    /// The last line that holds anything; 1 for an empty file.
+    var end: Int { reading.whole.end }
+
+    init(_ source: String) { reading = Reading(source) }
 
     /// The line of the deepest part of the path that is found: `prices[1].amount_minor`, `tiers.pro.name`. A name in a list means the
     /// item with that id. Nil where not even the table is found.
     func line(_ path: String) -> Int? {
+        let root = reading.node
         guard case .table(var line, _)? = root, var node = root else { return nil }
         for step in Self.steps(path) {
             guard case .table(_, let fields) = node, let field = Self.find(step, fields) else { break }

@@ -12,28 +12,31 @@ struct PolicyDirectory: Sendable {
     /// Files that are there and could not be read.
     var refused: Set<String> = []
 
-    static let mostFiles = 1_000
+    static let mostFiles = 25_000
     static let mostBytes = 256 << 10
 
     /// Reads every `.lua` file but those whose path has a part that begins with `_` or `.`. Each is read once: what is checked, tested, hashed and
     /// run is the same text, whatever becomes of the file meanwhile.
     static func read(_ directory: URL, _ findings: inout Findings) -> PolicyDirectory {
-        var files: [String: String] = [:]
-        var refused: Set<String> = []
-        let root = PolicyFileBytes.realPath(directory.path) ?? directory.path
-        for entry in Fingerprint.entries(directory) {
-            guard files.count < mostFiles else {
-                findings.add(entry.path, nil, "the directory holds more than \(mostFiles) files")
-                break
-            }
-            do throws(PolicyFileBytes.Refused) {
-                let bytes = try PolicyFileBytes.read(directory.appending(path: entry.path).path, within: root, most: mostBytes)
-                files[entry.path] = try PolicyFileBytes.text(bytes)
-            } catch {
-                refused.insert(entry.path)
-                findings.add(entry.path, error.line, error.reason)
+        let entries = Fingerprint.entries(directory)
+        let (place, root) = (directory.path, PolicyFileBytes.realPath(directory.path) ?? directory.path)
+        let contents = PolicyThreads.each(min(entries.count, mostFiles)) { index in
+            Result { () throws(PolicyFileBytes.Refused) in
+                try PolicyFileBytes.text(try PolicyFileBytes.read("\(place)/\(entries[index].path)", within: root, most: mostBytes))
             }
         }
+        var files: [String: String] = [:]
+        var refused: Set<String> = []
+        files.reserveCapacity(contents.count)
+        for (entry, content) in zip(entries, contents) {
+            switch content {
+            case .success(let text): files[entry.path] = text
+            case .failure(let refusal):
+                refused.insert(entry.path)
+                findings.add(entry.path, refusal.line, refusal.reason)
+            }
+        }
+        if entries.count > mostFiles { findings.add(entries[mostFiles].path, nil, "the directory holds more than \(mostFiles) files") }
         return PolicyDirectory(label: findings.label, files: files, refused: refused)
     }
 }
@@ -70,7 +73,7 @@ enum PolicyFileBytes {
         guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw Refused("is no plain file") }
         let tooLong = "is longer than \(most) bytes; a policy file is at most that long"
         guard status.st_size <= most else { throw Refused(tooLong) }
-        var bytes = [UInt8](repeating: 0, count: most + 1)
+        var bytes = [UInt8](repeating: 0, count: Int(status.st_size) + 1)
         var count = 0
         while count < bytes.count {
             let got = bytes.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress?.advanced(by: count), $0.count - count) }
@@ -80,7 +83,7 @@ enum PolicyFileBytes {
             }
             count += got
         }
-        guard count <= most else { throw Refused(tooLong) }
+        guard count <= Int(status.st_size) else { throw Refused("has changed while it was read; read it again") }
         return Array(bytes.prefix(count))
     }
 
@@ -90,8 +93,12 @@ enum PolicyFileBytes {
         // Editors write a byte order mark before UTF-8, which means nothing.
         let plain = bytes.starts(with: [0xef, 0xbb, 0xbf]) ? bytes[3...] : bytes[...]
         if let text = String(validating: plain, as: UTF8.self) { return text }
-        // The first byte that is none: as many bytes as are good before it.
-        let good = bytes.indices.first { String(validating: bytes[...$0], as: UTF8.self) == nil && !isBegun(bytes, $0) } ?? 0
+        // The first byte that is none: up to it all is good, from it on nothing, so halving finds it.
+        var (good, bad) = (0, bytes.count - 1)
+        while good < bad {
+            let middle = (good + bad) / 2
+            if String(validating: bytes[...middle], as: UTF8.self) != nil || isBegun(bytes, middle) { good = middle + 1 } else { bad = middle }
+        }
         let line = bytes[..<good].count { $0 == 10 } + 1
         throw Refused("is not UTF-8: the byte 0x\(String(bytes[good], radix: 16)) is no letter there; save the file as UTF-8", line: line)
     }
@@ -112,35 +119,41 @@ struct Fingerprint: Sendable, Hashable {
         let inode: UInt64
     }
     let entries: [Entry]
-    private static let mostFolders = 2_000
+    private static let mostFolders = 30_000
 
     init(_ directory: URL) { entries = Self.entries(directory) }
 
     /// Sorted by path; at most as many as a directory may hold, and one more.
     static func entries(_ directory: URL) -> [Entry] {
         var found: [Entry] = []
-        var open = [""]
         // Links may lead back: each folder is gone through once.
         var seen: Set<[UInt64]> = []
-        while let folder = open.popLast(), found.count <= PolicyDirectory.mostFiles, seen.count <= mostFolders {
-            let place = directory.appending(path: folder).path
-            var status = stat()
-            guard stat(place, &status) == 0, seen.insert([UInt64(status.st_dev), UInt64(status.st_ino)]).inserted else { continue }
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
-            for name in names.sorted() where !name.hasPrefix("_") && !name.hasPrefix(".") {
-                let path = folder.isEmpty ? name : "\(folder)/\(name)"
-                guard stat(directory.appending(path: path).path, &status) == 0 else { continue }
-                if status.st_mode & S_IFMT == S_IFDIR {
-                    if path.filter({ $0 == "/" }).count < 6 { open.append(path) }
-                } else if name.hasSuffix(".lua") {
-                    found.append(
-                        Entry(
-                            path: path, size: Int64(status.st_size), seconds: Int(status.st_mtim.tv_sec),
-                            nanoseconds: Int(status.st_mtim.tv_nsec), inode: UInt64(status.st_ino)))
-                }
+        list(directory.path, "", 0, &found, &seen)
+        return found.sorted { $0.path < $1.path }
+    }
+
+    private static func list(_ folder: String, _ prefix: String, _ depth: Int, _ found: inout [Entry], _ seen: inout Set<[UInt64]>) {
+        guard depth <= 6, seen.count <= mostFolders, let stream = opendir(folder) else { return }
+        defer { closedir(stream) }
+        var status = stat()
+        guard fstat(dirfd(stream), &status) == 0, seen.insert([UInt64(status.st_dev), UInt64(status.st_ino)]).inserted else { return }
+        while let entry = readdir(stream) {
+            guard found.count <= PolicyDirectory.mostFiles else { return }
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+            }
+            let mayBeFolder = entry.pointee.d_type != UInt8(DT_REG)
+            guard !name.hasPrefix("_"), !name.hasPrefix("."), mayBeFolder || name.hasSuffix(".lua") else { continue }
+            guard fstatat(dirfd(stream), name, &status, 0) == 0 else { continue }
+            if status.st_mode & S_IFMT == S_IFDIR {
+                list("\(folder)/\(name)", "\(prefix)\(name)/", depth + 1, &found, &seen)
+            } else if name.hasSuffix(".lua") {
+                found.append(
+                    Entry(
+                        path: prefix + name, size: Int64(status.st_size), seconds: Int(status.st_mtim.tv_sec),
+                        nanoseconds: Int(status.st_mtim.tv_nsec), inode: UInt64(status.st_ino)))
             }
         }
-        return found.sorted { $0.path < $1.path }
     }
 }
 

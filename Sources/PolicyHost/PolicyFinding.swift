@@ -36,6 +36,8 @@ struct Findings {
         guard all.count < 100 else { return }
         all.append(PolicyFinding(file: "\(label)/\(path)", line: line ?? 0, message: message))
     }
+    /// Those of another reader, with its label.
+    mutating func add(_ others: [PolicyFinding]) { all += others.prefix(max(0, 100 - all.count)) }
     /// What Lua said of a file, and what would be right.
     mutating func add(_ path: String, _ fault: LuaFault, _ outline: LuaOutline? = nil, source: String? = nil) {
         let found = fault.path.isEmpty ? nil : outline?.line(fault.path)

@@ -1,6 +1,5 @@
 import Foundation
 import HookEngine
-import Synchronization
 
 /// From the files of a directory to a live set: compile, check, run the policies' own tests. All faults are gathered; one refuses all.
 struct PolicySetBuilder: Sendable {
@@ -9,9 +8,12 @@ struct PolicySetBuilder: Sendable {
     let limits: LuaLimits
     let states: Int
     var author = PolicyAuthor.operator
+    /// What need not be tried again; nil tries everything, as authors want it.
+    var verdicts: PolicyVerdicts?
 
     struct Built: Sendable {
         let set: PolicySet
+        /// Those that had to be run.
         let tests: [PolicyTestResult]
         let files: [String: String]
     }
@@ -53,18 +55,60 @@ struct PolicySetBuilder: Sendable {
         return (assembled.set, tests, findings.all, assembled.directory.files)
     }
 
-    /// Sets that kept their contracts since this process began, so that a reload of what was live asks nothing again.
-    private static let kept = Mutex<Set<String>>([])
-
     private func keepContracts(_ assembled: Assembled, _ findings: inout Findings) {
-        let key = assembled.set.hash.hex + definitions.map(\.name).joined(separator: ",")
-        if Self.kept.withLock({ $0.contains(key) }) { return }
         guard let contracts = ContractFile.read(assembled.directory.files, definitions, &findings), !contracts.contracts.isEmpty else {
             return
         }
         let judge = ContractJudge(set: assembled.set, policies: Array(assembled.policies.values), contracts: contracts, actions: actions)
-        judge.judge(definitions, &findings)
-        if findings.all.isEmpty { Self.kept.withLock { _ = $0.insert(key) } }
+        let fundament = verdicts.map(fundament)
+        var kept: [PolicyVerdicts.Key] = []
+        judge.judge(definitions, &findings) { plan, tier in
+            guard let fundament, let verdicts else { return false }
+            let key = contractKey(fundament, contracts, plan, tier, assembled.set)
+            if verdicts.contains(key) { return true }
+            kept.append(key)
+            return false
+        }
+        if findings.all.isEmpty { verdicts?.add(kept) }
+    }
+
+    // MARK: What a verdict depends on
+
+    /// The program, the library, the budgets and every hook as it is declared.
+    private func fundament(_ verdicts: PolicyVerdicts) -> PolicyVerdicts.Key {
+        PolicyVerdicts.key { digest in
+            digest.add(verdicts.fundament)
+            digest.add("\(limits)")
+            for definition in definitions { digest.add("\(definition)") }
+        }
+    }
+
+    private func testKey(_ fundament: PolicyVerdicts.Key, _ policy: PolicyFile, _ tests: String, _ data: [String: HookValue])
+        -> PolicyVerdicts.Key
+    {
+        PolicyVerdicts.key { digest in
+            withUnsafeBytes(of: fundament) { digest.update($0) }
+            for text in ["tests", policy.path, policy.source, tests] { digest.add(text) }
+            for name in policy.data {
+                digest.add(name)
+                digest.add(data[name] ?? .null)
+            }
+        }
+    }
+
+    private func contractKey(
+        _ fundament: PolicyVerdicts.Key, _ contracts: ContractFile, _ plan: HookPlan, _ tier: String?, _ set: PolicySet
+    ) -> PolicyVerdicts.Key {
+        PolicyVerdicts.key { digest in
+            withUnsafeBytes(of: fundament) { digest.update($0) }
+            for text in ["contracts", contracts.source, plan.definition.name, tier.map { "tier \($0)" } ?? "no tier"] { digest.add(text) }
+            for index in plan.placements(tier: tier) {
+                let placement = set.recipe.placements[index]
+                for text in [placement.layer.rawValue, placement.policy.path, placement.policy.source] { digest.add(text) }
+                digest.add(placement.settings)
+                digest.add(placement.data)
+            }
+        }
     }
 
     struct Assembled {
@@ -88,22 +132,23 @@ struct PolicySetBuilder: Sendable {
         var refused: Set<String> = []
         var placements: [Placement] = []
         var ids: [String: String] = [:]
+        let texts = read(directory, reader)
 
         /// Index of the new placement.
         func place(_ entry: InitFile.Entry, _ layer: PolicyLayer) -> Int? {
             if policies[entry.policy] == nil, !refused.contains(entry.policy) {
-                let file = PolicyFile.file(entry.policy)
-                guard let source = directory.files[file] else {
+                guard let text = texts[entry.policy] else {
                     // One that is there and cannot be read has been told already.
-                    if !directory.refused.contains(file) {
+                    if !directory.refused.contains(PolicyFile.file(entry.policy)) {
                         findings.add(
                             InitFile.path, order.outline.line(entry.place),
                             "there is no policy \(entry.policy); \(Self.available(directory, near: entry.policy))")
                     }
                     return nil
                 }
-                policies[entry.policy] = reader.read(entry.policy, source, &findings)
-                if policies[entry.policy] == nil { refused.insert(entry.policy) }
+                findings.add(text.findings)
+                policies[entry.policy] = text.policy
+                if text.policy == nil { refused.insert(entry.policy) }
             }
             guard let policy = policies[entry.policy] else { return nil }
             if let other = ids.updateValue(policy.path, forKey: policy.id), other != policy.path {
@@ -133,11 +178,29 @@ struct PolicySetBuilder: Sendable {
         }
         // A folder with a policy that no layer names is not asked; it is still checked, so that it cannot rot.
         for path in Self.paths(directory) where policies[path] == nil && !refused.contains(path) {
-            policies[path] = reader.read(path, directory.files[PolicyFile.file(path)] ?? "", &findings)
+            guard let text = texts[path] else { continue }
+            findings.add(text.findings)
+            policies[path] = text.policy
         }
         guard findings.all.isEmpty else { return nil }
         return Assembled(
             set: set(directory, placements, policies, (platform, tiers, tenant), data), directory: directory, policies: policies)
+    }
+
+    private struct Text: Sendable {
+        let policy: PolicyFile?
+        let findings: [PolicyFinding]
+    }
+
+    /// Every policy of the directory, compiled and checked by itself.
+    private func read(_ directory: PolicyDirectory, _ reader: PolicyFileReader) -> [String: Text] {
+        let paths = Self.paths(directory)
+        let texts = PolicyThreads.each(paths.count) { index in
+            var findings = Findings(label: directory.label)
+            let policy = reader.read(paths[index], directory.files[PolicyFile.file(paths[index])] ?? "", &findings)
+            return Text(policy: policy, findings: findings.all)
+        }
+        return Dictionary(uniqueKeysWithValues: zip(paths, texts))
     }
 
     /// Nil where no data file names tiers, or the one that does was refused.
@@ -173,27 +236,42 @@ struct PolicySetBuilder: Sendable {
     /// Over the names and contents of every file, and the settings in force, each with its length before it.
     private func hash(_ directory: PolicyDirectory, _ placements: [Placement]) -> PolicySetHash {
         var digest = SHA256()
-        func add(_ text: String) {
-            digest.update("\(text.utf8.count):".utf8)
-            digest.update(text.utf8)
-        }
         for (path, text) in directory.files.sorted(by: { $0.key < $1.key }) {
-            add(path)
-            add(text)
+            digest.add(path)
+            digest.add(text)
         }
         for placement in placements {
-            add("\(placement.layer.rawValue)/\(placement.policy.path)")
-            var wire = WireWriter()
-            wire.value(placement.settings)
-            digest.update("\(wire.bytes.count):".utf8)
-            digest.update(wire.bytes.array)
+            digest.add("\(placement.layer.rawValue)/\(placement.policy.path)")
+            digest.add(placement.settings)
         }
         return PolicySetHash(hex: digest.finish())
     }
 
     private func test(_ assembled: Assembled, _ findings: inout Findings) -> [PolicyTestResult] {
         let runner = PolicyTestRunner(set: assembled.set, actions: actions, limits: limits)
-        var left = author == .tenant ? TenantBundle.mostTests : Int.max
+        if author == .tenant { return testInTurn(assembled, runner, &findings) }
+        let fundament = verdicts.map(fundament)
+        let tested = assembled.policies.values.sorted { $0.path < $1.path }.compactMap { policy in
+            assembled.directory.files["\(policy.path)/policy_test.lua"].map { (policy, $0) }
+        }
+        let label = findings.label
+        let runs = PolicyThreads.each(tested.count) {
+            index -> (results: [PolicyTestResult], findings: [PolicyFinding], key: PolicyVerdicts.Key?) in
+            let (policy, source) = tested[index]
+            let key = fundament.map { testKey($0, policy, source, assembled.set.data) }
+            if let key, let verdicts, verdicts.contains(key) { return ([], [], nil) }
+            var own = Findings(label: label)
+            let results = runner.run(policy, path: "\(policy.path)/policy_test.lua", source, &own)
+            return (results, own.all, own.all.isEmpty && results.allSatisfy(\.passed) ? key : nil)
+        }
+        for run in runs { findings.add(run.findings) }
+        verdicts?.add(runs.compactMap(\.key))
+        return runs.flatMap(\.results)
+    }
+
+    /// A tenant's, of which only so many are run.
+    private func testInTurn(_ assembled: Assembled, _ runner: PolicyTestRunner, _ findings: inout Findings) -> [PolicyTestResult] {
+        var left = TenantBundle.mostTests
         return assembled.policies.values.sorted { $0.path < $1.path }.flatMap { policy -> [PolicyTestResult] in
             let path = "\(policy.path)/policy_test.lua"
             guard let source = assembled.directory.files[path] else { return [] }
@@ -213,5 +291,14 @@ struct PolicySetBuilder: Sendable {
         }
         let near = PolicyNames.nearest(wanted, paths).map { "did you mean \($0)? " } ?? ""
         return "\(near)there are: \(paths.isEmpty ? "none" : paths.joined(separator: ", "))"
+    }
+}
+
+extension SHA256 {
+    fileprivate mutating func add(_ value: HookValue) {
+        var wire = WireWriter()
+        wire.value(value)
+        update("\(wire.bytes.count):".utf8)
+        wire.bytes.withBytes { update($0) }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A few threads of a known stack for questions that cannot be answered where they are asked. The queue is bounded.
 final class PolicyThreads: Sendable {
@@ -47,6 +48,34 @@ final class PolicyThreads: Sendable {
         done.wait()
         guard let value = box.value else { preconditionFailure("the thread ended without its value") }  // it signals after writing
         return value
+    }
+
+    /// The body of each index, over as many threads as there are cores; a few of them on the calling one.
+    static func each<Value: Sendable>(_ count: Int, _ body: @escaping @Sendable (Int) -> Value) -> [Value] {
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        guard count >= 64, cores > 1 else { return (0..<count).map(body) }
+        let piece = 32
+        let next = Atomic<Int>(0)
+        let found = Mutex<[Int: [Value]]>([:])
+        let group = DispatchGroup()
+        for _ in 0..<cores {
+            group.enter()
+            let thread = Thread {
+                defer { group.leave() }
+                while true {
+                    let start = next.add(piece, ordering: .relaxed).oldValue
+                    guard start < count else { return }
+                    let values = (start..<min(start + piece, count)).map(body)
+                    found.withLock { $0[start] = values }
+                }
+            }
+            thread.stackSize = stackBytes
+            thread.name = "policy"
+            thread.start()
+        }
+        group.wait()
+        let pieces = found.withLock { $0 }
+        return stride(from: 0, to: count, by: piece).flatMap { pieces[$0] ?? [] }
     }
 
     /// Runs the body some time later; false where the queue is full.

@@ -1,6 +1,6 @@
 /// SHA-256 (FIPS 180-4), for naming policy sets: the host of foreign code links no cryptographic library.
 struct SHA256 {
-    private var state: [UInt32] = [
+    private var state: SIMD8<UInt32> = [
         0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
     ]
     private var pending: [UInt8] = []
@@ -17,47 +17,75 @@ struct SHA256 {
     ]
 
     mutating func update(_ bytes: some Sequence<UInt8>) {
-        for byte in bytes {
-            pending.append(byte)
-            length += 8
-            if pending.count == 64 { compress() }
+        let done: Void? = bytes.withContiguousStorageIfAvailable { update(UnsafeRawBufferPointer($0)) }
+        if done == nil { Array(bytes).withUnsafeBytes { update($0) } }
+    }
+    /// The text with its length before it, so that no two lists of texts look alike.
+    mutating func add(_ text: String) {
+        var copy = text
+        copy.withUTF8 { utf8 in
+            update("\(utf8.count):".utf8)
+            update(UnsafeRawBufferPointer(utf8))
         }
+    }
+
+    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        length += UInt64(bytes.count) * 8
+        var rest = bytes[...]
+        if !pending.isEmpty {
+            let taken = rest.prefix(64 - pending.count)
+            pending += taken
+            rest = rest.dropFirst(taken.count)
+            guard pending.count == 64 else { return }
+            pending.withUnsafeBytes { compress($0) }
+            pending.removeAll(keepingCapacity: true)
+        }
+        while rest.count >= 64 {
+            compress(UnsafeRawBufferPointer(rebasing: rest.prefix(64)))
+            rest = rest.dropFirst(64)
+        }
+        pending += rest
     }
 
     /// The digest in lower-case hexadecimal.
     mutating func finish() -> String {
-        let bits = length
-        update([0x80])
-        while pending.count != 56 { update([0]) }
-        update((0..<8).reversed().map { UInt8(truncatingIfNeeded: bits >> (UInt64($0) * 8)) })
-        return state.map { word in
-            let digits = String(word, radix: 16)
-            return String(repeating: "0", count: 8 - digits.count) + digits
+        digest().map { byte in
+            let digits = String(byte, radix: 16)
+            return byte < 16 ? "0" + digits : digits
         }.joined()
     }
 
-    private mutating func compress() {
-        func rotated(_ word: UInt32, _ by: UInt32) -> UInt32 { word >> by | word << (32 - by) }
-        var words = (0..<16).map { index in
-            pending[(index * 4)..<(index * 4 + 4)].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    /// The digest's 32 bytes.
+    mutating func digest() -> [UInt8] {
+        let bits = length
+        let zeros = (64 + 56 - (pending.count + 1)) % 64
+        update(
+            [0x80] + [UInt8](repeating: 0, count: zeros) + (0..<8).reversed().map { UInt8(truncatingIfNeeded: bits >> (UInt64($0) * 8)) })
+        return (0..<8).flatMap { word in (0..<4).reversed().map { UInt8(truncatingIfNeeded: state[word] >> (UInt32($0) * 8)) } }
+    }
+
+    private mutating func compress(_ block: UnsafeRawBufferPointer) {
+        @inline(__always) func rotated(_ word: UInt32, _ by: UInt32) -> UInt32 { word >> by | word << (32 - by) }
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { words in
+            for index in 0..<16 { words[index] = UInt32(bigEndian: block.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self)) }
+            for index in 16..<64 {
+                let early = words[index - 15]
+                let late = words[index - 2]
+                let first = rotated(early, 7) ^ rotated(early, 18) ^ early >> 3
+                let second = rotated(late, 17) ^ rotated(late, 19) ^ late >> 10
+                words[index] = words[index - 16] &+ first &+ words[index - 7] &+ second
+            }
+            var (a, b, c, d) = (state[0], state[1], state[2], state[3])
+            var (e, f, g, h) = (state[4], state[5], state[6], state[7])
+            Self.constants.withUnsafeBufferPointer { constants in
+                for index in 0..<64 {
+                    let sum = rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)
+                    let first = h &+ sum &+ (e & f ^ ~e & g) &+ constants[index] &+ words[index]
+                    let second = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) &+ (a & b ^ a & c ^ b & c)
+                    (h, g, f, e, d, c, b, a) = (g, f, e, d &+ first, c, b, a, first &+ second)
+                }
+            }
+            state = state &+ [a, b, c, d, e, f, g, h]
         }
-        for index in 16..<64 {
-            let early = words[index - 15]
-            let late = words[index - 2]
-            let first = rotated(early, 7) ^ rotated(early, 18) ^ early >> 3
-            let second = rotated(late, 17) ^ rotated(late, 19) ^ late >> 10
-            words.append(words[index - 16] &+ first &+ words[index - 7] &+ second)
-        }
-        var v = state
-        for index in 0..<64 {
-            let sum = rotated(v[4], 6) ^ rotated(v[4], 11) ^ rotated(v[4], 25)
-            let choice = v[4] & v[5] ^ ~v[4] & v[6]
-            let first = v[7] &+ sum &+ choice &+ Self.constants[index] &+ words[index]
-            let major = v[0] & v[1] ^ v[0] & v[2] ^ v[1] & v[2]
-            let second = (rotated(v[0], 2) ^ rotated(v[0], 13) ^ rotated(v[0], 22)) &+ major
-            v = [first &+ second, v[0], v[1], v[2], v[3] &+ first, v[4], v[5], v[6]]
-        }
-        for index in 0..<8 { state[index] = state[index] &+ v[index] }
-        pending.removeAll(keepingCapacity: true)
     }
 }
