@@ -47,7 +47,8 @@ package final class Platform: Sendable {
     private init(_ options: PlatformOptions, _ ground: Ground) async throws {
         self.options = options
         self.ground = ground
-        policies = try PolicyFloor.open(options, sink: try DecisionLog(directory: ground.data.decisions), logger: ground.logger)
+        policies = try PolicyFloor.open(
+            options, sink: try DecisionLog(directory: ground.data.decisions), logger: ground.logger, journal: ground.policyJournal(options))
         let house = ground.pluginHouse(options)
         self.house = house
         plugins = PluginHost(directory: options.plugins, copies: ground.data.pluginCopies, services: house)

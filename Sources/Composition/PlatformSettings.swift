@@ -27,7 +27,28 @@ package enum PlatformSettings {
         reason:
             "A candidate that decides beside the policies in force, seen by nobody who asks; GET /api/v1/policies tells the differences.")
 
+    package static let policyPromotes = Setting(
+        "policies.promote_shadow", default: false, range: "true or false", accepts: { _ in true },
+        reason: "A candidate that proves fit takes the place of the policies in force by itself. Off: somebody decides, with the report.")
+    package static let policyShadowDecisions = Setting(
+        "policies.shadow_decisions", default: 1_000, range: "10 to 10000000", accepts: { (10...10_000_000).contains($0) },
+        reason: "How many decisions a candidate must have been asked before it is called fit or unfit.")
+    package static let policyShadowFlips = Setting(
+        "policies.shadow_flips_basis_points", default: 100, range: "0 to 10000", accepts: { (0...10_000).contains($0) },
+        reason: "How many of ten thousand a fit candidate may answer otherwise.")
+    package static let policyShadowFailures = Setting(
+        "policies.shadow_failures", default: 0, range: "0 to 1000000", accepts: { (0...1_000_000).contains($0) },
+        reason: "How often a fit candidate may fail where the policies in force do not.")
+    package static let policyProbation = Setting(
+        "policies.probation_decisions", default: 1_000, range: "1 to 10000000", accepts: { (1...10_000_000).contains($0) },
+        reason: "A set that has just gone live has proved itself after so many decisions.")
+    package static let policyProbationFailures = Setting(
+        "policies.probation_failures", default: 10, range: "0 to 1000000", accepts: { (0...1_000_000).contains($0) },
+        reason: "When more of those decisions fail, the set before comes back, and stays over restarts until the folder changes.")
+
     package static let all: [AnySetting] = [
-        policyShadow.erased, brand.erased, logLevel.erased, databaseURL.erased, redisURL.erased, journalDays.erased,
+        policyShadow.erased, policyPromotes.erased, policyShadowDecisions.erased, policyShadowFlips.erased, policyShadowFailures.erased,
+        policyProbation.erased, policyProbationFailures.erased, brand.erased, logLevel.erased, databaseURL.erased, redisURL.erased,
+        journalDays.erased,
     ]
 }

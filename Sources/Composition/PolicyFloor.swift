@@ -14,6 +14,7 @@ struct PolicyFloor: Sendable {
     let promotion: PolicyPromotion
     /// The candidate's folder; nil where there is none.
     let shadow: URL?
+    let thresholds: PolicyShadowReport.Thresholds
     let logger: Logger
 
     /// The data files beside the policies. A tier table that Catalog would refuse keeps the old set running.
@@ -32,24 +33,35 @@ struct PolicyFloor: Sendable {
         DataFile("roles"),
     ]
 
-    /// Loads the directory or throws every finding; nothing is served by half a set.
-    static func open(_ options: PlatformOptions, sink: any DecisionSink, logger: Logger) throws -> PolicyFloor {
+    /// Loads the directory or throws every finding; nothing is served by half a set. `journal` keeps what happens without anybody asking.
+    static func open(
+        _ options: PlatformOptions, sink: any DecisionSink, logger: Logger,
+        journal: @escaping @Sendable (_ action: String, _ details: JSONValue) async -> Void
+    ) throws -> PolicyFloor {
+        let settings = options.settings
+        let archive = PolicyArchive(directory: options.data.appendingPathComponent("policies"))
+        let verdicts = archive.verdicts
         let engine = PolicyEngine(
             definitions: PlatformRegister.hooks, directory: options.policies, sink: sink, entropy: options.entropy, clock: options.clock,
-            data: data, limits: .init(tenants: .init(threads: options.settings[TenantPolicySettings.threads])))
-        let catalog = Catalog(.empty)
-        engine.onNews { news in
-            switch news {
-            case .live(let hash, let data):
-                if let tiers = data["tiers"], let read = try? TierCatalog.read(tiers.json) { catalog.replace(with: read) }
-                logger.notice("policies live", metadata: ["version": .string(hash.short)])
-            case .refused(let findings):
-                logger.error(
-                    "policies refused; the version before goes on",
-                    metadata: ["findings": .array(findings.prefix(20).map { .string($0.description) })])
-            }
-        }
-        let archive = PolicyArchive(directory: options.data.appendingPathComponent("policies"))
+            data: data,
+            limits: .init(
+                probation: settings[PlatformSettings.policyProbation], mayFail: settings[PlatformSettings.policyProbationFailures],
+                tenants: .init(threads: settings[TenantPolicySettings.threads])),
+            verdicts: verdicts)
+        let candidate = settings[PlatformSettings.policyShadow]
+        let floor = PolicyFloor(
+            engine: engine, catalog: Catalog(.empty), archive: archive,
+            promotion: PolicyPromotion(
+                directory: options.policies, archive: archive, definitions: PlatformRegister.hooks, data: data, verdicts: verdicts),
+            shadow: candidate.isEmpty ? nil : URL(fileURLWithPath: candidate),
+            thresholds: .init(
+                questions: settings[PlatformSettings.policyShadowDecisions], flipBasisPoints: settings[PlatformSettings.policyShadowFlips],
+                failures: settings[PlatformSettings.policyShadowFailures]),
+            logger: logger)
+        let ear = PolicyEar(
+            catalog: floor.catalog, promotion: floor.promotion, promotes: settings[PlatformSettings.policyPromotes], logger: logger,
+            journal: journal)
+        engine.onNews { [weak engine] news in if let engine { ear.hear(news, engine) } }
         engine.keep(in: archive)
         let upgrade = PolicyUpgrade(options.policies, archive)
         engine.onNews { news in
@@ -60,11 +72,6 @@ struct PolicyFloor: Sendable {
         for warning in upgrade.warnings {
             logger.warning("a policy uses what has changed since it was live", metadata: ["finding": .string(warning.description)])
         }
-        let promotion = PolicyPromotion(directory: options.policies, archive: archive, definitions: PlatformRegister.hooks, data: data)
-        let candidate = options.settings[PlatformSettings.policyShadow]
-        let floor = PolicyFloor(
-            engine: engine, catalog: catalog, archive: archive, promotion: promotion,
-            shadow: candidate.isEmpty ? nil : URL(fileURLWithPath: candidate), logger: logger)
         floor.readShadow()
         return floor
     }
@@ -73,7 +80,7 @@ struct PolicyFloor: Sendable {
     func readShadow() {
         guard let shadow else { return }
         do throws(PolicyRefusal) {
-            let hash = try engine.shadow(shadow)
+            let hash = try engine.shadow(shadow, thresholds: thresholds)
             logger.notice("a candidate decides beside the policies", metadata: ["version": .string(hash.short)])
         } catch {
             engine.endShadow()
@@ -93,4 +100,67 @@ struct PolicyFloor: Sendable {
         case .pending: break
         }
     }
+}
+
+/// Hears what becomes of the policies: keeps the catalog up, tells the log and the journal, promotes where the operator wants it so.
+private struct PolicyEar: Sendable {
+    let catalog: Catalog
+    let promotion: PolicyPromotion
+    /// A fit candidate goes live by itself.
+    let promotes: Bool
+    let logger: Logger
+    let journal: @Sendable (_ action: String, _ details: JSONValue) async -> Void
+
+    func hear(_ news: PolicyNews, _ engine: PolicyEngine) {
+        switch news {
+        case .live(let hash, let data):
+            if let tiers = data["tiers"], let read = try? TierCatalog.read(tiers.json) { catalog.replace(with: read) }
+            logger.notice("policies live", metadata: ["version": .string(hash.short)])
+        case .refused(let findings):
+            logger.error(
+                "policies refused; the version before goes on",
+                metadata: ["findings": .array(findings.prefix(20).map { .string($0.description) })])
+        case .withdrawn(let withdrawal):
+            logger.critical("policies rolled back", metadata: ["reason": .string(withdrawal.description)])
+            let details: JSONValue = [
+                "before": .string(withdrawal.set), "after": .string(withdrawal.back), "reason": .string(withdrawal.why),
+            ]
+            Task { [journal] in await journal("policies.rolled_back", details) }
+        case .judged(let report, let folder):
+            switch report.verdict {
+            case .notYet: break
+            case .unfit(let why):
+                logger.warning("the candidate is unfit", metadata: ["version": .string(report.candidate.short), "reason": .string(why)])
+            case .fit:
+                logger.notice("the candidate is fit", metadata: ["version": .string(report.candidate.short)])
+                // The thread that told this runs only when nobody else wants the processor.
+                if promotes { Thread.detachNewThread { promote(report, folder, engine) } }
+            }
+        }
+    }
+
+    /// As somebody would by hand: built and tested again, and only if it is what was judged.
+    private func promote(_ report: PolicyShadowReport, _ folder: URL, _ engine: PolicyEngine) {
+        guard let before = engine.hash, before != report.candidate else { return }
+        do {
+            let done = try promotion.promote(folder, replacing: before.hex, expecting: report.candidate)
+            try engine.load(insisting: true)
+            engine.endShadow()
+            logger.notice("the candidate was promoted", metadata: ["version": .string(done.after.short)])
+            let details: JSONValue = [
+                "before": .string(before.hex), "after": .string(done.after.hex), "decisions": .int(Int64(report.asked)),
+                "flips": .int(Int64(report.flips)), "failures": .int(Int64(report.failures)),
+            ]
+            Task { [journal] in await journal("policies.promoted", details) }
+        } catch {
+            logger.error(
+                "the candidate could not be promoted",
+                metadata: ["version": .string(report.candidate.short), "reason": .string("\(error)")])
+        }
+    }
+}
+
+extension PolicyArchive {
+    /// What has passed already, beside the sets that were live.
+    var verdicts: PolicyVerdicts { PolicyVerdicts(file: directory.appending(path: "passed")) }
 }

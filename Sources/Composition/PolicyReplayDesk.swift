@@ -75,6 +75,8 @@ extension PolicyQuestions {
         let findings = try PolicyDesk(options).check()
         guard findings.isEmpty else { throw OperatorProblem(findings.joined(separator: "\n")) }
         let hash = try bench().hash
+        // Whoever asks for it by name wants a set that was rolled back to be tried once more.
+        try archive.readmit(hash)
         guard let server = try DataDirectory(options.data, isShared: true).holder, kill(server, SIGHUP) == 0 else {
             throw OperatorProblem("no server holds \(options.data.path): there is nothing to reload; is --data right?")
         }
@@ -94,13 +96,22 @@ extension PolicyQuestions {
 
     package func sets() throws -> [String] {
         let bench = try bench()
-        return ["\(bench.hash.hex)  \(options.policies.path)"]
-            + archive.list().map { "\($0.hex)  kept\($0 == bench.hash ? ", the same" : "")" }
+        let withdrawals = archive.withdrawals()
+        var lines = ["\(bench.hash.hex)  \(options.policies.path)"]
+        if let withdrawal = withdrawals.last(where: { $0.set == bench.hash.hex }) {
+            lines[0] += "  not in force: rolled back to \(withdrawal.back.prefix(12)) at \(withdrawal.time): \(withdrawal.why)"
+        }
+        return lines
+            + archive.list().map { kept in
+                let mark = withdrawals.contains { $0.set == kept.hex } ? ", rolled back" : kept == bench.hash ? ", the same" : ""
+                return "\(kept.hex)  kept\(mark)"
+            }
     }
 
     package func promote(_ candidate: String, replacing: String) throws -> (lines: [String], isDone: Bool, hasMoved: Bool) {
         let promotion = PolicyPromotion(
-            directory: options.policies, archive: archive, definitions: PlatformRegister.hooks, data: PolicyFloor.data)
+            directory: options.policies, archive: archive, definitions: PlatformRegister.hooks, data: PolicyFloor.data,
+            verdicts: archive.verdicts)
         do {
             let done = try promotion.promote(try folder(candidate), replacing: replacing)
             return (

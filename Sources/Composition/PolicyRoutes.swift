@@ -37,6 +37,7 @@ struct PolicyRoutes: Sendable {
         SchemaField("same", .integer(0...Int64.max)), SchemaField("flips", .integer(0...Int64.max)),
         SchemaField("failures", .integer(0...Int64.max), "Where the candidate failed and the set in force did not"),
         SchemaField("dropped", .integer(0...Int64.max), "Questions for which the candidate had no time"),
+        SchemaField("people", .integer(0...Int64.max), "Pairs of tenant and user whose questions are answered otherwise"),
         SchemaField("changes", .map(.integer(0...Int64.max)), "What is answered otherwise, and how often"),
         SchemaField("decisions", .array(.string(max: 64), max: 100), "The newest decisions that it would have answered otherwise"),
     ])
@@ -58,12 +59,13 @@ struct PolicyRoutes: Sendable {
             ) { _ in .json(value: standing()) },
             Route(
                 .post, "/api/v1/policies/reload", name: "policies.reload",
-                summary: "Reads the policy folder now: compiled, checked, tested, held against the contracts, then swapped, or not at all.",
+                summary: "Reads the policy folder now: compiled, checked, tested, held against the contracts, then swapped, or not at all. "
+                    + "A set that was rolled back is tried once more.",
                 access: .permission(PolicyPermissions.write), answers: [RouteAnswer(200, "The set in force", Self.standing)],
                 problems: [PolicyProblems.refused.with(["findings": ["policies/init.lua:3: there is no policy seats/hours"]])]
             ) { call in
                 let before = floor.engine.hash
-                try await load()
+                try await load(insisting: true)
                 floor.readShadow()
                 try await journal("policies.reloaded", before, call.act)
                 return .json(value: standing())
@@ -111,8 +113,8 @@ struct PolicyRoutes: Sendable {
         ]
     }
 
-    private func load() async throws {
-        do throws(PolicyRefusal) { _ = try floor.engine.load() } catch { throw Self.problem(error) }
+    private func load(insisting: Bool = false) async throws {
+        do throws(PolicyRefusal) { _ = try floor.engine.load(insisting: insisting) } catch { throw Self.problem(error) }
     }
 
     private static func problem(_ refusal: PolicyRefusal) -> Problem {
@@ -132,10 +134,11 @@ struct PolicyRoutes: Sendable {
         var members: [String: JSONValue] = [
             "policy_hash": .string(report.candidate.hex), "asked": .int(Int64(report.asked)), "same": .int(Int64(report.same)),
             "flips": .int(Int64(report.flips)), "failures": .int(Int64(report.failures)), "dropped": .int(Int64(report.dropped)),
+            "people": .int(Int64(report.people.count)),
             "changes": .object(report.byChange.mapValues { .int(Int64($0)) }),
             "decisions": .array(report.listed.map { .string($0.decision.description) }),
         ]
-        switch report.verdict(.init()) {
+        switch report.verdict {
         case .notYet: members["verdict"] = "not_yet"
         case .fit: members["verdict"] = "fit"
         case .unfit(let why):
@@ -149,8 +152,29 @@ struct PolicyRoutes: Sendable {
         let details: JSONValue = [
             "before": .string(before?.hex ?? ""), "after": .string(floor.engine.hash?.hex ?? ""),
         ]
+        try await PolicyJournal.keep(action, details, act, store)
+    }
+}
+
+/// What became of the policies, in the platform's own journal.
+enum PolicyJournal {
+    static func keep(_ action: String, _ details: JSONValue, _ act: Act, _ store: any Store) async throws {
         try await store.kernel(KernelReason("policies.\(action)")) { db in
             try db.journal(JournalEntry(action, subject: "policies", outcome: .success, details: details), act, tenant: nil)
+        }
+    }
+}
+
+extension Ground {
+    /// For what happens without anybody asking: a roll back, a promotion by thresholds.
+    func policyJournal(_ options: PlatformOptions) -> @Sendable (String, JSONValue) async -> Void {
+        { [store, logger] action, details in
+            let act = Act(actor: .system("policies"), requestID: "policies", now: options.clock.now())
+            do {
+                try await PolicyJournal.keep(action, details, act, store)
+            } catch {
+                logger.error("\(action) could not be journalled", metadata: ["reason": .string("\(error)")])
+            }
         }
     }
 }

@@ -10,6 +10,10 @@ package enum PolicyNews: Sendable {
     case live(PolicySetHash, data: [String: HookValue])
     /// A changed directory was refused; the set before it goes on.
     case refused([PolicyFinding])
+    /// The live set failed too often, and the one before is live again.
+    case withdrawn(PolicyWithdrawal)
+    /// A candidate was asked enough to say what it is worth; the folder is the one that it was read from.
+    case judged(PolicyShadowReport, URL)
 }
 
 /// Answers hooks by the policies of a directory. Every decision is recorded before it is used; a policy that fails, a full queue or a
@@ -26,12 +30,17 @@ package final class PolicyEngine: Hooks {
         /// Questions that may wait for a candidate; beyond them they are dropped.
         package var shadowQueue: Int
         package var tenants: TenantLayer.Limits
+        /// A new set has proved itself after so many decisions, of which so many may fail.
+        package var probation: Int
+        package var mayFail: Int
         package init(
             decision: LuaLimits = .decision, states: Int = 16, queue: Int = 256, look: Duration = .milliseconds(500),
-            shadowQueue: Int = 1_024, tenants: TenantLayer.Limits = .init()
+            shadowQueue: Int = 1_024, probation: Int = 1_000, mayFail: Int = 10, tenants: TenantLayer.Limits = .init()
         ) {
             self.tenants = tenants
             self.shadowQueue = shadowQueue
+            self.probation = probation
+            self.mayFail = mayFail
             self.decision = decision
             self.states = states
             self.queue = queue
@@ -39,7 +48,7 @@ package final class PolicyEngine: Hooks {
         }
     }
 
-    private struct Live {
+    struct Live {
         var set: PolicySet?
         var watch: PolicyWatch?
         var refused: [PolicyFinding] = []
@@ -49,14 +58,14 @@ package final class PolicyEngine: Hooks {
         var probation: PolicyProbation?
     }
 
-    private let builder: PolicySetBuilder
-    private let directory: URL
+    let builder: PolicySetBuilder
+    let directory: URL
     private let sink: any DecisionSink
     private let entropy: BufferedEntropy
-    private let clock: any Clock
-    private let limits: Limits
+    let clock: any Clock
+    let limits: Limits
     private let threads: PolicyThreads
-    private let live = Mutex(Live())
+    let live = Mutex(Live())
     /// The calendar of the second that was asked for last.
     private let moment = Mutex<(seconds: Int64, value: HookValue)>((.min, .null))
     private let loading = NSLock()
@@ -67,9 +76,10 @@ package final class PolicyEngine: Hooks {
 
     package init(
         definitions: [HookDefinition], directory: URL, sink: any DecisionSink, entropy: any Entropy, clock: any Clock,
-        data: [DataFile] = [], limits: Limits = Limits()
+        data: [DataFile] = [], limits: Limits = Limits(), verdicts: PolicyVerdicts = PolicyVerdicts()
     ) {
-        self.builder = PolicySetBuilder(definitions: definitions, dataFiles: data, limits: limits.decision, states: limits.states)
+        self.builder = PolicySetBuilder(
+            definitions: definitions, dataFiles: data, limits: limits.decision, states: limits.states, verdicts: verdicts)
         self.directory = directory
         self.sink = sink
         self.entropy = BufferedEntropy(entropy)
@@ -83,7 +93,8 @@ package final class PolicyEngine: Hooks {
     // MARK: The set
 
     /// Compiles, checks, runs the policies' own tests, then swaps the set between two questions. The set before goes on if anything is wrong.
-    @discardableResult package func load() throws(PolicyRefusal) -> PolicySetHash {
+    /// A set that was withdrawn stays away unless somebody insists on it. Gives the hash of what is live then.
+    @discardableResult package func load(insisting: Bool = false) throws(PolicyRefusal) -> PolicySetHash {
         loading.lock()
         defer { loading.unlock() }
         let seen = Fingerprint(directory)
@@ -100,17 +111,34 @@ package final class PolicyEngine: Hooks {
             for listener in listeners { listener(.refused(refusal.findings)) }
             throw refusal
         case .success(let built):
+            let kept = history(of: built.set.hash, insisting: insisting)
+            if let withdrawal = kept.withdrawal, let back = kept.before {
+                put(back, [finding(withdrawal)], seen, before: nil)
+                return back.hash
+            }
             // A disk that is full keeps nobody from mending a policy.
             if let archive = live.withLock({ $0.archive }) { try? archive.store(built.files, built.set.hash) }
-            let listeners = live.withLock { live in
-                if let before = live.set, before.hash != built.set.hash { live.probation = PolicyProbation(before: before, count: .init()) }
-                live.set = built.set
-                live.refused = []
-                live.watch = PolicyWatch(live: seen)
-                return live.listeners
-            }
-            for listener in listeners { listener(.live(built.set.hash, data: built.set.data)) }
+            put(built.set, [], seen, before: kept.before)
             return built.set.hash
+        }
+    }
+
+    private func put(_ set: PolicySet, _ findings: [PolicyFinding], _ seen: Fingerprint, before: PolicySet?) {
+        let listeners = live.withLock { live in
+            if live.set?.hash != set.hash {
+                live.shadow = live.shadow?.again()
+                live.probation = before.map {
+                    PolicyProbation(before: $0, count: .init(decisions: limits.probation, failures: limits.mayFail))
+                }
+            }
+            live.set = set
+            live.refused = findings
+            live.watch = PolicyWatch(live: seen)
+            return live.listeners
+        }
+        for listener in listeners {
+            listener(.live(set.hash, data: set.data))
+            if !findings.isEmpty { listener(.refused(findings)) }
         }
     }
 
@@ -141,53 +169,6 @@ package final class PolicyEngine: Hooks {
     package func look() {
         let now = Fingerprint(directory)
         if live.withLock({ $0.watch?.observe(now) ?? false }) { reload() }
-    }
-
-    // MARK: A candidate beside it
-
-    /// Asks a candidate everything that the live set is asked from now on, on a thread of its own. Throws every finding.
-    @discardableResult package func shadow(_ folder: URL) throws(PolicyRefusal) -> PolicySetHash {
-        let result = PolicyThreads.runAndWait { [builder] in
-            Result { () throws(PolicyRefusal) in try builder.build(folder) }
-        }
-        let set = try result.get().set
-        let shadow = PolicyShadow(set, bound: limits.shadowQueue)
-        live.withLock { $0.shadow = shadow }
-        return set.hash
-    }
-    package func endShadow() { live.withLock { $0.shadow = nil } }
-    /// How the candidate did so far; nil where there is none.
-    package var shadowReport: PolicyShadowReport? { live.withLock { $0.shadow }?.soFar }
-    /// Returns when the candidate was asked everything so far; false where its queue is full.
-    package func settleShadow() async -> Bool { await live.withLock { $0.shadow }?.settle() ?? true }
-
-    /// A set that fails too often in its first decisions gives way to the one before. The folder stays as it is, for its author to mend.
-    private func judge(_ record: DecisionRecord) {
-        var failure: String?
-        // What a tenant wrote is no fault of the set.
-        if case .failed(let why) = record.outcome, let last = record.answers.last, last.failed, last.layer != .tenant { failure = why }
-        let told: (findings: [PolicyFinding], back: PolicySet, listeners: [@Sendable (PolicyNews) -> Void])? = live.withLock { live in
-            guard var probation = live.probation, let set = live.set, set.hash.hex == record.policyHash else { return nil }
-            switch probation.count.count(failure: failure) {
-            case .goesOn: live.probation = probation
-            case .proved: live.probation = nil
-            case .failed(let why):
-                live.set = probation.before
-                live.probation = nil
-                live.refused = [
-                    PolicyFinding(
-                        file: directory.lastPathComponent, line: 0,
-                        message: "\(set.hash.short) was rolled back to \(probation.before.hash.short): \(why)")
-                ]
-                return (live.refused, probation.before, live.listeners)
-            }
-            return nil
-        }
-        guard let told else { return }
-        for listener in told.listeners {
-            listener(.live(told.back.hash, data: told.back.data))
-            listener(.refused(told.findings))
-        }
     }
 
     // MARK: Questions

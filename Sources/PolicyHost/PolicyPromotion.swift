@@ -8,10 +8,10 @@ package struct PolicyPromotion: Sendable {
     private let archive: PolicyArchive
     private let builder: PolicySetBuilder
 
-    package init(directory: URL, archive: PolicyArchive, definitions: [HookDefinition], data: [DataFile]) {
+    package init(directory: URL, archive: PolicyArchive, definitions: [HookDefinition], data: [DataFile], verdicts: PolicyVerdicts? = nil) {
         self.directory = directory
         self.archive = archive
-        builder = PolicySetBuilder(definitions: definitions, dataFiles: data, limits: .decision, states: 1)
+        builder = PolicySetBuilder(definitions: definitions, dataFiles: data, limits: .decision, states: 1, verdicts: verdicts)
     }
 
     package struct Done: Sendable {
@@ -28,12 +28,13 @@ package struct PolicyPromotion: Sendable {
         }
     }
 
-    /// Throws `PolicyRefusal` with every finding, or `Moved`. `replacing` is the beginning of a hash, eight signs at least.
-    package func promote(_ candidate: URL, replacing: String) throws -> Done {
-        try PolicyThreads.runAndWait { Result { try exchange(candidate, replacing: replacing) } }.get()
+    /// Throws `PolicyRefusal` with every finding, or `Moved`. `replacing` is the beginning of a hash, eight signs at least: of the
+    /// directory's set, or of the one that it was rolled back to. With `expecting` the candidate must still be that set.
+    package func promote(_ candidate: URL, replacing: String, expecting: PolicySetHash? = nil) throws -> Done {
+        try PolicyThreads.runAndWait { Result { try exchange(candidate, replacing: replacing, expecting: expecting) } }.get()
     }
 
-    private func exchange(_ candidate: URL, replacing: String) throws -> Done {
+    private func exchange(_ candidate: URL, replacing: String, expecting: PolicySetHash?) throws -> Done {
         try FileManager.default.createDirectory(
             at: archive.directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let lock = open(archive.directory.appending(path: ".lock").path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
@@ -43,8 +44,9 @@ package struct PolicyPromotion: Sendable {
         guard let current = builder.assemble(PolicyDirectory.read(directory, &findings), &findings) else {
             throw PolicyRefusal(findings: findings.all)
         }
-        guard replacing.utf8.count >= 8, current.set.hash.hex.hasPrefix(replacing.lowercased()) else {
-            throw Moved(now: current.set.hash, replacing: replacing)
+        let inForce = archive.withdrawal(of: current.set.hash)?.back ?? current.set.hash.hex
+        guard replacing.utf8.count >= 8, [current.set.hash.hex, inForce].contains(where: { $0.hasPrefix(replacing.lowercased()) }) else {
+            throw Moved(now: PolicySetHash(hex: inForce), replacing: replacing)
         }
         let built = try builder.build(candidate)
         // A kept set is known by its hash: whoever asks for it must not be given what somebody has put in its place.
@@ -53,8 +55,12 @@ package struct PolicyPromotion: Sendable {
         {
             throw fault("the kept set \(candidate.lastPathComponent.prefix(12)) was edited: it holds \(built.set.hash.short) by now")
         }
+        if let expecting, built.set.hash != expecting {
+            throw fault("\(candidate.path) is \(built.set.hash.short) by now, not the candidate \(expecting.short) that was judged")
+        }
         try archive.store(current.directory.files, current.set.hash)
         try archive.store(built.files, built.set.hash)
+        try archive.readmit(built.set.hash)
         try swap(current.directory.files, built.files)
         return Done(before: current.set.hash, after: built.set.hash)
     }

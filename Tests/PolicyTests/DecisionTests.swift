@@ -206,6 +206,7 @@ struct DecisionTests {
                 switch news {
                 case .live(_, let data): "live \(data["tiers"]?["tiers"]?.list?.first?["id"]?.string ?? "")"
                 case .refused(let findings): "refused \(findings.first.map(\.description) ?? "")"
+                case .withdrawn, .judged: "unexpected"
                 }
             heard.withLock { $0.append(text) }
         }

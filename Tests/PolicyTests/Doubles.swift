@@ -99,6 +99,7 @@ enum SeatHook: DecideHook {
         var role = "developer"
         var seats: Int64 = 1
         var used: Int64 = 1
+        var user = "u1"
     }
     struct Terms: Sendable, Hashable {
         var overdraftSeats: Int64?
@@ -107,7 +108,7 @@ enum SeatHook: DecideHook {
     static let definition = Hooked.seat
     static func encode(_ input: Input) -> HookValue {
         .object([
-            ("user", .object([("id", .string("u1")), ("role", .string(input.role))])),
+            ("user", .object([("id", .string(input.user)), ("role", .string(input.role))])),
             ("device", .object([("id", .string("d1")), ("hostname", .string("workbench")), ("os", .null), ("version", .null)])),
             (
                 "license",
@@ -218,8 +219,12 @@ final class PolicyFolder: Sendable {
 }
 
 extension HookSubject {
-    static func test(tier: String? = nil, now: Timestamp = Timestamp(seconds: 1_795_253_400)) -> HookSubject {
-        HookSubject(tenant: TenantID("018f0000-0000-7000-8000-000000000001"), tier: tier, requestID: "r-1", now: now)
+    static func test(tier: String? = nil, now: Timestamp = Timestamp(seconds: 1_795_253_400), tenant: Int = 1) -> HookSubject {
+        HookSubject(tenant: TenantID(tenantText(tenant)), tier: tier, requestID: "r-1", now: now)
+    }
+    static func tenantText(_ number: Int) -> String {
+        let digits = String(number)
+        return "018f0000-0000-7000-8000-" + String(repeating: "0", count: 12 - digits.count) + digits
     }
 }
 

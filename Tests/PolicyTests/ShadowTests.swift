@@ -26,9 +26,9 @@ struct ShadowTests {
         for used in 0..<500 {
             let verdict = try await engine.decide(SeatHook.self, .init(used: Int64(used)), .test())
             #expect(verdict.outcome == .allow)
-            if used % 100 == 99 { _ = await engine.settleShadow() }
+            if used % 100 == 99 { await engine.settleShadow() }
         }
-        _ = await engine.settleShadow()
+        await engine.settleShadow()
         let report = try #require(engine.shadowReport)
         #expect(report.candidate == hash && report.candidate != engine.hash)
         #expect(report.asked == 500 && report.dropped == 0 && report.failures == 0)
@@ -36,9 +36,9 @@ struct ShadowTests {
         #expect(report.byChange == ["on_seat_request: allow → deny planted": 50])
         let planted = sink.records.filter { ($0.input["license"]?["seats_used"]?.int ?? 0) % 10 == 3 }.map(\.id)
         #expect(report.listed.map(\.decision) == planted)
-        #expect(report.verdict(.init(questions: 1_000)) == .notYet)
-        #expect(report.verdict(.init(questions: 100, flipBasisPoints: 999)) == .unfit("answered 50 of 500 otherwise"))
-        #expect(report.verdict(.init(questions: 100, flipBasisPoints: 1_000)) == .fit)
+        #expect(report.judged(by: .init(questions: 1_000)) == .notYet)
+        #expect(report.judged(by: .init(questions: 100, flipBasisPoints: 999)) == .unfit("answered 50 of 500 otherwise"))
+        #expect(report.judged(by: .init(questions: 100, flipBasisPoints: 1_000)) == .fit)
         engine.endShadow()
         #expect(engine.shadowReport == nil)
     }
@@ -54,12 +54,11 @@ struct ShadowTests {
             let verdict = try await engine.decide(SeatHook.self, .init(), .test())
             #expect(verdict.outcome == .allow && verdict.terms.overdraftSeats == 1)
         }
-        // Room for the last word.
-        while await engine.settleShadow() == false { await Task.yield() }
+        await engine.settleShadow()
         let report = try #require(engine.shadowReport)
         #expect(report.asked + report.dropped == 400)
         #expect(report.failures == report.asked && report.asked >= 4)
-        guard case .unfit(let why) = report.verdict(.init()) else {
+        guard case .unfit(let why) = report.judged(by: .init()) else {
             Issue.record("a candidate that fails is fit")
             return
         }
@@ -82,12 +81,7 @@ struct ShadowTests {
         let engine = folder.engine()
         let first = try engine.load()
         let news = News()
-        engine.onNews { item in
-            switch item {
-            case .refused(let findings): news.told.withLock { $0 += findings.map(\.description) }
-            case .live(let hash, _): news.live.withLock { $0.append(hash) }
-            }
-        }
+        news.listen(to: engine)
         for (path, text) in Self.files("local t = nil return t.x") { try folder.write(path, text) }
         let second = try engine.load()
         for _ in 0..<11 {
@@ -112,6 +106,86 @@ struct ShadowTests {
         #expect(try await engine.decide(SeatHook.self, .init(), .test()).terms.overdraftSeats == 2)
     }
 
+    @Test("a set that was rolled back stays away over a restart until its folder changes or somebody insists")
+    func withdrawn() async throws {
+        let folder = try PolicyFolder(Self.files("return allow{ overdraft_seats = 1 }"))
+        let archive = PolicyArchive(directory: folder.url.deletingLastPathComponent().appending(path: "kept"))
+        func start() throws -> (engine: PolicyEngine, news: News) {
+            let engine = folder.engine(limits: .init(probation: 20, mayFail: 2))
+            let news = News()
+            news.listen(to: engine)
+            engine.keep(in: archive)
+            try engine.load()
+            return (engine, news)
+        }
+        let good = try #require(try start().engine.hash)
+        // Edited while nothing ran: what was live then is what it gives way to.
+        for (path, text) in Self.files("local t = nil return t.x") { try folder.write(path, text) }
+        let (first, news) = try start()
+        let bad = try #require(first.hash)
+        for _ in 0..<3 { _ = try await first.decide(SeatHook.self, .init(), .test()) }
+        #expect(first.hash == good)
+        let withdrawal = try #require(archive.withdrawal(of: bad))
+        #expect(withdrawal.back == good.hex && withdrawal.why.contains("3 of the first 3 decisions failed"))
+        #expect(news.withdrawn.withLock { $0 } == [withdrawal])
+
+        let (second, again) = try start()
+        #expect(second.hash == good)
+        #expect(try await second.decide(SeatHook.self, .init(), .test()).terms.overdraftSeats == 1)
+        #expect(second.refused.map(\.message) == [withdrawal.description])
+        #expect(again.told.withLock { $0 }.count == 1)
+        #expect(again.withdrawn.withLock { $0 }.isEmpty, "it is told once, not at each start")
+        second.reload()
+        #expect(second.hash == good)
+
+        try second.load(insisting: true)
+        #expect(second.hash == bad && archive.withdrawals().isEmpty && second.refused.isEmpty)
+        for _ in 0..<3 { _ = try await second.decide(SeatHook.self, .init(), .test()) }
+        #expect(second.hash == good && archive.withdrawal(of: bad) != nil)
+
+        // Promoting it is insisting too, in the place of either.
+        let promotion = PolicyPromotion(directory: folder.url, archive: archive, definitions: Hooked.all, data: [])
+        _ = try promotion.promote(folder.url, replacing: good.hex)
+        #expect(archive.withdrawals().isEmpty)
+
+        try archive.withdraw(PolicyWithdrawal(set: bad.hex, back: good.hex, why: "again", time: "then"))
+        for (path, text) in Self.files("return allow{ overdraft_seats = 2 }") { try folder.write(path, text) }
+        let third = try start().engine
+        #expect(try await third.decide(SeatHook.self, .init(), .test()).terms.overdraftSeats == 2)
+    }
+
+    @Test("a verdict is told once, when there are enough questions or too many failures, and later ones change nothing")
+    func judged() async throws {
+        let folder = try PolicyFolder(Self.files("return allow{ overdraft_seats = 1 }"))
+        func planted(_ from: Int, _ what: String) -> String {
+            "if request.license.seats_used >= \(from) then \(what) end return allow{ overdraft_seats = 1 }"
+        }
+        let cases: [(body: String, asked: Int, verdict: PolicyShadowReport.Verdict?)] = [
+            ("return allow{ overdraft_seats = 1 }", 10, .fit), (planted(8, "return deny('x')"), 10, .unfit("answered 2 of 10 otherwise")),
+            (planted(9, "return deny('x')"), 10, .fit), (planted(4, "error('no')"), 5, nil),
+        ]
+        for (body, asked, verdict) in cases {
+            let candidate = try PolicyFolder(Self.files(body))
+            let engine = folder.engine()
+            let news = News()
+            news.listen(to: engine)
+            try engine.load()
+            let hash = try engine.shadow(candidate.url, thresholds: .init(questions: 10, flipBasisPoints: 1_000, failures: 0))
+            for used in 0..<30 { _ = try await engine.decide(SeatHook.self, .init(used: Int64(used)), .test()) }
+            await engine.settleShadow()
+            let told = news.judged.withLock { $0 }
+            #expect(told.map(\.candidate) == [hash] && told.map(\.asked) == [asked])
+            if let verdict {
+                #expect(told.first?.verdict == verdict)
+            } else if case .unfit(let why)? = told.first?.verdict {
+                #expect(why.hasPrefix("failed 1 times, first: x/y/policy.lua:3:"))
+            } else {
+                Issue.record("a failing candidate is \(told.map(\.verdict))")
+            }
+            #expect(engine.shadowReport?.verdict == told.first?.verdict && engine.shadowReport?.asked == 30)
+        }
+    }
+
     @Test("a set that has proved itself stays, whatever comes later")
     func proved() {
         var probation = PolicyProbation.Count(decisions: 100, failures: 2)
@@ -123,4 +197,17 @@ struct ShadowTests {
 private final class News: Sendable {
     let told = Mutex<[String]>([])
     let live = Mutex<[PolicySetHash]>([])
+    let withdrawn = Mutex<[PolicyWithdrawal]>([])
+    let judged = Mutex<[PolicyShadowReport]>([])
+
+    func listen(to engine: PolicyEngine) {
+        engine.onNews { [self] item in
+            switch item {
+            case .refused(let findings): told.withLock { $0 += findings.map(\.description) }
+            case .live(let hash, _): live.withLock { $0.append(hash) }
+            case .withdrawn(let withdrawal): withdrawn.withLock { $0.append(withdrawal) }
+            case .judged(let report, _): judged.withLock { $0.append(report) }
+            }
+        }
+    }
 }

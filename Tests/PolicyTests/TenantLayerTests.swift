@@ -233,7 +233,7 @@ struct TenantLayerTests {
             "return { id = 'x.y', api = 1, on_seat_request = function(request) return allow{ overdraft_seats = 5 } end }")
         try house.engine.shadow(candidate.url)
         for used in 0..<10 { _ = try await house.ask(used: Int64(used)) }
-        _ = await house.engine.settleShadow()
+        await house.engine.settleShadow()
         let report = try #require(house.engine.shadowReport)
         #expect(report.asked == 10 && report.same == 10 && report.flips == 0)
     }
