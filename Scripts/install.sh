@@ -10,7 +10,7 @@ case "$job" in
     fuzz) wanted=("${run[@]}" patch) ;;
     stress) wanted=("${run[@]}" python3 gcc libc6-dev) ;;
     interop) wanted=("${run[@]}" patch python3 python3-venv python3-cryptography chromium bash zsh fish) ;;
-    bench) wanted=("${run[@]}" python3 openssl wrk) ;;
+    bench) wanted=("${run[@]}" python3 openssl wrk nginx libnginx-mod-http-lua lua-cjson redis-server) ;;
     *) echo "install: unknown job '$job': one of run, test, fuzz, interop, stress, bench" >&2; exit 64 ;;
 esac
 
@@ -35,7 +35,14 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=(sudo)
 fi
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+guard=
+trap 'rm -f "$log"; [ -z "$guard" ] || "${as_root[@]}" rm -f "$guard"' EXIT
+# Debian starts a server when it installs one; ours are started by who measures, on loopback.
+if [ "$job" = bench ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+    guard=/usr/sbin/policy-rc.d
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$guard" >/dev/null
+    "${as_root[@]}" chmod 755 "$guard"
+fi
 export DEBIAN_FRONTEND=noninteractive
 if ! { "${as_root[@]}" apt-get update && "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2

@@ -66,12 +66,30 @@ struct PolicyCommand: AsyncParsableCommand {
             abstract: "Measure decisions of the live hooks with budget and record, on this machine, as nanoseconds a call.")
         @OptionGroup var places: Places
         @Option(help: "Calls a hook.") var calls = 20_000
+        @Option(help: "How many users of as many tenants ask in turn, with other roles and seats.") var people = 1
         @Flag(help: "One JSON object a line.") var json = false
         @Option(help: "Keep the decisions in this folder, to replay them.") var log: String?
+        @Flag(help: "Measure instead how long the folder takes until it is live.") var reload = false
+
         func run() async throws {
             guard (100...10_000_000).contains(calls) else { throw ValidationError("--calls is 100 … 10000000") }
-            for row in try await PolicyDesk(try places.options()).bench(calls: calls, keeping: log.map { URL(fileURLWithPath: $0) }) {
-                say(json ? "{\"hook\": \"\(row.hook)\", \"nanoseconds\": \(row.nanoseconds)}" : "\(row.hook)  \(row.nanoseconds) ns")
+            guard (1...100_000).contains(people) else { throw ValidationError("--people is 1 … 100000") }
+            let desk = try PolicyDesk(try places.options())
+            if reload {
+                for row in try desk.reloads() {
+                    say(
+                        json
+                            ? "{\"what\": \"\(row.what)\", \"milliseconds\": \(row.milliseconds), \"processor_milliseconds\": \(row.processorMilliseconds)}"
+                            : "reload, \(row.what)  \(row.milliseconds) ms, \(row.processorMilliseconds) ms of processor time")
+                }
+                return
+            }
+            for row in try await desk.bench(calls: calls, people: people, keeping: log.map { URL(fileURLWithPath: $0) }) {
+                say(
+                    json
+                        ? "{\"hook\": \"\(row.hook)\", \"layers\": \"\(row.layers)\", \"nanoseconds\": \(row.nanoseconds), \"p50\": \(row.median), \"p99\": \(row.p99), \"per_second_and_core\": \(row.perSecondAndCore)}"
+                        : "\(row.hook)  \(row.layers)  \(row.nanoseconds) ns  p50 \(row.median) ns  p99 \(row.p99) ns  \(row.perSecondAndCore) a second and core"
+                )
             }
         }
     }
