@@ -122,8 +122,8 @@ extension PolicyDesk {
         return try ["with every test and contract", "tests and contracts known"].map { what in
             let engine = PolicyEngine(
                 definitions: PlatformRegister.hooks, directory: options.policies, sink: try DecisionLog(directory: scratch),
-                entropy: options.entropy, clock: options.clock, data: PolicyFloor.data,
-                verdicts: PolicyArchive(directory: scratch).verdicts)
+                entropy: options.entropy, clock: options.clock, data: PolicyFloor.data)
+            engine.believe(PolicyArchive(directory: scratch).verdicts)
             let processor = Self.processorTime()
             let start = options.clock.monotonic()
             try engine.load()

@@ -45,9 +45,9 @@ struct PolicyFloor: Sendable {
             definitions: PlatformRegister.hooks, directory: options.policies, sink: sink, entropy: options.entropy, clock: options.clock,
             data: data,
             limits: .init(
-                probation: settings[PlatformSettings.policyProbation], mayFail: settings[PlatformSettings.policyProbationFailures],
-                tenants: .init(threads: settings[TenantPolicySettings.threads])),
-            verdicts: verdicts)
+                probation: .init(
+                    decisions: settings[PlatformSettings.policyProbation], failures: settings[PlatformSettings.policyProbationFailures]),
+                tenants: .init(threads: settings[TenantPolicySettings.threads])))
         let candidate = settings[PlatformSettings.policyShadow]
         let floor = PolicyFloor(
             engine: engine, catalog: Catalog(.empty), archive: archive,
@@ -63,6 +63,7 @@ struct PolicyFloor: Sendable {
             journal: journal)
         engine.onNews { [weak engine] news in if let engine { ear.hear(news, engine) } }
         engine.keep(in: archive)
+        engine.believe(verdicts)
         let upgrade = PolicyUpgrade(options.policies, archive)
         engine.onNews { news in
             // The next version of this program compares itself with the definitions under which the set was live.

@@ -30,21 +30,28 @@ package final class PolicyEngine: Hooks {
         /// Questions that may wait for a candidate; beyond them they are dropped.
         package var shadowQueue: Int
         package var tenants: TenantLayer.Limits
-        /// A new set has proved itself after so many decisions, of which so many may fail.
-        package var probation: Int
-        package var mayFail: Int
+        package var probation: Probation
         package init(
             decision: LuaLimits = .decision, states: Int = 16, queue: Int = 256, look: Duration = .milliseconds(500),
-            shadowQueue: Int = 1_024, probation: Int = 1_000, mayFail: Int = 10, tenants: TenantLayer.Limits = .init()
+            shadowQueue: Int = 1_024, probation: Probation = .init(), tenants: TenantLayer.Limits = .init()
         ) {
             self.tenants = tenants
             self.shadowQueue = shadowQueue
             self.probation = probation
-            self.mayFail = mayFail
             self.decision = decision
             self.states = states
             self.queue = queue
             self.look = look
+        }
+    }
+
+    /// A new set has proved itself after so many decisions, of which so many may fail.
+    package struct Probation: Sendable {
+        package let decisions: Int
+        package let failures: Int
+        package init(decisions: Int = 1_000, failures: Int = 10) {
+            self.decisions = decisions
+            self.failures = failures
         }
     }
 
@@ -54,11 +61,18 @@ package final class PolicyEngine: Hooks {
         var refused: [PolicyFinding] = []
         var listeners: [@Sendable (PolicyNews) -> Void] = []
         var archive: PolicyArchive?
+        var verdicts = PolicyVerdicts()
         var shadow: PolicyShadow?
         var probation: PolicyProbation?
     }
 
-    let builder: PolicySetBuilder
+    private let plainBuilder: PolicySetBuilder
+    /// Tries nothing again that is known to have passed.
+    var builder: PolicySetBuilder {
+        var builder = plainBuilder
+        builder.verdicts = live.withLock { $0.verdicts }
+        return builder
+    }
     let directory: URL
     private let sink: any DecisionSink
     private let entropy: BufferedEntropy
@@ -76,10 +90,9 @@ package final class PolicyEngine: Hooks {
 
     package init(
         definitions: [HookDefinition], directory: URL, sink: any DecisionSink, entropy: any Entropy, clock: any Clock,
-        data: [DataFile] = [], limits: Limits = Limits(), verdicts: PolicyVerdicts = PolicyVerdicts()
+        data: [DataFile] = [], limits: Limits = Limits()
     ) {
-        self.builder = PolicySetBuilder(
-            definitions: definitions, dataFiles: data, limits: limits.decision, states: limits.states, verdicts: verdicts)
+        self.plainBuilder = PolicySetBuilder(definitions: definitions, dataFiles: data, limits: limits.decision, states: limits.states)
         self.directory = directory
         self.sink = sink
         self.entropy = BufferedEntropy(entropy)
@@ -128,7 +141,7 @@ package final class PolicyEngine: Hooks {
             if live.set?.hash != set.hash {
                 live.shadow = live.shadow?.again()
                 live.probation = before.map {
-                    PolicyProbation(before: $0, count: .init(decisions: limits.probation, failures: limits.mayFail))
+                    PolicyProbation(before: $0, count: .init(limits.probation))
                 }
             }
             live.set = set
@@ -150,6 +163,9 @@ package final class PolicyEngine: Hooks {
 
     /// Keeps every set that goes live from now on, to roll back and replay to.
     package func keep(in archive: PolicyArchive) { live.withLock { $0.archive = archive } }
+
+    /// From now on tests and contracts that passed before, over restarts too, are not tried again; in memory alone until then.
+    package func believe(_ verdicts: PolicyVerdicts) { live.withLock { $0.verdicts = verdicts } }
 
     package var hash: PolicySetHash? { live.withLock { $0.set?.hash } }
     /// Why the directory as it is now is not live; empty where it is.

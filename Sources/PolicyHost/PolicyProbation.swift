@@ -12,9 +12,9 @@ struct PolicyProbation: Sendable {
         private var failures = 0
         private var first: String?
 
-        init(decisions: Int, failures: Int) {
-            most = decisions
-            mayFail = failures
+        init(_ terms: PolicyEngine.Probation) {
+            most = terms.decisions
+            mayFail = terms.failures
         }
 
         mutating func count(failure: String?) -> Outcome {

@@ -111,7 +111,7 @@ struct ShadowTests {
         let folder = try PolicyFolder(Self.files("return allow{ overdraft_seats = 1 }"))
         let archive = PolicyArchive(directory: folder.url.deletingLastPathComponent().appending(path: "kept"))
         func start() throws -> (engine: PolicyEngine, news: News) {
-            let engine = folder.engine(limits: .init(probation: 20, mayFail: 2))
+            let engine = folder.engine(limits: .init(probation: .init(decisions: 20, failures: 2)))
             let news = News()
             news.listen(to: engine)
             engine.keep(in: archive)
@@ -188,7 +188,7 @@ struct ShadowTests {
 
     @Test("a set that has proved itself stays, whatever comes later")
     func proved() {
-        var probation = PolicyProbation.Count(decisions: 100, failures: 2)
+        var probation = PolicyProbation.Count(.init(decisions: 100, failures: 2))
         for number in 0..<99 { if case .goesOn = probation.count(failure: number == 5 ? "x" : nil) {} else { Issue.record("\(number)") } }
         if case .proved = probation.count(failure: nil) {} else { Issue.record("not proved") }
     }

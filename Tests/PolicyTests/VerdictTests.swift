@@ -31,7 +31,8 @@ struct VerdictTests {
     private func load(_ folder: PolicyFolder, _ verdicts: PolicyVerdicts, definitions: [HookDefinition] = Hooked.all) throws {
         let engine = PolicyEngine(
             definitions: definitions, directory: folder.url, sink: MemorySink(), entropy: CountingEntropy(), clock: StillClock(),
-            data: Self.data, verdicts: verdicts)
+            data: Self.data)
+        engine.believe(verdicts)
         try engine.load()
     }
     private func place(_ folder: PolicyFolder) -> URL { folder.url.deletingLastPathComponent().appending(path: "kept/passed") }
