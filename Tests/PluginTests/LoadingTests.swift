@@ -136,7 +136,7 @@ import Testing
             ),
             (.compilerDiffers, "was built with Swift 5.", { try $0.place("bad", library: { $0.patchNote(2, 5) }) }),
             (
-                .manifestDisagrees, "plugin.json says kit 1.7, the library says kit 1.0.",
+                .manifestDisagrees, "plugin.json says kit 1.7, the library says kit 1.1.",
                 { try $0.place("bad", manifest: { $0["kit"] = "1.7" }) }
             ),
             (

@@ -17,6 +17,8 @@ public protocol PaymentProviderSubject: Sendable {
 public struct ConformanceFinding: Sendable, Hashable {
     public var check: String
     public var faults: [String]
+    /// Not tried: the provider says that it cannot do this.
+    public var isSkipped = false
     public var holds: Bool { faults.isEmpty }
 }
 
@@ -32,8 +34,8 @@ public struct PaymentProviderConformance: Sendable {
         self.now = now
     }
 
-    /// Runs every check; the order is stable.
-    public func run() async -> [ConformanceFinding] {
+    /// Runs every check; the order is stable. `stoppingAtFault`: only until one does not hold.
+    public func run(stoppingAtFault: Bool = false) async -> [ConformanceFinding] {
         let checks: [(String, @Sendable (any PaymentProvider) async throws -> [String])] = [
             ("a genuine webhook is verified and names its event", genuine),
             ("a webhook whose signature is missing, changed or another's is refused", forged),
@@ -58,6 +60,7 @@ public struct PaymentProviderConformance: Sendable {
             do { findings.append(ConformanceFinding(check: name, faults: try await check(provider))) } catch {
                 findings.append(ConformanceFinding(check: name, faults: ["It threw \(error)."]))
             }
+            if stoppingAtFault, findings.last?.holds == false { break }
         }
         return findings
     }
@@ -273,7 +276,12 @@ public struct PaymentProviderConformance: Sendable {
 
     private func unknownType(_ provider: any PaymentProvider) throws -> [String] {
         let event = try provider.verify(signed(subject.unknown))
-        return try provider.interpret(event).isEmpty ? [] : ["It stated facts."]
+        var faults = try provider.interpret(event).isEmpty ? [] : ["It stated facts."]
+        if provider.understands(event.type) == true { faults.append("The provider claims to understand it, so nobody would count it.") }
+        for event in try events(provider) where provider.understands(event.type) == false {
+            faults.append("The provider says that it does not understand \(event.type), and states facts of it.")
+        }
+        return faults
     }
 
     // MARK: - Nonsense

@@ -17,6 +17,57 @@ public protocol PaymentProvider: Sendable {
 
     /// The facts that a verified event states; empty for a type that does not matter. Pure.
     func interpret(_ event: VerifiedEvent) throws -> [PaymentFact]
+
+    // since 1.1: every requirement below has a default, which answers that it is not supported. A provider says what it can in
+    // `capabilities` and the kernel asks for nothing else. What each error means for the caller stands at `PaymentProviderError`.
+    //
+    // A call that *reads* changes nothing and may be repeated at will. A call that *writes* carries an `idempotencyKey`: whatever
+    // happens on the way, one key has one effect, and a repetition with the same request answers what the first did. The same key
+    // with another request is `refused`. A value means that the provider has carried the call out, an error says whether it has not
+    // (`outcome` is `.notDone`) or whether nobody knows (`.unknown`): then the caller repeats it under the same key.
+
+    /// What can be asked of this provider. Constant while it runs.
+    var capabilities: Set<PaymentCapability> { get }
+    /// Whether `interpret` understands events of this type; nil: it does not say. What is not understood is stored, ignored and counted. Pure.
+    func understands(_ type: String) -> Bool?
+
+    /// Reads one subscription as it is now; ended ones too. `asOf` is never later than what it shows.
+    func readSubscription(_ subscription: String) async throws -> SubscriptionFact
+    /// Reads what a change would cost. Changes nothing.
+    func previewChange(_ change: SubscriptionChange) async throws -> ChangePreview
+    /// Writes. Changes tier, price and quantity at once, and answers the subscription as it then is.
+    func changeSubscription(_ change: SubscriptionChange) async throws -> SubscriptionFact
+    /// Writes. One that is cancelled already, in that way or more, stays as it is and is answered.
+    func cancelSubscription(_ cancellation: SubscriptionCancellation) async throws -> SubscriptionFact
+    /// Writes. Takes back a cancellation that waits for the period's end, and ends a pause; an ended subscription is `refused`.
+    func resumeSubscription(_ resumption: SubscriptionResumption) async throws -> SubscriptionFact
+    /// Writes. Collects nothing and promises nothing until it is resumed.
+    func pauseSubscription(_ pause: SubscriptionPause) async throws -> SubscriptionFact
+    /// Writes. Moves the end of a trial, or ends it now.
+    func changeTrial(_ change: TrialChange) async throws -> SubscriptionFact
+    /// Reads what a code of a buyer is worth; nil: there is no such code.
+    func readCoupon(_ code: String) async throws -> Coupon?
+    /// Writes. Sets or removes the coupon of a subscription; it counts from the next invoice.
+    func applyCoupon(_ application: CouponApplication) async throws -> SubscriptionFact
+
+    /// Reads a customer's invoices, newest first.
+    func listInvoices(_ query: InvoiceQuery) async throws -> ProviderPage<ProviderInvoice>
+    func readInvoice(_ invoice: String) async throws -> ProviderInvoice
+    /// Reads the address of the invoice's PDF. It may run out: ask anew for each person who wants it. Nil: there is none yet.
+    func invoicePDF(_ invoice: String) async throws -> String?
+    /// Writes. Gives money back, all that is left of a payment or a part of it.
+    func refund(_ request: RefundRequest) async throws -> Refund
+
+    /// Reads every subscription that changed at or after `since`; may list more. Each at most once in one walk through the pages, and
+    /// what was there when the walk began is missed by none, whatever is made meanwhile.
+    func listSubscriptions(_ request: ChangesRequest) async throws -> ProviderPage<SubscriptionFact>
+    /// The same of invoices, as payments that were made, are open or failed.
+    func listPayments(_ request: ChangesRequest) async throws -> ProviderPage<InvoiceFact>
+    func listRefunds(_ request: ChangesRequest) async throws -> ProviderPage<RefundFact>
+    func listDisputes(_ request: ChangesRequest) async throws -> ProviderPage<DisputeFact>
+    /// The same of events: what a webhook should have brought. `interpret` takes them as they are; ids are those of the webhooks.
+    func listEvents(_ request: ChangesRequest) async throws -> ProviderPage<VerifiedEvent>
+    // end of 1.1
 }
 
 public struct CheckoutRequest: Sendable, Hashable, Codable {
@@ -38,6 +89,10 @@ public struct CheckoutRequest: Sendable, Hashable, Codable {
     public var successURL: String
     public var cancelURL: String
     public var idempotencyKey: String
+    // since 1.1
+    /// A code that takes something off from the first invoice on; set it after `init`. Only with the capability `coupons`.
+    public var coupon: String?
+    // end of 1.1
 
     public init(
         reference: String, tenant: String, tier: String, interval: BillingInterval, quantity: Int, unitPrice: Money, providerPrice: String?,
@@ -315,17 +370,4 @@ public struct DisputeFact: Sendable, Hashable, Codable {
         self.reason = reason
         self.asOf = asOf
     }
-}
-
-public enum PaymentProviderError: Error, Sendable, Hashable {
-    /// The signature is missing or does not match.
-    case forged(String)
-    /// The signature matches, the timestamp lies outside the tolerance.
-    case stale(String)
-    /// The body is not what the provider sends.
-    case malformed(String)
-    /// The provider refused: asking again will not help.
-    case refused(code: String, message: String)
-    /// The provider could not be asked or did not answer: the outcome is unknown, ask again with the same key.
-    case unreachable(String)
 }

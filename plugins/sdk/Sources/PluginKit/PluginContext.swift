@@ -67,6 +67,14 @@ public struct PluginSecrets: Sendable, Hashable, Codable, CustomStringConvertibl
     /// Every value of a secret that is a list (old and new while rolling); empty where there is none.
     public func list(_ name: String) -> [String] { values[name] ?? [] }
 
+    // since 1.1
+    /// The text with every value of these secrets blotted out: for whatever a provider said and a log or a person will read.
+    public func redacted(_ text: String) -> String {
+        values.values.joined().filter { $0.utf8.count >= 4 }.sorted { $0.utf8.count > $1.utf8.count }
+            .reduce(text) { $0.replacing($1, with: "[secret]") }
+    }
+    // end of 1.1
+
     public var description: String { "secrets(\(values.keys.sorted().joined(separator: ", ")))" }
     public var debugDescription: String { description }
     public var customMirror: Mirror { Mirror(self, children: []) }

@@ -7,31 +7,45 @@ struct StripeEvent {
     let object: StripeObject
     let asOf: Timestamp
 
+    enum Kind { case checkout, subscription, invoice, invoicePayment, decline, refund, dispute }
+
+    /// What each type of event is about; a type that is not here states nothing.
+    static let kinds: [String: Kind] = {
+        let names: [(Kind, String, [String])] = [
+            (.checkout, "checkout.session.", ["completed", "async_payment_succeeded", "async_payment_failed", "expired"]),
+            (
+                .subscription, "customer.subscription.",
+                [
+                    "created", "updated", "deleted", "paused", "resumed", "trial_will_end", "pending_update_applied",
+                    "pending_update_expired",
+                ]
+            ),
+            (
+                .invoice, "invoice.",
+                [
+                    "paid", "payment_succeeded", "payment_failed", "payment_action_required", "finalized", "updated", "overpaid", "overdue",
+                    "marked_uncollectible", "voided",
+                ]
+            ),
+            (.invoicePayment, "invoice_payment.", ["paid"]),
+            (.decline, "", ["payment_intent.payment_failed", "charge.failed"]),
+            (.refund, "", ["charge.refunded", "refund.created", "refund.updated", "charge.refund.updated"]),
+            (.dispute, "charge.dispute.", ["created", "updated", "closed", "funds_withdrawn", "funds_reinstated"]),
+        ]
+        return Dictionary(uniqueKeysWithValues: names.flatMap { kind, prefix, ends in ends.map { (prefix + $0, kind) } })
+    }()
+
     /// Throws `PaymentProviderError.malformed` where an event that matters is not what Stripe sends.
     func facts() throws -> [PaymentFact] {
-        switch type {
-        case "checkout.session.completed", "checkout.session.async_payment_succeeded", "checkout.session.async_payment_failed",
-            "checkout.session.expired":
-            return try checkout()
-        case "customer.subscription.created", "customer.subscription.updated", "customer.subscription.deleted",
-            "customer.subscription.paused",
-            "customer.subscription.resumed", "customer.subscription.trial_will_end", "customer.subscription.pending_update_applied",
-            "customer.subscription.pending_update_expired":
-            return try subscription()
-        case "invoice.paid", "invoice.payment_succeeded", "invoice.payment_failed", "invoice.payment_action_required", "invoice.finalized",
-            "invoice.updated", "invoice.overpaid", "invoice.overdue", "invoice.marked_uncollectible", "invoice.voided":
-            return try invoice()
-        case "invoice_payment.paid":
-            return try invoicePayment()
-        case "payment_intent.payment_failed", "charge.failed":
-            return declined()
-        case "charge.refunded", "refund.created", "refund.updated", "charge.refund.updated":
-            return try refunds()
-        case "charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed", "charge.dispute.funds_withdrawn",
-            "charge.dispute.funds_reinstated":
-            return try dispute()
-        default:
-            return []
+        switch Self.kinds[type] {
+        case .checkout: try checkout()
+        case .subscription: try subscription()
+        case .invoice: try invoice()
+        case .invoicePayment: try invoicePayment()
+        case .decline: declined()
+        case .refund: try refunds()
+        case .dispute: try dispute()
+        case nil: []
         }
     }
 
@@ -67,10 +81,12 @@ struct StripeEvent {
 
     private func subscription() throws -> [PaymentFact] {
         let id = try mustHaveID(object, "subscription")
-        guard let status = Self.status(type == "customer.subscription.deleted" ? "canceled" : object["status"]?.string) else { return [] }
-        let items = object.list("items")
-        // A metered item has no quantity and stands for no seat.
-        let item = items.first { $0.child("price").child("recurring")["usage_type"]?.string != "metered" } ?? items.first
+        guard var status = Self.status(type == "customer.subscription.deleted" ? "canceled" : object["status"]?.string) else { return [] }
+        // Collection is void: nothing is paid and nothing promised, though the status goes on saying active.
+        if object.child("pause_collection")["behavior"]?.string == "void", [SubscriptionStatus.active, .trialing, .pastDue].contains(status) {
+            status = .paused
+        }
+        let item = Self.seatItem(object)
         let price = item.map { $0["price"]?.object == nil ? $0.child("plan") : $0.child("price") } ?? object.child("plan")
         let periodStart = item?.time("current_period_start") ?? object.time("current_period_start")
         let periodEnd = item?.time("current_period_end") ?? object.time("current_period_end")
@@ -84,6 +100,12 @@ struct StripeEvent {
                     periodStart: periodStart, periodEnd: periodEnd, trialEnd: object.time("trial_end"), cancelsAt: cancelsAt,
                     endedAt: object.time("ended_at") ?? (status == .cancelled ? asOf : nil), interval: Self.interval(price), asOf: asOf))
         ]
+    }
+
+    /// The item that stands for seats: a metered one has no quantity.
+    static func seatItem(_ object: StripeObject) -> StripeObject? {
+        let items = object.list("items")
+        return items.first { $0.child("price").child("recurring")["usage_type"]?.string != "metered" } ?? items.first
     }
 
     private func quantity(_ item: StripeObject?) throws -> Int {
@@ -123,9 +145,7 @@ struct StripeEvent {
 
     private func invoice() throws -> [PaymentFact] {
         let id = try mustHaveID(object, "invoice")
-        // New place first; an invoice made by hand has `parent: null` and belongs to no subscription.
-        let subscription =
-            object.child("parent").child("subscription_details").reference("subscription") ?? object.reference("subscription")
+        let subscription = invoiceSubscription()
         let isPaid = paid()
         let period = period(of: subscription)
         let payments = payments()
@@ -148,6 +168,11 @@ struct StripeEvent {
         return [.decline(DeclineFact(payment: payment, invoice: invoice, customer: customer, reason: reason, asOf: asOf))]
     }
 
+    /// New place first; an invoice made by hand has `parent: null` and belongs to no subscription.
+    func invoiceSubscription() -> String? {
+        object.child("parent").child("subscription_details").reference("subscription") ?? object.reference("subscription")
+    }
+
     /// Newer versions leave the payments out of an invoice's events and tell of each apart; it names its invoice and nothing else.
     private func invoicePayment() throws -> [PaymentFact] {
         guard let invoice = object.reference("invoice"), let payment = Self.payment(object.child("payment")) else { return [] }
@@ -163,7 +188,7 @@ struct StripeEvent {
     }
 
     /// By what the invoice was or is to be paid, the paid ones first: in a list since basil, on the invoice itself before.
-    private func payments() -> [String] {
+    func payments() -> [String] {
         let listed = object.list("payments").filter { $0["status"]?.string != "canceled" }
         let ordered = listed.filter { $0["status"]?.string == "paid" } + listed.filter { $0["status"]?.string != "paid" }
         var found: [String] = []
@@ -173,7 +198,7 @@ struct StripeEvent {
         return found
     }
     /// Refunds and disputes are named alike: by the intent, and by the charge where there is none.
-    private static func payment(_ object: StripeObject) -> String? { object.reference("payment_intent") ?? object.reference("charge") }
+    static func payment(_ object: StripeObject) -> String? { object.reference("payment_intent") ?? object.reference("charge") }
 
     /// By the invoice's own state; only where it says none, by the event's name.
     private func paid() -> Bool {
@@ -184,7 +209,7 @@ struct StripeEvent {
 
     /// What the invoice pays for stands on its lines: `invoice.period_*` is when its items were gathered. Lines of proration count only
     /// where there are no others.
-    private func period(of subscription: String?) -> (start: Timestamp, end: Timestamp)? {
+    func period(of subscription: String?) -> (start: Timestamp, end: Timestamp)? {
         struct Line {
             let start: Timestamp
             let end: Timestamp
@@ -197,12 +222,17 @@ struct StripeEvent {
             let owner = item.reference("subscription") ?? extra.reference("subscription") ?? line.reference("subscription")
             if let owner, let subscription, owner != subscription { return nil }
             guard let start = period.time("start"), let end = period.time("end"), start < end else { return nil }
-            let isProration = [item["proration"], extra["proration"], line["proration"]].contains { $0?.bool == true }
-            return Line(start: start, end: end, isProration: isProration)
+            return Line(start: start, end: end, isProration: Self.isProration(line))
         }
         let regular = lines.filter { !$0.isProration }
         guard let last = (regular.isEmpty ? lines : regular).max(by: { $0.end < $1.end }) else { return nil }
         return (last.start, last.end)
+    }
+
+    static func isProration(_ line: StripeObject) -> Bool {
+        let parent = line.child("parent")
+        let places = [parent.child("subscription_item_details"), parent.child("invoice_item_details"), line]
+        return places.contains { $0["proration"]?.bool == true }
     }
 
     // MARK: - Money back

@@ -8,7 +8,8 @@ struct StripeForm {
     mutating func add(_ name: String, _ value: String?) {
         if let value { pairs.append((name, value)) }
     }
-    mutating func add(_ name: String, _ value: Int64) { pairs.append((name, String(value))) }
+    mutating func add(_ name: String, _ value: Int64?) { if let value { pairs.append((name, String(value))) } }
+    var isEmpty: Bool { pairs.isEmpty }
     mutating func add(_ name: String, metadata: [String: String]) {
         for (key, value) in metadata.sorted(by: { $0.key < $1.key }) { add("\(name)[\(key)]", String(value.prefix(500))) }
     }

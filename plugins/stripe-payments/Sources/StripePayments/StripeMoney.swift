@@ -6,6 +6,8 @@ enum StripeMoney {
     /// MGA has two in ISO 4217, and Stripe takes it with none.
     private static let up: Set<String> = ["ISK", "UGX"]
     private static let down: Set<String> = ["MGA"]
+    /// Of the three decimals of these Stripe takes only two: the last digit must be 0.
+    private static let rounded: Set<String> = ["BHD", "JOD", "KWD", "OMR", "TND"]
 
     /// Amounts beyond this are nonsense, not money.
     static let limit: Int64 = 1_000_000_000_000_000
@@ -15,10 +17,11 @@ enum StripeMoney {
         guard (0...limit).contains(money.amountMinor) else { return nil }
         if up.contains(money.currency.code) { return money.amountMinor * 100 }
         if down.contains(money.currency.code) { return money.amountMinor % 100 == 0 ? money.amountMinor / 100 : nil }
+        if rounded.contains(money.currency.code) { return money.amountMinor % 10 == 0 ? money.amountMinor : nil }
         return money.amountMinor
     }
 
-    /// Nil for a null amount, an unknown currency or nonsense.
+    /// Nil for a null amount, a fraction, an unknown currency or nonsense.
     static func incoming(_ amount: JSONValue?, _ currency: JSONValue?) -> Money? {
         guard let amount = amount?.int, (-limit...limit).contains(amount), let currency = currency?.string.flatMap({ Currency($0) }) else {
             return nil

@@ -8,13 +8,17 @@ struct StripeProvider: PaymentProvider {
 
     static let maxBodyBytes = 1_048_576
 
+    let capabilities: Set<PaymentCapability> = PaymentCapability.all
+    func understands(_ type: String) -> Bool? { StripeEvent.kinds[type] != nil }
+
     // MARK: - Asking
 
     func startCheckout(_ request: CheckoutRequest) async throws -> CheckoutSession {
-        let form = try Self.form(request)
-        let object = try await client.post("/v1/checkout/sessions", form, key: request.idempotencyKey) {
+        var form = try Self.form(request)
+        if let code = request.coupon { try await Self.discount(code, resolved(code), into: &form) }
+        let object = try await client.write("/v1/checkout/sessions", form, key: request.idempotencyKey) {
             try await left(behind: request)
-        }
+        }.object
         guard let id = object["id"]?.string else { throw PaymentProviderError.unreachable("Stripe answered a session without an id.") }
         if let url = object["url"]?.string { return CheckoutSession(id: id, url: url) }
         // Paid in the meantime: there is no page any more, the person is done.
@@ -26,7 +30,7 @@ struct StripeProvider: PaymentProvider {
         var form = StripeForm()
         form.add("customer", request.customer)
         form.add("return_url", request.returnURL)
-        let object = try await client.post("/v1/billing_portal/sessions", form, key: nil)
+        let object = try await client.write("/v1/billing_portal/sessions", form, key: nil).object
         guard let url = object["url"]?.string else {
             throw PaymentProviderError.unreachable("Stripe answered a portal without an address.")
         }
@@ -67,16 +71,17 @@ struct StripeProvider: PaymentProvider {
     }
 
     /// The session that an executed but failed request made after all: ours, of the last day, not expired.
-    private func left(behind request: CheckoutRequest) async throws -> JSONValue? {
+    private func left(behind request: CheckoutRequest) async throws -> StripeClient.Answer? {
         var query = StripeForm()
         query.add("limit", 100)
         query.add("created[gte]", (clock.now() - .days(1)).seconds)
         query.add("customer", request.customer)
-        let sessions = try await client.get("/v1/checkout/sessions", query)["data"]?.array ?? []
-        return sessions.first { session in
+        let answer = try await client.get("/v1/checkout/sessions", query)
+        let session = answer.object["data"]?.array?.first { session in
             session["client_reference_id"]?.string == request.reference && session["mode"]?.string == "subscription"
                 && ["open", "complete"].contains(session["status"]?.string)
         }
+        return session.map { StripeClient.Answer(object: $0, isReplay: false, asOf: answer.asOf) }
     }
 
     // MARK: - Being told
@@ -88,6 +93,10 @@ struct StripeProvider: PaymentProvider {
         do { document = try JSONValue.parse(delivery.body, maxBytes: Self.maxBodyBytes) } catch {
             throw PaymentProviderError.malformed("The body is not a JSON document.")
         }
+        return try Self.event(document, body: delivery.body)
+    }
+
+    static func event(_ document: JSONValue, body: Data) throws -> VerifiedEvent {
         guard let id = StripeObject(document).id, let type = document["type"]?.string, !type.isEmpty, type.utf8.count <= 100 else {
             throw PaymentProviderError.malformed("The event has no id or no type.")
         }
@@ -96,7 +105,7 @@ struct StripeProvider: PaymentProvider {
         guard let created = StripeObject.time(written) ?? written?.string.flatMap({ Timestamp(iso8601: $0) }) else {
             throw PaymentProviderError.malformed("The event has no time.")
         }
-        return VerifiedEvent(id: id, type: type, createdAt: created, body: delivery.body)
+        return VerifiedEvent(id: id, type: type, createdAt: created, body: body)
     }
 
     func interpret(_ event: VerifiedEvent) throws -> [PaymentFact] {

@@ -13,6 +13,13 @@ import Testing
         #expect(findings.count == 13)
     }
 
+    @Test("the provider's calls pass the public conformance kit, and none is skipped")
+    func calls() async {
+        let findings = await PaymentCallsConformance(StripeSubject(), now: moment).run()
+        for finding in findings { #expect(finding.faults == [], "\(finding.check)") }
+        #expect(findings.filter(\.isSkipped) == [] && findings.count == 29)
+    }
+
     @Test("what is configured wrongly is refused with a sentence, before anything is sent")
     func refusals() async throws {
         let bench = try PluginBench(manifest: manifestFile, at: moment)

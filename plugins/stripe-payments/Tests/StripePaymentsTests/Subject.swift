@@ -115,13 +115,17 @@ struct StripeSubject: PaymentProviderSubject {
         let mark = PluginDigest.hex(PluginDigest.hmacSHA256(key: Array(secret.utf8), Data("\(signedAt.seconds).".utf8) + body))
         return WebhookDelivery(headers: ["stripe-signature": "t=\(signedAt.seconds),v1=\(mark)"], body: body, receivedAt: receivedAt)
     }
-    var life: [Data] {
-        let ended = Basil.subscription.with(["status": "canceled", "ended_at": 1_799_999_994])
+    var life: [Data] { life(subscription: Basil.subscription, invoice: Basil.invoice) }
+    func life(subscription: JSONValue, invoice: JSONValue) -> [Data] {
+        let ended = subscription.with(["status": "canceled", "ended_at": 1_799_999_994])
+        let open: [String: JSONValue?] = [
+            "status": "open", "amount_paid": 0, "next_payment_attempt": .int(Basil.start + 259_200), "paid": false,
+        ]
         let events = [
             event("checkout.session.completed", Basil.session, id: "evt_1"),
-            event("customer.subscription.created", Basil.subscription, id: "evt_2", created: 1_799_999_991),
-            event("invoice.paid", Basil.invoice, id: "evt_3", created: 1_799_999_991),
-            event("invoice.payment_failed", Basil.openInvoice, id: "evt_4", created: 1_799_999_993),
+            event("customer.subscription.created", subscription, id: "evt_2", created: 1_799_999_991),
+            event("invoice.paid", invoice, id: "evt_3", created: 1_799_999_991),
+            event("invoice.payment_failed", invoice.with(open), id: "evt_4", created: 1_799_999_993),
             event("customer.subscription.deleted", ended, id: "evt_5", created: 1_799_999_994),
         ]
         // Two spaces of indentation, as the real sender prints: a receiver that parses and prints anew would sign other bytes.

@@ -1,0 +1,115 @@
+import Foundation
+import PluginKit
+
+extension StripeProvider {
+    // MARK: - Invoices
+
+    func listInvoices(_ query: InvoiceQuery) async throws -> ProviderPage<ProviderInvoice> {
+        var form = StripeForm()
+        form.add("customer", query.customer)
+        form.add("subscription", query.subscription)
+        form.add("expand[0]", "data.payments")
+        return try await page("/v1/invoices", form, cursor: query.cursor, limit: query.limit) { object, _ in [try Self.invoice(object)] }
+    }
+
+    func readInvoice(_ invoice: String) async throws -> ProviderInvoice { try Self.invoice(await rawInvoice(invoice)) }
+
+    func invoicePDF(_ invoice: String) async throws -> String? {
+        guard let address = try await rawInvoice(invoice)["invoice_pdf"]?.string else { return nil }
+        guard WebOrigin(address, allowingQuery: true)?.scheme == "https" else {
+            throw PaymentProviderError.malformed("Stripe answered an invoice whose PDF is at no https address.")
+        }
+        return address
+    }
+
+    private func rawInvoice(_ id: String) async throws -> StripeObject {
+        var query = StripeForm()
+        query.add("expand[0]", "payments")
+        return StripeObject(try await client.get("/v1/invoices/" + Self.name(id), query).object)
+    }
+
+    static func invoice(_ object: StripeObject) throws -> ProviderInvoice {
+        guard let id = object.id, let status = object["status"]?.string.flatMap({ ProviderInvoice.Status(rawValue: $0) }),
+            let total = StripeMoney.incoming(object["total"], object["currency"]), let issuedAt = object.time("created")
+        else { throw PaymentProviderError.malformed("Stripe answered an invoice without id, status, amount or time.") }
+        let event = StripeEvent(type: "invoice.updated", object: object, asOf: issuedAt)
+        let subscription = event.invoiceSubscription()
+        let period = event.period(of: subscription)
+        let due = StripeMoney.incoming(object["amount_remaining"], object["currency"])
+        return ProviderInvoice(
+            invoice: id, number: object["number"]?.string.map { String($0.prefix(100)) }, customer: object.reference("customer"),
+            subscription: subscription, status: status, total: total, due: due ?? Money(amountMinor: 0, currency: total.currency),
+            issuedAt: object.child("status_transitions").time("finalized_at") ?? issuedAt, dueAt: object.time("due_date"),
+            paidAt: object.child("status_transitions").time("paid_at"), periodStart: period?.start, periodEnd: period?.end,
+            lines: try lines(object), hasMoreLines: object.child("lines")["has_more"]?.bool == true,
+            hostedURL: object["hosted_invoice_url"]?.string.flatMap { WebOrigin($0, allowingQuery: true)?.scheme == "https" ? $0 : nil },
+            payment: event.payments().first)
+    }
+
+    /// A line whose amount cannot be read makes the whole wrong: then there is no answer.
+    static func lines(_ invoice: StripeObject) throws -> [InvoiceLine] {
+        try invoice.list("lines").map { line in
+            guard let amount = StripeMoney.incoming(line["amount"], line["currency"] ?? invoice["currency"]) else {
+                throw PaymentProviderError.malformed("Stripe answered an invoice with a line whose amount cannot be read.")
+            }
+            return InvoiceLine(
+                summary: String((line["description"]?.string ?? "").prefix(500)), quantity: line["quantity"]?.int.map { Int(clamping: $0) },
+                amount: amount, periodStart: line.child("period").time("start"), periodEnd: line.child("period").time("end"),
+                isProration: StripeEvent.isProration(line))
+        }
+    }
+
+    // MARK: - Refunds
+
+    func refund(_ request: RefundRequest) async throws -> Refund {
+        let owner = request.payment.hasPrefix("pi_") ? "payment_intent" : "charge"
+        guard StripeObject.id(.string(request.payment)) != nil, ["pi_", "ch_", "py_"].contains(where: { request.payment.hasPrefix($0) })
+        else { throw PaymentProviderError.refused(code: "payment_invalid", message: "This is not a payment of Stripe's.") }
+        var form = StripeForm()
+        form.add(owner, request.payment)
+        if let amount = request.amount {
+            guard amount.amountMinor > 0, let said = StripeMoney.outgoing(amount) else {
+                throw PaymentProviderError.refused(
+                    code: "amount_invalid", message: "Stripe cannot refund this amount in \(amount.currency).")
+            }
+            // A refund's amount is always in the payment's currency: 500 yen must not become 5 dollars.
+            let payment = try await client.get("/v1/\(owner)s/" + Self.name(request.payment)).object
+            guard payment["currency"]?.string.flatMap({ Currency($0) }) == amount.currency else {
+                throw PaymentProviderError.refused(code: "currency_differs", message: "The payment was made in another currency.")
+            }
+            form.add("amount", said)
+        }
+        form.add("reason", request.reason.rawValue)
+        // By this a refund is found again whose answer was lost.
+        let wish = StripeClient.key(request.idempotencyKey, 0)
+        form.add("metadata", metadata: ["wish": wish])
+        var answer = try await client.write("/v1/refunds", form, key: request.idempotencyKey) {
+            var query = StripeForm()
+            query.add(owner, request.payment)
+            query.add("limit", 100)
+            let listed = try await client.get("/v1/refunds", query)
+            let made = listed.object["data"]?.array?.first { $0["metadata"]?["wish"]?.string == wish }
+            return made.map { StripeClient.Answer(object: $0, isReplay: false, asOf: listed.asOf) }
+        }
+        if answer.isReplay, let id = StripeObject(answer.object).id { answer = try await client.get("/v1/refunds/" + Self.name(id)) }
+        return try Self.refund(answer)
+    }
+
+    static func refund(_ answer: StripeClient.Answer) throws -> Refund {
+        let object = StripeObject(answer.object)
+        guard let id = object.id, let amount = StripeMoney.incoming(object["amount"], object["currency"]) else {
+            throw PaymentProviderError.unreachable("Stripe answered a refund without id or amount.")
+        }
+        let status: Refund.Status =
+            switch object["status"]?.string {
+            case "succeeded": .succeeded
+            case "failed": .failed
+            case "canceled": .cancelled
+            default: .pending
+            }
+        let fact = RefundFact(
+            refund: id, payment: StripeEvent.payment(object), customer: object.reference("customer"), subscription: nil, amount: amount,
+            reason: object["reason"]?.string.map { String($0.prefix(200)) }, asOf: answer.asOf)
+        return Refund(fact: fact, status: status)
+    }
+}
