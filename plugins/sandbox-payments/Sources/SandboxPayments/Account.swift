@@ -17,6 +17,29 @@ struct Account: Codable, Sendable, Hashable {
     var counter = 0
     /// Every event is later than the one before, so that "newest wins" has one meaning.
     var lastEventAt = Timestamp(microseconds: 0)
+    // Optional from here on: accounts that older builds wrote have none of it.
+    /// What was asked for under which key, so that a repetition changes nothing.
+    var deeds: [Deed]?
+    var refunds: [Reversal]?
+    var disputes: [Reversal]?
+
+    struct Deed: Codable, Sendable, Hashable {
+        /// Digests: a key and a request may be long.
+        var key: String
+        var request: String
+        /// What it made, where it made something.
+        var made: String?
+    }
+
+    /// Money that went back, or is disputed.
+    struct Reversal: Codable, Sendable, Hashable {
+        var id: String
+        var invoice: String
+        var subscription: String
+        var amount: Money
+        var reason: String
+        var at: Timestamp
+    }
 
     struct Session: Codable, Sendable, Hashable {
         enum Status: String, Codable, Sendable { case open, complete, expired }
@@ -70,6 +93,12 @@ struct Account: Codable, Sendable, Hashable {
         var periodEnd: Timestamp
         var nextAttemptAt: Timestamp?
         var declineReason: DeclineReason?
+        var issuedAt: Timestamp?
+        /// What it says instead of the product's name.
+        var summary: String?
+        var refundedMinor: Int64?
+
+        var left: Int64 { isRefunded ? 0 : amount.amountMinor - (refundedMinor ?? 0) }
     }
 
     struct Portal: Codable, Sendable, Hashable {
@@ -99,6 +128,8 @@ struct Account: Codable, Sendable, Hashable {
     static let maxSessions = 5
     static let maxSubscriptions = 4
     static let maxPortals = 5
+    static let maxDeeds = 40
+    static let maxReversals = 24
 }
 
 /// How webhooks arrive.

@@ -13,7 +13,10 @@ extension Account {
 
     /// Adds a session, or keeps the one with this id as it is.
     mutating func open(_ session: Session, now: Timestamp) throws {
-        guard !sessions.contains(where: { $0.id == session.id }) else { return }
+        if let old = sessions.first(where: { $0.id == session.id }) {
+            guard old.asks(theSameAs: session) else { throw Misstep("This key was used for another checkout.") }
+            return
+        }
         if sessions.count >= Self.maxSessions {
             // A finished one makes room, unless its transfer is still on its way.
             let finished = sessions.firstIndex { old in
@@ -126,13 +129,20 @@ extension Account {
             told = [.invoice(invoices[open])]
         case .refund, .dispute:
             guard
-                let paid = invoices.lastIndex(where: { $0.subscription == id && $0.isPaid && !$0.isRefunded && $0.amount.amountMinor > 0 })
+                let paid = invoices.lastIndex(where: { $0.subscription == id && $0.isPaid && $0.left > 0 })
             else {
                 throw Misstep("No paid invoice is left.")
             }
-            if step == .refund { invoices[paid].isRefunded = true } else { invoices[paid].isDisputed = true }
-            let name = number()
-            tell([step == .refund ? .refund("re_" + name, invoices[paid]) : .dispute("du_" + name, invoices[paid])], delay: delay, now: now)
+            if step == .refund {
+                giveBack(paid, invoices[paid].left, reason: "requested in the sandbox", delay: delay, now: now)
+            } else {
+                invoices[paid].isDisputed = true
+                let dispute = Reversal(
+                    id: "du_" + number(), invoice: invoices[paid].id, subscription: id, amount: invoices[paid].amount,
+                    reason: "opened in the sandbox", at: now)
+                disputes = Array(((disputes ?? []) + [dispute]).suffix(Self.maxReversals))
+                tell([.dispute(dispute)], delay: delay, now: now)
+            }
             return
         }
         subscriptions[place] = subscription
@@ -174,17 +184,17 @@ extension Account {
         case checkout(Session)
         case subscription(Subscription)
         case invoice(Invoice)
-        case refund(String, Invoice)
-        case dispute(String, Invoice)
+        case refund(Reversal)
+        case dispute(Reversal)
     }
 
-    private func makeRoom(for count: Int) throws {
+    func makeRoom(for count: Int) throws {
         guard pending.count + count * 2 <= Self.maxPending else {
             throw Misstep("Too many webhooks wait for delivery; try again in a moment.")
         }
     }
 
-    private mutating func tell(_ told: [Told], delay: Duration, now: Timestamp) {
+    mutating func tell(_ told: [Told], delay: Duration, now: Timestamp) {
         var made: [(id: String, body: String)] = []
         for object in told {
             lastEventAt = max(now, lastEventAt + .microseconds(1))
@@ -228,12 +238,12 @@ extension Account {
     // MARK: - Names and bills
 
     /// A name that no other object of this account has.
-    private mutating func number() -> String {
+    mutating func number() -> String {
         counter += 1
         return "\(customer.dropFirst(4))_\(counter)"
     }
 
-    private mutating func bill(
+    mutating func bill(
         _ subscription: Subscription, isPaid: Bool, hasFailed: Bool, nextAttemptAt: Timestamp? = nil, decline: DeclineReason? = nil
     ) -> Invoice {
         let isFree = subscription.trialEnd != nil

@@ -63,7 +63,7 @@ enum Markup {
 
     /// `USD 1,234.50`
     static func money(_ money: Money) -> String {
-        let decimals = digits[money.currency.code] ?? 2
+        let decimals = money.currency.minorDigits
         let scale = (0..<decimals).reduce(Int64(1)) { value, _ in value * 10 }
         let whole = String(money.amountMinor.magnitude / scale.magnitude)
         var grouped = ""
@@ -75,12 +75,6 @@ enum Markup {
         let padded = String(repeating: "0", count: max(0, decimals - fraction.count)) + fraction
         return "\(money.currency.code) \(money.amountMinor < 0 ? "-" : "")\(grouped)\(decimals == 0 ? "" : "." + padded)"
     }
-    /// ISO 4217's minor units where they are not two.
-    private static let digits = [
-        "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0, "UGX": 0, "VND": 0, "VUV": 0,
-        "XAF": 0,
-        "XOF": 0, "XPF": 0, "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
-    ]
 
     static func date(_ moment: Timestamp) -> String { "<time datetime=\"\(moment.iso8601)\">\(moment.iso8601.prefix(10))</time>" }
 

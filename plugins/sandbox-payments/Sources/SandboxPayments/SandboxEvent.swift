@@ -50,15 +50,15 @@ enum SandboxEvent {
                     "period_end": time(it.periodEnd), "next_attempt_at": time(it.nextAttemptAt),
                 ]
             )
-        case .refund(let id, let invoice): return ("refund.created", reversal(id, invoice))
-        case .dispute(let id, let invoice): return ("dispute.opened", reversal(id, invoice))
+        case .refund(let it): return ("refund.created", reversal(it))
+        case .dispute(let it): return ("dispute.opened", reversal(it))
         }
     }
 
-    private static func reversal(_ id: String, _ invoice: Account.Invoice) -> [String: JSONValue] {
+    private static func reversal(_ it: Account.Reversal) -> [String: JSONValue] {
         [
-            "id": .string(id), "invoice": .string(invoice.id), "subscription": .string(invoice.subscription),
-            "amount_minor": .int(invoice.amount.amountMinor), "currency": .string(invoice.amount.currency.code),
+            "id": .string(it.id), "invoice": .string(it.invoice), "subscription": .string(it.subscription),
+            "amount_minor": .int(it.amount.amountMinor), "currency": .string(it.amount.currency.code), "reason": .string(it.reason),
         ]
     }
     private static func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
@@ -75,12 +75,12 @@ enum SandboxEvent {
         return VerifiedEvent(id: id, type: type, createdAt: created, body: body)
     }
 
+    static let known: Set<String> = [
+        "checkout.paid", "checkout.waiting", "checkout.failed", "subscription.changed", "subscription.ended", "invoice.paid", "invoice.failed",
+        "invoice.open", "refund.created", "dispute.opened",
+    ]
+
     static func facts(_ event: VerifiedEvent) throws -> [PaymentFact] {
-        let known = [
-            "checkout.paid", "checkout.waiting", "checkout.failed", "subscription.changed", "subscription.ended", "invoice.paid",
-            "invoice.failed",
-            "invoice.open", "refund.created", "dispute.opened",
-        ]
         guard known.contains(event.type) else { return [] }
         let data = try parse(event.body)["data"] ?? .null
         guard let id = data["id"]?.string, isName(id) else { throw PaymentProviderError.malformed("The object has no id.") }
@@ -110,14 +110,14 @@ enum SandboxEvent {
                     RefundFact(
                         refund: id, payment: name(data["invoice"]), customer: customer, subscription: name(data["subscription"]),
                         amount: money(data),
-                        reason: "requested in the sandbox", asOf: asOf))
+                        reason: reason(data) ?? "requested in the sandbox", asOf: asOf))
             ]
         default:
             return [
                 .dispute(
                     DisputeFact(
                         dispute: id, payment: name(data["invoice"]), customer: customer, subscription: name(data["subscription"]),
-                        amount: money(data), status: "needs_response", reason: "opened in the sandbox", asOf: asOf))
+                        amount: money(data), status: "needs_response", reason: reason(data) ?? "opened in the sandbox", asOf: asOf))
             ]
         }
     }
@@ -141,6 +141,7 @@ enum SandboxEvent {
         guard let flag = data[name]?.bool else { throw PaymentProviderError.malformed("The object does not say whether it is \(name).") }
         return flag
     }
+    private static func reason(_ data: JSONValue) -> String? { data["reason"]?.string.map { String($0.prefix(200)) } }
     private static func name(_ value: JSONValue?) -> String? { value?.string.flatMap { isName($0) ? $0 : nil } }
     private static func isName(_ text: String) -> Bool {
         (1...255).contains(text.utf8.count) && text.utf8.allSatisfy { $0 > 32 && $0 < 127 }

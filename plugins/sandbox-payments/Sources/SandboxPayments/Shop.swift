@@ -66,31 +66,3 @@ struct Shop: Sendable {
         prefix + PluginDigest.hex(Array(PluginDigest.hmacSHA256(key: Array(seed.utf8), Data(what.utf8)).prefix(16)))
     }
 }
-
-struct SandboxProvider: PaymentProvider {
-    let shop: Shop
-    let signature: WebhookSignature
-
-    func startCheckout(_ request: CheckoutRequest) async throws -> CheckoutSession {
-        guard !shop.isClosed else { throw PaymentProviderError.refused(code: "sandbox_closed", message: Shop.closedSentence) }
-        return try await told { try await shop.startCheckout(request) }
-    }
-    func openPortal(_ request: PortalRequest) async throws -> PortalSession {
-        guard !shop.isClosed else { throw PaymentProviderError.refused(code: "sandbox_closed", message: Shop.closedSentence) }
-        return try await told { try await shop.openPortal(request) }
-    }
-    func verify(_ delivery: WebhookDelivery) throws -> VerifiedEvent {
-        guard delivery.body.count <= SandboxEvent.maxBytes else {
-            throw PaymentProviderError.malformed("The body is larger than any event.")
-        }
-        try signature.verify(header: delivery.headers["sandbox-signature"], body: delivery.body, receivedAt: delivery.receivedAt)
-        return try SandboxEvent.verified(delivery.body)
-    }
-    func interpret(_ event: VerifiedEvent) throws -> [PaymentFact] { try SandboxEvent.facts(event) }
-
-    private func told<Value>(_ work: () async throws -> Value) async throws -> Value {
-        do { return try await work() } catch let misstep as Misstep {
-            throw PaymentProviderError.refused(code: "sandbox_refused", message: misstep.sentence)
-        }
-    }
-}

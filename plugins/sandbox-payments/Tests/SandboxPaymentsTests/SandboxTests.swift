@@ -12,6 +12,14 @@ import Testing
         for finding in findings { #expect(finding.faults == [], "\(finding.check)") }
         #expect(findings.count == 13)
     }
+
+    @Test("the provider's calls pass the public conformance kit; skipped is only what it does not claim")
+    func calls() async {
+        let findings = await PaymentCallsConformance(SandboxSubject(), now: moment).run()
+        for finding in findings { #expect(finding.faults == [], "\(finding.check)") }
+        // Pause, trial, coupon, PDF, events; and the clauses of a network that is not there.
+        #expect(findings.filter(\.isSkipped).count == 5 + 7)
+    }
 }
 
 @Suite struct LifeTests {

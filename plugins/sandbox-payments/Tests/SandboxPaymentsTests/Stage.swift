@@ -128,10 +128,54 @@ struct SandboxSubject: PaymentProviderSubject {
     var unknown: Data { Data(#"{"id":"evt_9","type":"weather.changed","created":"2027-01-15T08:00:00Z","data":{"id":"w_1"}}"#.utf8) }
 }
 
-func session(_ id: String, trialDays: Int = 0) -> Account.Session {
+extension SandboxSubject: PaymentCallsSubject {
+    func stage(_ currency: Currency) async throws -> PaymentStage? {
+        let bench = try PluginBench(manifest: manifestFile, at: moment)
+        let instance = try await SandboxPayments().make(bench.context(secrets: ["SANDBOX_WEBHOOK_SECRET": ["whsec_1"]]))
+        guard let provider = instance.paymentProvider else { return nil }
+        let ledger = Ledger(space: bench.space)
+        @Sendable func customer(_ number: Int) -> String { "cus_" + String(repeating: "0", count: 20) + String(1_000 + number * 37 % 9_000) }
+        @Sendable func sell(_ customer: String) async throws {
+            try await ledger.update(customer, starting: .inOrder) {
+                try $0.open(session("cs_1", currency: currency), now: moment)
+                try $0.pay("cs_1", by: .cardSucceeds, manner: .inOrder, delay: .seconds(15), now: moment)
+            }
+        }
+        let first = customer(100)
+        try await sell(first)
+        guard let sold = try await ledger.account(first) else { return nil }
+        let (subscription, invoice) = (sold.subscriptions[0].id, sold.invoices[0].id)
+        var stage = PaymentStage(
+            provider: provider, customer: first, subscription: subscription, invoice: invoice, payment: invoice,
+            paid: Money(amountMinor: 14_500, currency: currency), now: { bench.clock.now() },
+            truth: {
+                guard let account = try await ledger.account(first) else { throw PluginRefusal("it is gone") }
+                let it = try account.subscription(subscription)
+                return PaymentTruth(
+                    status: it.status, quantity: it.quantity, tier: it.tier, isCancelling: it.cancelsAt != nil,
+                    changes: account.pending.count { $0.body.contains("\"subscription.changed\"") },
+                    refunds: (account.refunds ?? []).map(\.amount),
+                    checkouts: await bench.space.keys(prefix: "session/", after: nil, limit: 100).count)
+            })
+        let sales = Mutex(0)
+        stage.populate = { count in
+            for _ in 0..<count {
+                try await sell(
+                    customer(
+                        sales.withLock {
+                            $0 += 1
+                            return $0
+                        }))
+            }
+        }
+        return stage
+    }
+}
+
+func session(_ id: String, trialDays: Int = 0, currency: Currency = usd) -> Account.Session {
     Account.Session(
         id: id, reference: "ref_1", tier: "team", productName: "Team", interval: .month, quantity: 5,
-        unitPrice: Money(amountMinor: 2_900, currency: usd),
+        unitPrice: Money(amountMinor: 2_900, currency: currency),
         providerPrice: nil, trialDays: trialDays, successURL: "http://127.0.0.1/done", cancelURL: "http://127.0.0.1/back",
         expiresAt: moment + .days(1))
 }

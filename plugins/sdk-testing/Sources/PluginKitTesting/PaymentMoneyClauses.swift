@@ -10,7 +10,10 @@ extension PaymentCallsConformance {
         var faults: [String] = []
         if Set(page.items.map(\.invoice)).count != page.items.count { faults.append("One is listed twice.") }
         if page.items.map(\.issuedAt) != page.items.map(\.issuedAt).sorted(by: >) { faults.append("They are not listed newest first.") }
-        if read != listed { faults.append("It is read as \(read) and listed as \(listed).") }
+        // Which payment paid it, some lists leave out.
+        var asListed = read
+        asListed.payment = listed.payment
+        if asListed != listed { faults.append("It is read as \(read) and listed as \(listed).") }
         if read.status != .paid || read.due.amountMinor != 0 || read.total != stage.paid {
             faults.append("It is \(read.status) over \(read.total), with \(read.due) due.")
         }
@@ -18,7 +21,7 @@ extension PaymentCallsConformance {
         if !read.hasMoreLines, read.lines.reduce(0, { $0 + $1.amount.amountMinor }) != read.total.amountMinor {
             faults.append("Its lines do not add up.")
         }
-        if stage.payment != nil, read.payment != nil, read.payment != stage.payment { faults.append("It names another payment.") }
+        if read.payment != stage.payment { faults.append("It names another payment.") }
         for wrong in ["in_none", "", "../x"] {
             if let fault = await Self.refused("Reading \(wrong.debugDescription)", { _ = try await stage.provider.readInvoice(wrong) }) {
                 faults.append(fault)

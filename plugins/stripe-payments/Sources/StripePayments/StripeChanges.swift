@@ -27,7 +27,6 @@ extension StripeProvider {
     func listPayments(_ request: ChangesRequest) async throws -> ProviderPage<InvoiceFact> {
         var form = StripeForm()
         form.add("created[gte]", (request.since - Self.invoiceReach).seconds)
-        form.add("expand[0]", "data.payments")
         return try await page("/v1/invoices", form, cursor: request.cursor, limit: request.limit) { object, asOf in
             let status = object["status"]?.string
             let moments = object.child("status_transitions")
@@ -36,7 +35,7 @@ extension StripeProvider {
             guard status != "draft", status == "open" || settled.isEmpty || settled.contains(where: { $0 >= request.since }) else { return [] }
             // An attempt failed where another one is planned; without one the money may be on its way.
             let hasFailed = status == "open" && object.time("next_payment_attempt") != nil && object["attempt_count"]?.int ?? 0 > 0
-            // The parts of one invoice state the same again: here it is listed once.
+            // An old shape may name several payments, each a fact: the invoice is listed once.
             return try Self.facts(hasFailed ? "invoice.payment_failed" : "invoice.updated", object, asOf).prefix(1).compactMap {
                 if case .invoice(let fact) = $0 { fact } else { nil }
             }

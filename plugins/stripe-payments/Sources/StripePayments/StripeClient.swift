@@ -3,9 +3,9 @@ import PluginKit
 
 /// Asks Stripe's API, and asks again where that is safe.
 ///
-/// Stripe replays the first *executed* result for an idempotency key, even a 500 or a 429 `lock_timeout`. So there are classes of
-/// attempts: within a class the key stays (time-outs, broken connections, a request still in progress, a rate limit before anything
-/// ran); an executed failure ends the class. Before the next class writes under a new key, `find` looks whether the failed one
+/// Stripe replays the first *executed* result for an idempotency key, even a 500 or a 429 `lock_timeout`; what failed before it ran
+/// is not kept. So there are classes of attempts. Within a class the key stays, whatever breaks: only the same key can tell the two
+/// apart. A failure that is *replayed* ends the class. Before the next one writes under a new key, `find` looks whether the failed one
 /// left its object behind. The classes' keys follow from the caller's, so that a later call with the same key walks the same way.
 struct StripeClient: Sendable {
     private let http: any OutboundHTTP
@@ -64,7 +64,7 @@ struct StripeClient: Sendable {
                 throw error
             case .again(let failure):
                 tries.count(failure)
-                if failure.isExecuted {
+                if failure.isReplay {
                     attemptClass += 1
                     if let found = try await find() { return found }
                 }
@@ -106,7 +106,7 @@ struct StripeClient: Sendable {
         var mayBeDone = false
 
         mutating func count(_ failure: Failure) {
-            // A replay of an older call's failure took no attempt of this one.
+            // A replay took no attempt: nothing ran.
             if !failure.isReplay { sent += 1 }
             if !failure.isLimit { mayBeDone = true }
         }
@@ -118,10 +118,8 @@ struct StripeClient: Sendable {
 
     private struct Failure {
         var reason: String
-        /// Stripe just repeated the failure of an older request with this key.
+        /// Stripe carried an earlier request with this key out, and replays its failure now and for ever.
         var isReplay = false
-        /// Stripe carried the request out and will replay this very failure for the key.
-        var isExecuted = false
         /// Refused for its number before anything ran.
         var isLimit = false
         var retryAfter: Duration?
@@ -162,12 +160,13 @@ struct StripeClient: Sendable {
             return .again(Failure(reason: reason))
         case 429:
             log.warning("Stripe limits our requests.", fields)
-            let isExecuted = isReplay || code == "lock_timeout"
+            // Of a lock that was not got, nobody knows whether it is kept: the same key will tell.
+            let isLimit = !isReplay && code != "lock_timeout"
             let pause = answer.headers["retry-after"].flatMap { Int64($0) }.flatMap { (0...86_400).contains($0) ? Duration.seconds($0) : nil }
-            return .again(Failure(reason: reason, isReplay: isReplay, isExecuted: isExecuted, isLimit: !isExecuted, retryAfter: pause))
+            return .again(Failure(reason: reason, isReplay: isReplay, isLimit: isLimit, retryAfter: pause))
         case 500...:
             log.warning("Stripe failed.", fields)
-            return .again(Failure(reason: reason, isReplay: isReplay, isExecuted: isReplay || error != nil))
+            return .again(Failure(reason: reason, isReplay: isReplay))
         case 401:
             log.error("Stripe does not accept the secret key.", fields)
             return .refused(.refused(code: "provider_unauthorized", message: "Stripe does not accept the secret key."))

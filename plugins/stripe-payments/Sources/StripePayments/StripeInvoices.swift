@@ -8,11 +8,22 @@ extension StripeProvider {
         var form = StripeForm()
         form.add("customer", query.customer)
         form.add("subscription", query.subscription)
-        form.add("expand[0]", "data.payments")
         return try await page("/v1/invoices", form, cursor: query.cursor, limit: query.limit) { object, _ in [try Self.invoice(object)] }
     }
 
-    func readInvoice(_ invoice: String) async throws -> ProviderInvoice { try Self.invoice(await rawInvoice(invoice)) }
+    /// With the payment, which newer versions list apart.
+    func readInvoice(_ invoice: String) async throws -> ProviderInvoice {
+        var read = try Self.invoice(await rawInvoice(invoice))
+        guard read.payment == nil, read.status == .paid else { return read }
+        var query = StripeForm()
+        query.add("invoice", invoice)
+        query.add("status", "paid")
+        query.add("limit", 10)
+        let payments = try await client.get("/v1/invoice_payments", query).object["data"]?.array ?? []
+        read.payment = payments.map { StripeObject($0) }.filter { $0.reference("invoice") == invoice }
+            .compactMap { StripeEvent.payment($0.child("payment")) }.first
+        return read
+    }
 
     func invoicePDF(_ invoice: String) async throws -> String? {
         guard let address = try await rawInvoice(invoice)["invoice_pdf"]?.string else { return nil }
@@ -23,9 +34,7 @@ extension StripeProvider {
     }
 
     private func rawInvoice(_ id: String) async throws -> StripeObject {
-        var query = StripeForm()
-        query.add("expand[0]", "payments")
-        return StripeObject(try await client.get("/v1/invoices/" + Self.name(id), query).object)
+        StripeObject(try await client.get("/v1/invoices/" + Self.name(id)).object)
     }
 
     static func invoice(_ object: StripeObject) throws -> ProviderInvoice {

@@ -166,8 +166,9 @@ extension StripeProvider {
         guard StripeObject.id(.string(code)) != nil else { return nil }
         var query = StripeForm()
         query.add("code", code)
-        query.add("limit", 1)
-        let found = try await client.get("/v1/promotion_codes", query).object["data"]?.array?.first
+        query.add("limit", 10)
+        let listed = try await client.get("/v1/promotion_codes", query).object["data"]?.array ?? []
+        let found = listed.first { $0["code"]?.string?.lowercased() == code.lowercased() }
         if let promotion = found.map({ StripeObject($0) }), let id = promotion.id {
             guard let name = promotion.child("promotion").reference("coupon") ?? promotion.reference("coupon"),
                 let object = try await coupon(name)

@@ -94,21 +94,29 @@ let executed500 = answer(500, #"{"error":{"type":"api_error","message":"An unkno
         }
     }
 
-    @Test("an executed failure ends its key: what it may have left is read before a new key writes")
+    @Test("an executed failure is replayed, and that ends its key: what it may have left is read before a new key writes")
     func executedFailures() async throws {
-        let locked = answer(429, #"{"error":{"type":"invalid_request_error","code":"lock_timeout","message":"locked"}}"#)
-        for failure in [executed500, locked] {
-            let (result, requests) = try await ask([failure, noSessions, session])
+        let replayed = ["idempotent-replayed": "true"]
+        let locked = #"{"error":{"type":"invalid_request_error","code":"lock_timeout","message":"locked"}}"#
+        let failed = #"{"error":{"type":"api_error","message":"An unknown error occurred"}}"#
+        for (status, body) in [(500, failed), (429, locked)] {
+            let (result, requests) = try await ask([answer(status, body), answer(status, body, replayed), noSessions, session])
             #expect(try result.get().id == "cs_1")
-            #expect(keys(requests) == ["key_1", "GET", "key_1.1"])
-            #expect(requests[1].url == "https://api.stripe.com/v1/checkout/sessions?limit=100&created%5Bgte%5D=1799913600")
+            #expect(keys(requests) == ["key_1", "key_1", "GET", "key_1.1"])
+            #expect(requests[2].url == "https://api.stripe.com/v1/checkout/sessions?limit=100&created%5Bgte%5D=1799913600")
         }
         let left = answer(
             200,
             #"{"data":[{"id":"cs_8","client_reference_id":"ref_2","mode":"subscription","status":"open","url":"https://x.test"},{"id":"cs_9","client_reference_id":"ref_1","mode":"subscription","status":"open","url":"https://checkout.stripe.com/9"}]}"#
         )
-        let (result, requests) = try await ask([executed500, left])
+        let (result, requests) = try await ask([answer(500, failed, replayed), left])
         #expect(try result.get().id == "cs_9" && keys(requests) == ["key_1", "GET"])
+    }
+
+    @Test("a failure before anything ran is not kept: the same key does the work")
+    func failuresThatAreNotKept() async throws {
+        let (result, requests) = try await ask([executed500, session])
+        #expect(try result.get().id == "cs_1" && keys(requests) == ["key_1", "key_1"])
     }
 
     @Test("a later call with the same key walks past the failures that are replayed, without waiting for them")

@@ -48,7 +48,6 @@ actor StripeWorld {
             "status_transitions": ["finalized_at": .int(created), "paid_at": .int(created + 5)],
             "lines": ["object": "list", "data": [line], "has_more": false],
             "parent": ["type": "subscription_details", "subscription_details": ["subscription": .string("sub_" + name)]],
-            "payments": ["data": [["status": "paid", "payment": ["type": "payment_intent", "payment_intent": .string("pi_" + name)]]]],
         ])
         invoices.append(invoice.object ?? [:])
         for (type, object) in [("customer.subscription.created", subscription), ("invoice.paid", invoice)] {
@@ -121,6 +120,11 @@ actor StripeWorld {
         case ("GET", "invoices", 2):
             guard let object = invoices.first(where: { id($0) == path[1] }) else { throw Self.missing }
             return .object(object)
+        case ("GET", "invoice_payments", 1):
+            let payment: Object = [
+                "id": "inpay_1", "invoice": "in_1", "status": "paid", "payment": ["type": "payment_intent", "payment_intent": "pi_1"],
+            ]
+            return page(form["invoice"] == "in_1" ? [payment] : [], form)
         case ("GET", "payment_intents", 2):
             guard path[1] == "pi_1" else { throw Self.missing }
             return ["id": "pi_1", "object": "payment_intent", "amount": 14_500, "currency": .string(currency)]
