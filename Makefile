@@ -39,6 +39,9 @@ interop: ## the heavy peers: a browser through the pages, an API fuzzer, shells 
 	@Scripts/install.sh interop
 	@Scripts/interop.sh
 
+plugin-mutants: ## seed faults into a payment plugin, one at a time: the conformance kits must catch each
+	@Scripts/plugin-mutants.sh
+
 stress: build ## 200,000 operations of random schedules on seats, judged by what clients saw: STRESS_OPERATIONS, STRESS_SEED
 	@Scripts/install.sh stress
 	@CODITECT_BUILD=$(CURDIR)/$(BUILD) python3 Tests/Stress/stress.py
@@ -69,4 +72,4 @@ new-feature: ## a furnished room: make new-feature NAME=Projects
 clean: ## remove what was built; data stays
 	rm -rf .build .build-room .build-stress .build-new-feature plugins/*/.build
 
-.PHONY: help run build plugins test room fuzz interop stress stress-long bench lint format check docs new-feature clean
+.PHONY: help run build plugins test room fuzz interop plugin-mutants stress stress-long bench lint format check docs new-feature clean

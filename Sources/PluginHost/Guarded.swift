@@ -50,14 +50,14 @@ struct GuardedPaymentProvider: PaymentProvider {
         }
     }
 
-    private func entered<Value>(_ work: () throws -> Value) throws -> Value {
+    func entered<Value>(_ work: () throws -> Value) throws -> Value {
         guard gate.enter() else { throw PaymentProviderError.unreachable("\(plugin) is stopping.") }
         defer { gate.leave() }
         do { return try work() } catch let error as PaymentProviderError { throw error } catch {
             throw PaymentProviderError.unreachable("\(plugin) failed: \(error)")
         }
     }
-    private func entered<Value>(_ work: () async throws -> Value) async throws -> Value {
+    func entered<Value>(_ work: () async throws -> Value) async throws -> Value {
         guard gate.enter() else { throw PaymentProviderError.unreachable("\(plugin) is stopping.") }
         defer { gate.leave() }
         do { return try await work() } catch let error as PaymentProviderError { throw error } catch let error as CancellationError {
@@ -67,10 +67,10 @@ struct GuardedPaymentProvider: PaymentProvider {
         }
     }
 
-    private func isID(_ text: String) -> Bool {
+    func isID(_ text: String) -> Bool {
         (1...255).contains(text.utf8.count) && text.unicodeScalars.allSatisfy { $0.value > 32 && $0.value < 127 }
     }
-    private func isAddress(_ text: String) -> Bool {
+    func isAddress(_ text: String) -> Bool {
         // A provider's hosted page may carry its state in query and fragment.
         WebOrigin(text, allowingQuery: true) != nil
     }

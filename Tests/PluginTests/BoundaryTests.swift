@@ -63,6 +63,57 @@ import Testing
         }
     }
 
+    @Test("an answer to a call that cannot be right is an unknown outcome, and what is not claimed is never asked for")
+    func calls() async throws {
+        let provider = try await provider(Bench())
+        #expect(try await provider.readSubscription("sub_7").subscription == "sub_7")
+        func fault(_ call: () async throws -> Void) async -> PaymentProviderError? {
+            do {
+                try await call()
+                return nil
+            } catch { return error as? PaymentProviderError }
+        }
+        let usd = Currency("USD")!
+        let wrong: [(String, () async throws -> Void)] = [
+            ("another subscription", { _ = try await provider.readSubscription("other") }),
+            (
+                "another amount",
+                {
+                    let amount = Money(amountMinor: 5, currency: usd)
+                    _ = try await provider.refund(
+                        RefundRequest(payment: "pi_1", amount: amount, reason: .duplicate, idempotencyKey: "k"))
+                }
+            ),
+            ("a script as a PDF", { _ = try await provider.invoicePDF("in_1") }),
+            ("two currencies in one invoice", { _ = try await provider.readInvoice("mixed") }),
+            (
+                "a page of three where two were asked for",
+                { _ = try await provider.listSubscriptions(ChangesRequest(since: Timestamp(seconds: 1_800_000_000), limit: 2)) }
+            ),
+            (
+                "a cursor with a space",
+                { _ = try await provider.listSubscriptions(ChangesRequest(since: Timestamp(seconds: 1_800_000_000), limit: 50)) }
+            ),
+        ]
+        for (what, call) in wrong {
+            let error = await fault(call)
+            // A part of a payment is more than this plugin claims.
+            if what == "another amount" {
+                #expect(error == .notSupported(.partialRefunds))
+            } else {
+                #expect(error?.outcome == .unknown, "\(what)")
+            }
+        }
+        #expect(await fault { _ = try await provider.readSubscription("throws") }?.outcome == .unknown)
+        #expect(await fault { _ = try await provider.readSubscription("limits") } == .rateLimited(retryAfter: .seconds(9)))
+        #expect(
+            await fault { _ = try await provider.listEvents(ChangesRequest(since: Timestamp(seconds: 1_800_000_000))) }
+                == .notSupported(.listEvents))
+        let all = RefundRequest(payment: "pi_1", amount: nil, reason: .duplicate, idempotencyKey: "k")
+        #expect(try await provider.refund(all).fact.amount == Money(amountMinor: 7, currency: usd))
+        #expect(try await provider.listSubscriptions(ChangesRequest(since: Timestamp(seconds: 1_800_000_000))).items.count == 3)
+    }
+
     @Test("a page cannot set headers, run script, send people to nowhere or fill the memory")
     func pages() async throws {
         let bench = try Bench()

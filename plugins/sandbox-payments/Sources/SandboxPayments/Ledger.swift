@@ -35,7 +35,7 @@ struct Ledger: Sendable {
             if account.nextDue != nil { try await space.set("due/\(customer)", Data()) }
             if try await space.replace("account/\(customer)", expecting: old, with: new) { return account }
         }
-        throw Misstep("Too many things happened at once; try again.")
+        throw Misstep("Too many things happened at once; try again.", isPassing: true)
     }
 
     /// Customers with webhooks or transfers on their way.

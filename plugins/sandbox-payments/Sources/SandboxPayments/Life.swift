@@ -4,7 +4,12 @@ import PluginKit
 /// A step that the account's state does not allow; the sentence is for the page.
 struct Misstep: Error, Hashable {
     let sentence: String
-    init(_ sentence: String) { self.sentence = sentence }
+    /// Nothing is wrong with it: the same step may be taken in a moment.
+    let isPassing: Bool
+    init(_ sentence: String, isPassing: Bool = false) {
+        self.sentence = sentence
+        self.isPassing = isPassing
+    }
 }
 
 /// What can happen in an account. Values and functions; time is passed in. Each step adds the webhooks that tell of it.
@@ -190,7 +195,7 @@ extension Account {
 
     func makeRoom(for count: Int) throws {
         guard pending.count + count * 2 <= Self.maxPending else {
-            throw Misstep("Too many webhooks wait for delivery; try again in a moment.")
+            throw Misstep("Too many webhooks wait for delivery; try again in a moment.", isPassing: true)
         }
     }
 

@@ -17,7 +17,8 @@ extension SandboxProvider {
     }
     /// Changes one subscription once for a key, and answers it as it then is.
     private func changed(
-        _ id: String, _ key: String, _ request: some Encodable & Sendable, _ work: @escaping @Sendable (inout Account, Timestamp) throws -> Void
+        _ id: String, _ key: String, _ request: some Encodable & Sendable,
+        _ work: @escaping @Sendable (inout Account, Timestamp) throws -> Void
     ) async throws -> SubscriptionFact {
         try await told {
             let now = now
@@ -27,6 +28,7 @@ extension SandboxProvider {
                     return nil
                 }
             }
+            await courier.call(account.customer)
             return Self.fact(try account.subscription(id), account, now)
         }
     }
@@ -118,6 +120,7 @@ extension SandboxProvider {
             let account = try await shop.ledger.update(owner(request.payment)) { [delay] account in
                 _ = try account.once(request.idempotencyKey, request) { try $0.refund(request, delay: delay, now: now) }
             }
+            await courier.call(account.customer)
             // Done before: nothing is written, and the same refund is found.
             var copy = account
             let made = try copy.once(request.idempotencyKey, request) { _ in nil }
@@ -143,10 +146,12 @@ extension SandboxProvider {
         let now = now
         return try await page(request, { $0.invoices.map(\.id) }) { account, id in
             account.invoices.first { $0.id == id }.map {
-                InvoiceFact(
+                var fact = InvoiceFact(
                     invoice: $0.id, subscription: $0.subscription, customer: account.customer, isPaid: $0.isPaid,
                     hasFailed: $0.hasFailed && !$0.isPaid, amount: $0.amount, periodStart: $0.periodStart, periodEnd: $0.periodEnd,
                     nextAttemptAt: $0.nextAttemptAt, asOf: now)
+                if fact.hasFailed { fact.declineReason = $0.declineReason }
+                return fact
             }
         }
     }

@@ -76,7 +76,8 @@ enum SandboxEvent {
     }
 
     static let known: Set<String> = [
-        "checkout.paid", "checkout.waiting", "checkout.failed", "subscription.changed", "subscription.ended", "invoice.paid", "invoice.failed",
+        "checkout.paid", "checkout.waiting", "checkout.failed", "subscription.changed", "subscription.ended", "invoice.paid",
+        "invoice.failed",
         "invoice.open", "refund.created", "dispute.opened",
     ]
 

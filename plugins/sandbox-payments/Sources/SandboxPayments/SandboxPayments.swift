@@ -39,7 +39,7 @@ struct Instance: PluginInstance {
             ledger: ledger, clock: context.clock, site: context.site, isPublicAllowed: try context.settings.flag("allow_public"),
             manner: Manner(rawValue: try context.settings.text("webhooks")) ?? .inOrder, seed: secrets[0])
         courier = Courier(context: context, ledger: ledger, signature: signature)
-        provider = SandboxProvider(shop: shop, signature: signature, delay: delay)
+        provider = SandboxProvider(shop: shop, signature: signature, courier: courier, delay: delay)
         desk = SandboxPages(shop: shop, courier: courier, delay: delay)
     }
 

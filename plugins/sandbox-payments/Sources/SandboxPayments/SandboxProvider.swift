@@ -5,10 +5,12 @@ struct SandboxProvider: PaymentProvider {
     let shop: Shop
     let signature: WebhookSignature
 
+    let courier: Courier
     let delay: Duration
 
     let capabilities: Set<PaymentCapability> = [
-        .customerPortal, .trials, .subscriptionRead, .subscriptionChange, .changePreview, .cancelNow, .cancelAtPeriodEnd, .resume, .invoices,
+        .customerPortal, .trials, .subscriptionRead, .subscriptionChange, .changePreview, .cancelNow, .cancelAtPeriodEnd, .resume,
+        .invoices,
         .refunds, .partialRefunds, .listSubscriptions, .listPayments, .listRefunds, .listDisputes,
     ]
     func understands(_ type: String) -> Bool? { SandboxEvent.known.contains(type) }
@@ -32,6 +34,7 @@ struct SandboxProvider: PaymentProvider {
     func told<Value>(_ work: () async throws -> Value) async throws -> Value {
         guard !shop.isClosed else { throw PaymentProviderError.refused(code: "sandbox_closed", message: Shop.closedSentence) }
         do { return try await work() } catch let misstep as Misstep {
+            if misstep.isPassing { throw PaymentProviderError.unreachable(misstep.sentence) }
             throw PaymentProviderError.refused(code: "sandbox_refused", message: misstep.sentence)
         }
     }

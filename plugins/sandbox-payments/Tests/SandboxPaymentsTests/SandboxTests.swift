@@ -210,6 +210,49 @@ import Testing
         String(decoding: try #require(try await stage.bench.space.get("session/\(session.id)")), as: UTF8.self)
     }
 
+    @Test("what the server asks for comes back to it by webhook, once for each key")
+    func asked() async throws {
+        let stage = try Stage()
+        let plugin = try await stage.start()
+        let provider = try #require(plugin.paymentProvider)
+        let checkout = try await provider.startCheckout(request())
+        _ = try await plugin.page("POST", checkout.url, ["method": "card_succeeds", "webhooks": "in_order"])
+        let customer = try await customer(checkout, stage)
+        let account = try #require(try await Ledger(space: stage.bench.space).account(customer))
+        let subscription = account.subscriptions[0].id
+        let leave = SubscriptionCancellation(subscription: subscription, when: .periodEnd, idempotencyKey: "leave")
+        let fact = try await provider.cancelSubscription(leave)
+        #expect(try await provider.cancelSubscription(leave) == fact)
+        let part = Money(amountMinor: 500, currency: usd)
+        let request = RefundRequest(payment: account.invoices[0].id, amount: part, reason: .duplicate, idempotencyKey: "back")
+        let refund = try await provider.refund(request)
+        #expect(try await provider.refund(request) == refund)
+        try await stage.settled(customer)
+        #expect(stage.types.suffix(2) == ["subscription.changed", "refund.created"] && stage.types.count == 5)
+        guard case .refund(let told)? = stage.inbox.withLock({ $0.facts.last }) else { throw PluginRefusal("no refund was told") }
+        #expect(told.refund == refund.fact.refund && told.amount == part && told.reason == "duplicate")
+        await plugin.stop()
+    }
+
+    @Test("an account that an older build wrote is read, and can be refunded")
+    func olderAccounts() async throws {
+        let stage = try Stage()
+        let plugin = try await stage.start()
+        let provider = try #require(plugin.paymentProvider)
+        let checkout = try await provider.startCheckout(request())
+        _ = try await plugin.page("POST", checkout.url, ["method": "card_succeeds", "webhooks": "in_order"])
+        let customer = try await customer(checkout, stage)
+        try await stage.settled(customer)
+        let key = "account/\(customer)"
+        var written = try JSONValue.parse(try #require(try await stage.bench.space.get(key))).object ?? [:]
+        for name in ["deeds", "refunds", "disputes"] { written[name] = nil }
+        try await stage.bench.space.set(key, JSONValue.object(written).encoded())
+        let invoice = try #require(written["invoices"]?.array?.first?["id"]?.string)
+        let request = RefundRequest(payment: invoice, amount: nil, reason: .duplicate, idempotencyKey: "back")
+        #expect(try await provider.refund(request).fact.amount?.amountMinor == 14_500)
+        await plugin.stop()
+    }
+
     @Test("from checkout to webhook: the person pays on the page, the server hears of it by signed requests")
     func wholeWay() async throws {
         let stage = try Stage()

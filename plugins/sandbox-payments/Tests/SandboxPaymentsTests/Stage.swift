@@ -134,7 +134,9 @@ extension SandboxSubject: PaymentCallsSubject {
         let instance = try await SandboxPayments().make(bench.context(secrets: ["SANDBOX_WEBHOOK_SECRET": ["whsec_1"]]))
         guard let provider = instance.paymentProvider else { return nil }
         let ledger = Ledger(space: bench.space)
-        @Sendable func customer(_ number: Int) -> String { "cus_" + String(repeating: "0", count: 20) + String(1_000 + number * 37 % 9_000) }
+        @Sendable func customer(_ number: Int) -> String {
+            "cus_" + String(repeating: "0", count: 20) + String(1_000 + number * 37 % 9_000)
+        }
         @Sendable func sell(_ customer: String) async throws {
             try await ledger.update(customer, starting: .inOrder) {
                 try $0.open(session("cs_1", currency: currency), now: moment)

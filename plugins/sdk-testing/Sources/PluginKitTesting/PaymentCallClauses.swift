@@ -7,6 +7,7 @@ extension PaymentCallsConformance {
         [
             Clause(name: "a life in every shape that the provider sends states the same facts") { _ in try await shapes() },
             Clause(name: "an amount with a fraction is never money") { _ in try await fractions() },
+            Clause(name: "a paid invoice pays for the subscription's period, and an unpaid checkout waits") { _ in try await periods() },
         ]
     }
     var callClauses: [Clause] {
@@ -57,6 +58,25 @@ extension PaymentCallsConformance {
         }
     }
 
+    private func periods() async throws -> [String] {
+        let provider = try await provider()
+        let stated = try subject.life.flatMap { try facts(provider, $0) }
+        let ends = stated.compactMap { if case .subscription(let fact) = $0 { fact.periodEnd } else { nil } }
+        var faults: [String] = []
+        for case .invoice(let fact) in stated where fact.isPaid && fact.subscription != nil {
+            if let end = fact.periodEnd, !ends.contains(end) {
+                faults.append("\(fact.invoice) pays until \(end), and no period ends then.")
+            }
+        }
+        if let waiting = subject.waitingCheckout {
+            guard case .checkout(let fact)? = try facts(provider, waiting).first else {
+                return faults + ["The waiting checkout states nothing."]
+            }
+            if fact.isPaid || fact.hasFailed { faults.append("A waiting checkout is \(fact.isPaid ? "paid" : "failed").") }
+        }
+        return faults
+    }
+
     /// Finds the places that feed an amount by changing them, and puts a fraction there.
     private func fractions() async throws -> [String] {
         let provider = try await provider()
@@ -89,7 +109,10 @@ extension PaymentCallsConformance {
             (.subscriptionChange, { _ = try await provider.changeSubscription(Self.change(stage, quantity: 0, key: "u2")) }),
             (
                 .cancelNow,
-                { _ = try await provider.cancelSubscription(SubscriptionCancellation(subscription: "none", when: .now, idempotencyKey: "u3")) }
+                {
+                    _ = try await provider.cancelSubscription(
+                        SubscriptionCancellation(subscription: "none", when: .now, idempotencyKey: "u3"))
+                }
             ),
             (
                 .cancelAtPeriodEnd,
@@ -116,9 +139,12 @@ extension PaymentCallsConformance {
             let error = await Self.failure(call)
             let saysNo = if case PaymentProviderError.notSupported? = error { true } else { false }
             if provider.capabilities.contains(capability) == saysNo {
-                faults.append("\(capability) is\(saysNo ? "" : " not") claimed, and the call answered \(error.map { "\($0)" } ?? "a value").")
+                faults.append(
+                    "\(capability) is\(saysNo ? "" : " not") claimed, and the call answered \(error.map { "\($0)" } ?? "a value").")
             }
-            if error != nil, !(error is PaymentProviderError) { faults.append("\(capability) threw \(error!), which is no PaymentProviderError.") }
+            if error != nil, !(error is PaymentProviderError) {
+                faults.append("\(capability) threw \(error!), which is no PaymentProviderError.")
+            }
         }
         return faults
     }
@@ -131,7 +157,8 @@ extension PaymentCallsConformance {
         if fact.periodEnd == nil { faults.append("It reads no period.") }
         if fact.asOf > stage.now() { faults.append("It claims to know what will be: \(fact.asOf).") }
         for wrong in ["sub_none", "", "../../x", "a b"] {
-            if let fault = await Self.refused("Reading \(wrong.debugDescription)", { _ = try await stage.provider.readSubscription(wrong) }) {
+            if let fault = await Self.refused("Reading \(wrong.debugDescription)", { _ = try await stage.provider.readSubscription(wrong) })
+            {
                 faults.append(fault)
             }
         }
@@ -144,7 +171,9 @@ extension PaymentCallsConformance {
         var faults: [String] = []
         if try await stage.truth() != before { faults.append("It changed something.") }
         let sum = preview.lines.reduce(0) { $0 + $1.amount.amountMinor }
-        if preview.lines.isEmpty || sum != preview.total.amountMinor { faults.append("Its lines come to \(sum), its total is \(preview.total).") }
+        if preview.lines.isEmpty || sum != preview.total.amountMinor {
+            faults.append("Its lines come to \(sum), its total is \(preview.total).")
+        }
         let prorated = preview.lines.filter(\.isProration).reduce(0) { $0 + $1.amount.amountMinor }
         if prorated != preview.prorated.amountMinor { faults.append("Its prorations come to \(prorated), it says \(preview.prorated).") }
         if (preview.lines.map(\.amount) + [preview.total, preview.prorated]).contains(where: { $0.currency != stage.paid.currency }) {
@@ -185,7 +214,9 @@ extension PaymentCallsConformance {
         let back = try await stage.provider.resumeSubscription(resumption)
         let isStillCancelling = try await stage.truth().isCancelling
         if back.cancelsAt != nil || isStillCancelling { faults.append("It was not taken back.") }
-        if try await stage.provider.resumeSubscription(resumption).cancelsAt != nil { faults.append("A second resumption undoes the first.") }
+        if try await stage.provider.resumeSubscription(resumption).cancelsAt != nil {
+            faults.append("A second resumption undoes the first.")
+        }
         return faults
     }
 
@@ -227,7 +258,9 @@ extension PaymentCallsConformance {
         let end = Timestamp(seconds: (now + .days(9)).seconds)
         let fact = try await stage.provider.changeTrial(TrialChange(subscription: stage.subscription, endsAt: end, idempotencyKey: "t1"))
         var faults: [String] = []
-        if fact.trialEnd != end || fact.status != .trialing { faults.append("It is \(fact.status) until \(String(describing: fact.trialEnd)).") }
+        if fact.trialEnd != end || fact.status != .trialing {
+            faults.append("It is \(fact.status) until \(String(describing: fact.trialEnd)).")
+        }
         let ended = try await stage.provider.changeTrial(TrialChange(subscription: stage.subscription, endsAt: nil, idempotencyKey: "t2"))
         if ended.status != .active { faults.append("After its trial it is \(ended.status).") }
         return faults
@@ -238,7 +271,9 @@ extension PaymentCallsConformance {
         var faults: [String] = []
         let coupon = try await stage.provider.readCoupon(code)
         if coupon?.code != code || coupon?.isValid != true { faults.append("The code is not known.") }
-        if (coupon?.basisPointsOff == nil) == (coupon?.amountOff == nil) { faults.append("It takes off a share and an amount, or neither.") }
+        if (coupon?.basisPointsOff == nil) == (coupon?.amountOff == nil) {
+            faults.append("It takes off a share and an amount, or neither.")
+        }
         if try await stage.provider.readCoupon("NO-SUCH-CODE") != nil { faults.append("An unknown code is one.") }
         func apply(_ code: String?, _ key: String) async throws {
             _ = try await stage.provider.applyCoupon(CouponApplication(subscription: stage.subscription, code: code, idempotencyKey: key))

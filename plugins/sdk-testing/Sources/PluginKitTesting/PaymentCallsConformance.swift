@@ -8,10 +8,13 @@ public protocol PaymentCallsSubject: PaymentProviderSubject {
     func stage(_ currency: Currency) async throws -> PaymentStage?
     /// `life` in other shapes that the provider may still send; each must state the same facts.
     var otherShapes: [[Data]] { get }
+    /// A completed checkout whose delayed payment has not arrived.
+    var waitingCheckout: Data? { get }
 }
 
 extension PaymentCallsSubject {
     public var otherShapes: [[Data]] { [] }
+    public var waitingCheckout: Data? { nil }
 }
 
 /// One provider at work, and what its other side knows.

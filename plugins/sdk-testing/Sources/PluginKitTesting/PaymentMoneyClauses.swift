@@ -48,7 +48,8 @@ extension PaymentCallsConformance {
         if refund.fact.payment != stage.payment { faults.append("It names another payment.") }
         if refund.fact.reason != RefundReason.requestedByCustomer.rawValue { faults.append("It lost its reason.") }
         if try await stage.truth().refunds != [stage.paid] { faults.append("\(try await stage.truth().refunds) went back.") }
-        if let fault = await Self.refused("Refunding it again", { _ = try await stage.provider.refund(Self.refund(stage, nil, key: "r2")) }) {
+        if let fault = await Self.refused("Refunding it again", { _ = try await stage.provider.refund(Self.refund(stage, nil, key: "r2")) })
+        {
             faults.append(fault)
         }
         for wrong in ["pi_none", "", "../x"] {
@@ -68,7 +69,9 @@ extension PaymentCallsConformance {
         let provider = stage.provider
         var faults: [String] = []
         for (amount, key) in [(Int64(0), "s0"), (-1, "s1"), (stage.paid.amountMinor + 1, "s2")] {
-            if let fault = await Self.refused("Refunding \(amount)", { _ = try await provider.refund(Self.refund(stage, amount, key: key)) }) {
+            if let fault = await Self.refused(
+                "Refunding \(amount)", { _ = try await provider.refund(Self.refund(stage, amount, key: key)) })
+            {
                 faults.append(fault)
             }
         }
@@ -80,7 +83,9 @@ extension PaymentCallsConformance {
         let part = try await provider.refund(Self.refund(stage, 1_000, key: "s4"))
         if part.fact.amount?.amountMinor != 1_000 { faults.append("A part is \(String(describing: part.fact.amount)).") }
         let rest = try await provider.refund(Self.refund(stage, nil, key: "s5"))
-        if rest.fact.amount?.amountMinor != stage.paid.amountMinor - 1_000 { faults.append("The rest is \(String(describing: rest.fact.amount)).") }
+        if rest.fact.amount?.amountMinor != stage.paid.amountMinor - 1_000 {
+            faults.append("The rest is \(String(describing: rest.fact.amount)).")
+        }
         let given = try await stage.truth().refunds.map(\.amountMinor)
         if given != [1_000, stage.paid.amountMinor - 1_000] { faults.append("\(given) went back.") }
         return faults
@@ -155,7 +160,9 @@ extension PaymentCallsConformance {
         var stated = 0
         for event in listed.items {
             if event.createdAt < now - .days(2) { faults.append("\(event.id) is older than what was asked for.") }
-            do { stated += try stage.provider.interpret(event).count } catch { faults.append("\(event.id) cannot be interpreted: \(error).") }
+            do { stated += try stage.provider.interpret(event).count } catch {
+                faults.append("\(event.id) cannot be interpreted: \(error).")
+            }
         }
         if stated == 0 { faults.append("The events state nothing.") }
         let later = try await stage.provider.listEvents(ChangesRequest(since: stage.now() + .days(1)))

@@ -6,8 +6,11 @@ extension PaymentCallsConformance {
     var networkClauses: [Clause] {
         [
             Clause(name: "one key has one effect and one answer, one after the other and all at once", check: repetition),
+            Clause(name: "a late repetition undoes nothing, and tells what is now", needs: [.subscriptionChange], check: late),
             Clause(name: "a key with another request is refused and has no effect", check: otherBody),
-            Clause(name: "an answer that is lost leaves the outcome unknown, and the same key finds it done once", needsWire: true, check: lost),
+            Clause(
+                name: "an answer that is lost leaves the outcome unknown, and the same key finds it done once", needsWire: true, check: lost
+            ),
             Clause(name: "whatever breaks once is survived with one effect", needsWire: true, check: breaks),
             Clause(name: "a request that never arrived may be asked again", needsWire: true, check: unsent),
             Clause(name: "a rate limit is waited for, or told with its pause, and has no effect", needsWire: true, check: limited),
@@ -99,6 +102,15 @@ extension PaymentCallsConformance {
         }
     }
 
+    private func late(_ stage: PaymentStage) async throws -> [String] {
+        let first = Self.change(stage, quantity: 8, key: "l1")
+        _ = try await stage.provider.changeSubscription(first)
+        _ = try await stage.provider.changeSubscription(Self.change(stage, quantity: 3, key: "l2"))
+        let told = try await stage.provider.changeSubscription(first).quantity
+        let truth = try await stage.truth().quantity
+        return told == 3 && truth == 3 ? [] : ["After 8 and then 3 units, 8 again tells of \(told) and makes \(truth)."]
+    }
+
     private func otherBody(_ usd: PaymentStage) async throws -> [String] {
         try await eachDeed { deed, _ in
             // An end is a state, not a deed: it has no other request.
@@ -133,7 +145,8 @@ extension PaymentCallsConformance {
         let gateway = OutboundResponse(status: 503, headers: ["content-type": "text/html"], body: Data("<html>".utf8))
         let faults: [(String, FaultyWire.Fault)] = [
             ("a lost answer", .lostAnswer), ("a lost request", .lostRequest), ("half an answer", .halfAnswer),
-            ("an executed failure", .otherAnswer(failure)), ("a gateway's page", .otherAnswer(gateway)), ("an outage", .turnedAway(gateway)),
+            ("an executed failure", .otherAnswer(failure)), ("a gateway's page", .otherAnswer(gateway)),
+            ("an outage", .turnedAway(gateway)),
         ]
         var found: [String] = []
         for (name, fault) in faults {
@@ -156,7 +169,9 @@ extension PaymentCallsConformance {
             stage.wire?.breaks([.unsent], forEver: true, writesOnly: false)
             let error = await Self.failure { _ = try await deed.once("unsent") }
             stage.wire?.heals()
-            guard let error = error as? PaymentProviderError, !error.isFinal else { return ["\(deed.name) threw \(String(describing: error))."] }
+            guard let error = error as? PaymentProviderError, !error.isFinal else {
+                return ["\(deed.name) threw \(String(describing: error))."]
+            }
             _ = try await deed.once("unsent")
             let effects = try await deed.effects()
             return effects == 1 ? [] : ["\(deed.name) took effect \(effects) times."]

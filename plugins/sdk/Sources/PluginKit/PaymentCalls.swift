@@ -1,3 +1,4 @@
+// since 1.1
 /// One thing that a provider can be asked for. Names of later kits are no mistake.
 public struct PaymentCapability: RawRepresentable, Sendable, Hashable, Codable, CustomStringConvertible {
     public let rawValue: String
@@ -31,7 +32,8 @@ public struct PaymentCapability: RawRepresentable, Sendable, Hashable, Codable, 
 
     /// Every capability of this kit.
     public static let all: Set<PaymentCapability> = [
-        customerPortal, trials, subscriptionRead, subscriptionChange, changePreview, cancelNow, cancelAtPeriodEnd, resume, pause, trialChange,
+        customerPortal, trials, subscriptionRead, subscriptionChange, changePreview, cancelNow, cancelAtPeriodEnd, resume, pause,
+        trialChange,
         coupons, invoices, invoicePDF, refunds, partialRefunds, listSubscriptions, listPayments, listRefunds, listDisputes, listEvents,
     ]
 }
@@ -58,7 +60,9 @@ extension PaymentProvider {
     public func pauseSubscription(_ pause: SubscriptionPause) async throws -> SubscriptionFact {
         throw PaymentProviderError.notSupported(.pause)
     }
-    public func changeTrial(_ change: TrialChange) async throws -> SubscriptionFact { throw PaymentProviderError.notSupported(.trialChange) }
+    public func changeTrial(_ change: TrialChange) async throws -> SubscriptionFact {
+        throw PaymentProviderError.notSupported(.trialChange)
+    }
     public func readCoupon(_ code: String) async throws -> Coupon? { throw PaymentProviderError.notSupported(.coupons) }
     public func applyCoupon(_ application: CouponApplication) async throws -> SubscriptionFact {
         throw PaymentProviderError.notSupported(.coupons)
@@ -110,3 +114,4 @@ public struct ProviderPage<Item: Sendable>: Sendable {
         self.next = next
     }
 }
+// end of 1.1

@@ -1,3 +1,4 @@
+// since 1.1
 /// What an invoice says to a person. What it means for access, `InvoiceFact` says.
 public struct ProviderInvoice: Sendable, Hashable, Codable {
     public enum Status: String, Sendable, Hashable, Codable, CaseIterable { case draft, open, paid, uncollectible, void }
@@ -114,3 +115,4 @@ public struct Refund: Sendable, Hashable, Codable {
         self.status = status
     }
 }
+// end of 1.1

@@ -1,3 +1,4 @@
+// since 1.1
 /// When the difference between what was paid and what will hold is charged or credited.
 public enum Proration: String, Sendable, Hashable, Codable, CaseIterable {
     /// By an invoice of its own, at once.
@@ -126,7 +127,8 @@ public struct Coupon: Sendable, Hashable, Codable {
     /// False: used up, run out or withdrawn.
     public var isValid: Bool
     public init(
-        code: String, id: String, name: String?, basisPointsOff: Int?, amountOff: Money?, months: Int?, validUntil: Timestamp?, isValid: Bool
+        code: String, id: String, name: String?, basisPointsOff: Int?, amountOff: Money?, months: Int?, validUntil: Timestamp?,
+        isValid: Bool
     ) {
         self.code = code
         self.id = id
@@ -150,3 +152,4 @@ public struct CouponApplication: Sendable, Hashable, Codable {
         self.idempotencyKey = idempotencyKey
     }
 }
+// end of 1.1

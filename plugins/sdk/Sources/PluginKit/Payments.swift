@@ -22,8 +22,8 @@ public protocol PaymentProvider: Sendable {
     // `capabilities` and the kernel asks for nothing else. What each error means for the caller stands at `PaymentProviderError`.
     //
     // A call that *reads* changes nothing and may be repeated at will. A call that *writes* carries an `idempotencyKey`: whatever
-    // happens on the way, one key has one effect, and a repetition with the same request answers what the first did. The same key
-    // with another request is `refused`. A value means that the provider has carried the call out, an error says whether it has not
+    // happens on the way, one key has one effect, and a repetition with the same request answers what the first did; a subscription as
+    // it is now. The same key with another request is `refused`; cancel, resume and pause wish for a state, and may find it. A value means that the provider has carried the call out, an error says whether it has not
     // (`outcome` is `.notDone`) or whether nobody knows (`.unknown`): then the caller repeats it under the same key.
 
     /// What can be asked of this provider. Constant while it runs.

@@ -32,7 +32,9 @@ extension StripeProvider {
             let moments = object.child("status_transitions")
             let settled = ["paid_at", "voided_at", "marked_uncollectible_at"].compactMap { moments.time($0) }
             // Still open, or settled since: else nothing happened to it.
-            guard status != "draft", status == "open" || settled.isEmpty || settled.contains(where: { $0 >= request.since }) else { return [] }
+            guard status != "draft", status == "open" || settled.isEmpty || settled.contains(where: { $0 >= request.since }) else {
+                return []
+            }
             // An attempt failed where another one is planned; without one the money may be on its way.
             let hasFailed = status == "open" && object.time("next_payment_attempt") != nil && object["attempt_count"]?.int ?? 0 > 0
             // An old shape may name several payments, each a fact: the invoice is listed once.

@@ -162,7 +162,9 @@ struct StripeClient: Sendable {
             log.warning("Stripe limits our requests.", fields)
             // Of a lock that was not got, nobody knows whether it is kept: the same key will tell.
             let isLimit = !isReplay && code != "lock_timeout"
-            let pause = answer.headers["retry-after"].flatMap { Int64($0) }.flatMap { (0...86_400).contains($0) ? Duration.seconds($0) : nil }
+            let pause = answer.headers["retry-after"].flatMap { Int64($0) }.flatMap {
+                (0...86_400).contains($0) ? Duration.seconds($0) : nil
+            }
             return .again(Failure(reason: reason, isReplay: isReplay, isLimit: isLimit, retryAfter: pause))
         case 500...:
             log.warning("Stripe failed.", fields)

@@ -83,7 +83,9 @@ struct StripeEvent {
         let id = try mustHaveID(object, "subscription")
         guard var status = Self.status(type == "customer.subscription.deleted" ? "canceled" : object["status"]?.string) else { return [] }
         // Collection is void: nothing is paid and nothing promised, though the status goes on saying active.
-        if object.child("pause_collection")["behavior"]?.string == "void", [SubscriptionStatus.active, .trialing, .pastDue].contains(status) {
+        if object.child("pause_collection")["behavior"]?.string == "void",
+            [SubscriptionStatus.active, .trialing, .pastDue].contains(status)
+        {
             status = .paused
         }
         let item = Self.seatItem(object)

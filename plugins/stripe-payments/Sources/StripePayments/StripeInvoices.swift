@@ -20,7 +20,8 @@ extension StripeProvider {
         query.add("status", "paid")
         query.add("limit", 10)
         let payments = try await client.get("/v1/invoice_payments", query).object["data"]?.array ?? []
-        read.payment = payments.map { StripeObject($0) }.filter { $0.reference("invoice") == invoice }
+        read.payment =
+            payments.map { StripeObject($0) }.filter { $0.reference("invoice") == invoice }
             .compactMap { StripeEvent.payment($0.child("payment")) }.first
         return read
     }

@@ -14,7 +14,8 @@ struct StripeWords: Sendable {
             word = ""
         }
         for character in secrets.redacted(text).unicodeScalars.prefix(2_000) {
-            let isWord = character == "_" || character == "*" || (character.isASCII && character.properties.isAlphabetic)
+            let isWord =
+                character == "_" || character == "*" || (character.isASCII && character.properties.isAlphabetic)
                 || ("0"..."9").contains(character)
             if isWord {
                 word.unicodeScalars.append(character)

@@ -17,7 +17,7 @@ import Testing
     func calls() async {
         let findings = await PaymentCallsConformance(StripeSubject(), now: moment).run()
         for finding in findings { #expect(finding.faults == [], "\(finding.check)") }
-        #expect(findings.filter(\.isSkipped) == [] && findings.count == 29)
+        #expect(findings.filter(\.isSkipped) == [] && findings.count == 31)
     }
 
     @Test("what is configured wrongly is refused with a sentence, before anything is sent")

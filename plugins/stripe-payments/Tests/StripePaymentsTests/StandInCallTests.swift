@@ -21,7 +21,9 @@ struct StandInCallTests {
             var time = timespec()
             clock_gettime(CLOCK_REALTIME, &time)
             now = Timestamp(seconds: Int64(time.tv_sec))
-            let bench = try PluginBench(manifest: manifestFile, at: now + .seconds(60), skipsSleep: true) { try await LoopbackHTTP().send($0) }
+            let bench = try PluginBench(manifest: manifestFile, at: now + .seconds(60), skipsSleep: true) {
+                try await LoopbackHTTP().send($0)
+            }
             provider = try await StripePaymentsTests.provider(bench, settings: ["api_base": .string(standIn.base)])
             let session = try await provider.startCheckout(request(key: "scene"))
             let completed = try await standIn.control("checkout/complete", ["session": .string(session.id)])
@@ -36,7 +38,8 @@ struct StandInCallTests {
                 // This very test prepares some objects without naming a version.
                 let warnings = (it["warnings"]?.array ?? []).compactMap(\.string).filter { !$0.hasPrefix("no Stripe-Version") }
                 let status = it["status"]?.int ?? 0
-                let place = "\(it["method"]?.string ?? "") \(it["path"]?.string ?? "")?\(it["query"]?.string ?? "") \(it["body"]?.string ?? "")"
+                let place =
+                    "\(it["method"]?.string ?? "") \(it["path"]?.string ?? "")?\(it["query"]?.string ?? "") \(it["body"]?.string ?? "")"
                 return warnings.map { "\(place): \($0)" } + (status < 300 ? [] : ["\(place): \(status)"])
             }
         }
@@ -80,7 +83,9 @@ struct StandInCallTests {
         let leaving = try await cancel(.periodEnd, "leave")
         #expect(leaving.cancelsAt == leaving.periodEnd && leaving.status == .active)
         #expect(try await it.provider.resumeSubscription(resumption).cancelsAt == nil)
-        #expect(try await it.provider.pauseSubscription(SubscriptionPause(subscription: it.subscription, idempotencyKey: "p")).status == .paused)
+        #expect(
+            try await it.provider.pauseSubscription(SubscriptionPause(subscription: it.subscription, idempotencyKey: "p")).status == .paused
+        )
         let later = SubscriptionResumption(subscription: it.subscription, idempotencyKey: "back 2")
         #expect(try await it.provider.resumeSubscription(later).status == .active)
         // The customer cancels in the portal: only `cancel_at` is set there.

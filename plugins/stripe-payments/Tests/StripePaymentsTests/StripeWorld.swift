@@ -72,7 +72,9 @@ actor StripeWorld {
         let text = request.method == "GET" ? parts.percentEncodedQuery ?? "" : String(decoding: request.body, as: UTF8.self)
         var form: [String: String] = [:]
         for pair in text.split(separator: "&") {
-            let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0).removingPercentEncoding ?? "" }
+            let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {
+                String($0).removingPercentEncoding ?? ""
+            }
             form[sides[0]] = sides.count > 1 ? sides[1] : ""
         }
         let key = request.method == "POST" ? request.headers["idempotency-key"] : nil
@@ -96,7 +98,7 @@ actor StripeWorld {
 
     static func refusal(_ refusal: Refusal) -> OutboundResponse {
         let body: JSONValue = [
-            "error": ["type": "invalid_request_error", "code": .string(refusal.code), "message": .string(refusal.message)],
+            "error": ["type": "invalid_request_error", "code": .string(refusal.code), "message": .string(refusal.message)]
         ]
         return OutboundResponse(status: refusal.status, body: (try? body.encoded()) ?? Data())
     }
@@ -217,7 +219,9 @@ actor StripeWorld {
         func line(_ amount: Int64, _ text: String) -> JSONValue {
             Basil.line.with([
                 "amount": .int(amount), "currency": .string(currency), "description": .string(text),
-                "parent": ["type": "subscription_item_details", "subscription_item_details": ["subscription": "sub_1", "proration": true]],
+                "parent": [
+                    "type": "subscription_item_details", "subscription_item_details": ["subscription": "sub_1", "proration": true],
+                ],
             ])
         }
         let lines = [line(-7_250, "Unused time"), line(quantity * 1_450, "Remaining time")]
@@ -273,10 +277,18 @@ extension StripeSubject: PaymentCallsSubject {
         return stage
     }
 
+    var waitingCheckout: Data? {
+        try? event("checkout.session.completed", Basil.session.with(["payment_status": "unpaid"]), id: "evt_9").encoded()
+    }
+
     /// Before basil, and both at once.
     var otherShapes: [[Data]] {
-        func both(_ new: JSONValue, _ old: JSONValue) -> JSONValue { .object((new.object ?? [:]).merging(old.object ?? [:]) { new, _ in new }) }
-        return [(Acacia.subscription, Acacia.invoice), (both(Basil.subscription, Acacia.subscription), both(Basil.invoice, Acacia.invoice))]
-            .map { life(subscription: $0.0, invoice: $0.1) }
+        func both(_ new: JSONValue, _ old: JSONValue) -> JSONValue {
+            .object((new.object ?? [:]).merging(old.object ?? [:]) { new, _ in new })
+        }
+        return [
+            (Acacia.subscription, Acacia.invoice), (both(Basil.subscription, Acacia.subscription), both(Basil.invoice, Acacia.invoice)),
+        ]
+        .map { life(subscription: $0.0, invoice: $0.1) }
     }
 }

@@ -87,6 +87,42 @@ struct Provider: PaymentProvider {
     }
 }
 
+// since 1.1
+/// The subscription's id says what it does.
+extension Provider {
+    var capabilities: Set<PaymentCapability> { [.subscriptionRead, .refunds, .listSubscriptions, .invoicePDF, .invoices] }
+
+    func readSubscription(_ subscription: String) async throws -> SubscriptionFact {
+        if subscription == "throws" { throw Surprise() }
+        if subscription == "limits" { throw PaymentProviderError.rateLimited(retryAfter: .seconds(9)) }
+        return fact(subscription == "other" ? "sub_1" : subscription)
+    }
+    func refund(_ request: RefundRequest) async throws -> Refund {
+        let given = Money(amountMinor: 7, currency: Currency("USD")!)
+        let fact = RefundFact(
+            refund: "re_1", payment: request.payment, customer: nil, subscription: nil, amount: given, reason: nil,
+            asOf: context.clock.now())
+        return Refund(fact: fact, status: .succeeded)
+    }
+    func invoicePDF(_ invoice: String) async throws -> String? { "javascript:alert(1)" }
+    func readInvoice(_ invoice: String) async throws -> ProviderInvoice {
+        let (usd, yen) = (Money(amountMinor: 7, currency: Currency("USD")!), Money(amountMinor: 7, currency: Currency("JPY")!))
+        let line = InvoiceLine(summary: "", quantity: 1, amount: yen, periodStart: nil, periodEnd: nil, isProration: false)
+        return ProviderInvoice(
+            invoice: invoice, number: nil, customer: nil, subscription: nil, status: .paid, total: usd, due: usd,
+            issuedAt: context.clock.now(), lines: invoice == "mixed" ? [line] : [])
+    }
+    func listSubscriptions(_ request: ChangesRequest) async throws -> ProviderPage<SubscriptionFact> {
+        ProviderPage(items: (0..<3).map { fact("sub_\($0)") }, next: request.limit == 50 ? "with space" : nil)
+    }
+    private func fact(_ subscription: String) -> SubscriptionFact {
+        SubscriptionFact(
+            subscription: subscription, customer: nil, reference: nil, status: .active, providerPrice: nil, tier: nil, quantity: 3,
+            periodStart: nil, periodEnd: nil, asOf: context.clock.now())
+    }
+}
+// end of 1.1
+
 struct Surprise: Error {}
 
 /// The path says what it answers.
