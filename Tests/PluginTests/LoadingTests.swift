@@ -129,7 +129,7 @@ import Testing
                 .noteMissing, "carries no note of the plugin kit.",
                 { try $0.place("bad", library: { $0.patch("CODITECT\0\0\0\0", "SOMEBODY\0\0\0\0") }) }
             ),
-            (.kitMajorDiffers, "was built with kit 2.0; this server has kit 1.", { try $0.place("bad", library: { $0.patchNote(0, 2) }) }),
+            (.kitMajorDiffers, "was built with kit 2.1; this server has kit 1.", { try $0.place("bad", library: { $0.patchNote(0, 2) }) }),
             (
                 .kitTooNew, "was built with kit 1.99, newer than this server's kit 1.",
                 { try $0.place("bad", library: { $0.patchNote(1, 99) }) }

@@ -7,6 +7,8 @@ import Testing
 /// with the note and the manifest of then.
 private enum OlderFixture {
     static let folder: URL? = {
+        // One that somebody really built then.
+        if let given = ProcessInfo.processInfo.environment["CODITECT_OLDER_PLUGIN"] { return URL(fileURLWithPath: given) }
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let place = FileManager.default.temporaryDirectory.appendingPathComponent(
             "coditect-older-\(ProcessInfo.processInfo.processIdentifier)")

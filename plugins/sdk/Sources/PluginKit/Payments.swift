@@ -23,12 +23,15 @@ public protocol PaymentProvider: Sendable {
     //
     // A call that *reads* changes nothing and may be repeated at will. A call that *writes* carries an `idempotencyKey`: whatever
     // happens on the way, one key has one effect, and a repetition with the same request answers what the first did; a subscription as
-    // it is now. The same key with another request is `refused`; cancel, resume and pause wish for a state, and may find it. A value means that the provider has carried the call out, an error says whether it has not
-    // (`outcome` is `.notDone`) or whether nobody knows (`.unknown`): then the caller repeats it under the same key.
+    // it is now. The same key with another request is `refused`; cancel, resume and pause wish for a state, and may find it.
+    //
+    // A value means that the provider has carried the call out, an error says whether it has not (`outcome` is `.notDone`) or whether
+    // nobody knows (`.unknown`): then the caller repeats it under the same key.
 
     /// What can be asked of this provider. Constant while it runs.
     var capabilities: Set<PaymentCapability> { get }
-    /// Whether `interpret` understands events of this type; nil: it does not say. What is not understood is stored, ignored and counted. Pure.
+    /// Whether `interpret` understands events of this type; nil: it does not say. What is not understood is stored, ignored and
+    /// counted. Pure.
     func understands(_ type: String) -> Bool?
 
     /// Reads one subscription as it is now; ended ones too. `asOf` is never later than what it shows.

@@ -90,19 +90,29 @@ extension StripeProvider {
             form.add("amount", said)
         }
         form.add("reason", request.reason.rawValue)
-        // By this a refund is found again whose answer was lost.
+        // Stripe forgets keys after a day. So the wish stands on the refund itself: by it one is found whose answer was lost, whenever.
         let wish = StripeClient.key(request.idempotencyKey, 0)
-        form.add("metadata", metadata: ["wish": wish])
+        let asked = PluginDigest.hex(Array(PluginDigest.sha256(Data(form.encoded.utf8)).prefix(16)))
+        form.add("metadata", metadata: ["wish": wish, "asked": asked])
+        if let made = try await made(wish, asked, owner, request.payment) { return try Self.refund(made) }
         var answer = try await client.write("/v1/refunds", form, key: request.idempotencyKey) {
-            var query = StripeForm()
-            query.add(owner, request.payment)
-            query.add("limit", 100)
-            let listed = try await client.get("/v1/refunds", query)
-            let made = listed.object["data"]?.array?.first { $0["metadata"]?["wish"]?.string == wish }
-            return made.map { StripeClient.Answer(object: $0, isReplay: false, asOf: listed.asOf) }
+            try await made(wish, asked, owner, request.payment)
         }
         if answer.isReplay, let id = StripeObject(answer.object).id { answer = try await client.get("/v1/refunds/" + Self.name(id)) }
         return try Self.refund(answer)
+    }
+
+    /// The refund of a payment that carries this wish; refused where it was another request.
+    private func made(_ wish: String, _ asked: String, _ owner: String, _ payment: String) async throws -> StripeClient.Answer? {
+        var query = StripeForm()
+        query.add(owner, payment)
+        query.add("limit", 100)
+        let listed = try await client.get("/v1/refunds", query)
+        guard let made = listed.object["data"]?.array?.first(where: { $0["metadata"]?["wish"]?.string == wish }) else { return nil }
+        guard made["metadata"]?["asked"]?.string == asked else {
+            throw PaymentProviderError.refused(code: "idempotency_error", message: "This key was used for another refund.")
+        }
+        return StripeClient.Answer(object: made, isReplay: false, asOf: listed.asOf)
     }
 
     static func refund(_ answer: StripeClient.Answer) throws -> Refund {

@@ -179,6 +179,23 @@ let executed500 = answer(500, #"{"error":{"type":"api_error","message":"An unkno
         #expect(StripeClient.key("a b", 0) != StripeClient.key("a c", 0))
     }
 
+    @Test("a refund is made once for its key, even where Stripe has long forgotten the key")
+    func refundsAfterDays() async throws {
+        let world = StripeWorld(currency: Currency("USD")!)
+        let bench = try PluginBench(manifest: manifestFile, at: moment, skipsSleep: true) { await world.answer($0) }
+        let provider = try await provider(bench)
+        func refund(_ amount: Int64) async throws -> String {
+            let part = Money(amountMinor: amount, currency: Currency("USD")!)
+            return try await provider.refund(RefundRequest(payment: "pi_1", amount: part, reason: .duplicate, idempotencyKey: "k")).fact
+                .refund
+        }
+        let first = try await refund(100)
+        await world.forgetsKeys()
+        #expect(try await refund(100) == first)
+        await #expect(throws: PaymentProviderError.self) { _ = try await refund(200) }
+        #expect(await world.refunds.count == 1)
+    }
+
     @Test("the portal opens for the customer and returns to us")
     func portal() async throws {
         let bench = try PluginBench(manifest: manifestFile, at: moment) { _ in

@@ -62,6 +62,9 @@ actor StripeWorld {
         }
     }
 
+    /// As Stripe does after a day.
+    func forgetsKeys() { kept = [:] }
+
     // MARK: - Answering
 
     func answer(_ request: OutboundRequest) -> OutboundResponse {
@@ -240,7 +243,7 @@ actor StripeWorld {
         let object: Object = [
             "id": .string("re_\(refunds.count + 1)"), "object": "refund", "payment_intent": "pi_1", "amount": .int(amount),
             "currency": .string(currency), "status": "succeeded", "reason": .string(form["reason"] ?? ""), "created": .int(moment.seconds),
-            "metadata": ["wish": .string(form["metadata[wish]"] ?? "")],
+            "metadata": ["wish": .string(form["metadata[wish]"] ?? ""), "asked": .string(form["metadata[asked]"] ?? "")],
         ]
         refunds.append(object)
         return .object(object)
