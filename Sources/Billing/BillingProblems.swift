@@ -48,6 +48,9 @@ package enum BillingProblems {
     static func of(_ error: any Error) -> Problem {
         switch error as? PaymentProviderError {
         case .refused(let code, _)?: providerRefused.with(["provider_code": .string(String(code.prefix(100)))])
+        case .notSupported?: providerRefused.with(["provider_code": "not_supported"])
+        // The provider's own word where it gave one; a day at most, so that nobody is sent away for good.
+        case .rateLimited(let pause)?: providerUnreachable.retry(afterSeconds: min(pause?.wholeSeconds ?? 5, 86_400))
         default: providerUnreachable.retry(afterSeconds: 5)
         }
     }

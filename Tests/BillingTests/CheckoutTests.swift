@@ -64,6 +64,15 @@ struct CheckoutTests {
         #expect(try await house.rows("SELECT id FROM billing_checkout_all").count == 1)
     }
 
+    @Test("where the provider limits its requests, its own pause is told, and the same key opens one session")
+    func limited() async throws {
+        let house = try await House.make()
+        house.provider.script(.limited(seconds: 90))
+        await #expect(throws: BillingProblems.providerUnreachable.retry(afterSeconds: 90)) { try await house.checkout(key: "k") }
+        #expect(try await house.checkout(key: "k").sessionID == "cs_1")
+        #expect(Set(house.provider.requests.map(\.idempotencyKey)).count == 1)
+    }
+
     @Test("after a refusal the same key asks anew, because the refusal belongs to the old question")
     func refused() async throws {
         let house = try await House.make()

@@ -13,6 +13,7 @@ final class FakeProvider: PaymentProvider {
         case lose
         case refuse(String)
         case unreachable
+        case limited(seconds: Int64)
     }
     private struct State {
         var steps: [Step] = []
@@ -40,6 +41,7 @@ final class FakeProvider: PaymentProvider {
             switch step {
             case .refuse(let code): throw PaymentProviderError.refused(code: code, message: "no")
             case .unreachable: throw PaymentProviderError.unreachable("connection reset")
+            case .limited(let seconds): throw PaymentProviderError.rateLimited(retryAfter: .seconds(seconds))
             case .answer, .lose:
                 // As providers do: one session for one key.
                 let session =
