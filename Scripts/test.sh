@@ -24,6 +24,7 @@ if [ ${#failed[@]} -eq 0 ]; then
     step "licence files by Debian's cryptography" /usr/bin/python3 Tests/Interop/test_license_files.py
     step "webhooks by the standardwebhooks library" "$python" Tests/Interop/test_webhooks.py
     step "Stripe signatures by the official SDK" "$python" Tests/Interop/stripe_signatures.py
+    # Tests/Interop/en16931.py is the judge of its documents.
     step "a sale on invoice, by the rules of EN 16931" "$python" Tests/Interop/test_bank_invoice.py
     step "the checker of seats against faulty ledgers" python3 Tests/Stress/test_checker.py
     step "random schedules on seats" python3 Tests/Stress/stress.py --operations 5000 --rounds-of 2500 --crowds 2

@@ -97,7 +97,11 @@ enum PolicyFileBytes {
         var (good, bad) = (0, bytes.count - 1)
         while good < bad {
             let middle = (good + bad) / 2
-            if String(validating: bytes[...middle], as: UTF8.self) != nil || isBegun(bytes, middle) { good = middle + 1 } else { bad = middle }
+            if String(validating: bytes[...middle], as: UTF8.self) != nil || isBegun(bytes, middle) {
+                good = middle + 1
+            } else {
+                bad = middle
+            }
         }
         let line = bytes[..<good].count { $0 == 10 } + 1
         throw Refused("is not UTF-8: the byte 0x\(String(bytes[good], radix: 16)) is no letter there; save the file as UTF-8", line: line)

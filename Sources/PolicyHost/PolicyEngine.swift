@@ -29,6 +29,8 @@ package final class PolicyEngine: Hooks {
         package var look: Duration
         /// Questions that may wait for a candidate; beyond them they are dropped.
         package var shadowQueue: Int
+        /// Looks at the candidate's door before a question is dropped: nobody waits there for a thread that has no processor.
+        package var shadowTries = 50
         package var tenants: TenantLayer.Limits
         package var probation: Probation
         package init(

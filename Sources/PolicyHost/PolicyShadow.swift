@@ -73,17 +73,19 @@ package struct PolicyShadowReport: Sendable {
 /// finds no room is dropped and counted.
 final class PolicyShadow: Sendable {
     private let lane: Lane
+    private let tries: Int
     /// The same candidate, counted anew: for when the live set is another.
     let again: @Sendable () -> PolicyShadow
 
     /// `told` hears once, when there are enough questions to say; on the candidate's thread.
     init(
-        _ set: PolicySet, bound: Int, thresholds: PolicyShadowReport.Thresholds = .init(),
+        _ set: PolicySet, bound: Int, tries: Int = 50, thresholds: PolicyShadowReport.Thresholds = .init(),
         told: @escaping @Sendable (PolicyShadowReport) -> Void = { _ in }
     ) {
         let lane = Lane(PolicyShadowReport(set.hash, thresholds), bound)
         self.lane = lane
-        again = { PolicyShadow(set, bound: bound, thresholds: thresholds, told: told) }
+        self.tries = tries
+        again = { PolicyShadow(set, bound: bound, tries: tries, thresholds: thresholds, told: told) }
         let thread = Thread {
             var ward = ShadowWard(set, lane, told)
             ward.run()
@@ -117,7 +119,7 @@ final class PolicyShadow: Sendable {
         // What nobody answered, nobody answers otherwise.
         if case .failed(let why) = record.outcome, DecisionFailure.isUnasked(why) { return }
         // Whoever holds the lock may be the thread that has no processor: nobody waits for it.
-        for _ in 0..<Self.tries {
+        for _ in 0..<tries {
             let isTaken: Bool? = lane.waiting.withLockIfAvailable { waiting in
                 guard waiting.records.count < lane.bound else { return false }
                 waiting.records.append((record, tenant))
@@ -128,7 +130,6 @@ final class PolicyShadow: Sendable {
         }
         lane.dropped.add(1, ordering: .relaxed)
     }
-    private static let tries = 50
 }
 
 /// What the askers and the candidate's thread share.

@@ -13,7 +13,7 @@ extension PolicyEngine {
             Result { () throws(PolicyRefusal) in try builder.build(folder) }
         }
         let set = try result.get().set
-        let shadow = PolicyShadow(set, bound: limits.shadowQueue, thresholds: thresholds) { [weak self] report in
+        let shadow = PolicyShadow(set, bound: limits.shadowQueue, tries: limits.shadowTries, thresholds: thresholds) { [weak self] report in
             for listener in self?.live.withLock({ $0.listeners }) ?? [] { listener(.judged(report, folder)) }
         }
         live.withLock { $0.shadow = shadow }

@@ -32,7 +32,7 @@ struct DeclineTests {
         try Data(text.replacingOccurrences(of: "    \"billing/dunning\",", with: "    \"billing/dunning-by-reason\",").utf8).write(
             to: order)
         let platform = try await TestPlatform.open(
-            yaml: "http: {limits_enabled: false}\nbilling: {default_provider: sandbox}",
+            yaml: "http: {limits_enabled: false, public_url: \"http://127.0.0.1:8080\"}\nbilling: {default_provider: sandbox}",
             environment: ["SANDBOX_WEBHOOK_SECRET": Self.secret], policies: policies)
         await platform.platform.plugins.load()
         let ada = try await Customer.member(platform)

@@ -208,7 +208,10 @@ final class PolicyFolder: Sendable {
         definitions: [HookDefinition] = Hooked.all, data: [DataFile] = [], sink: any DecisionSink = MemorySink(),
         limits: PolicyEngine.Limits = .init()
     ) -> PolicyEngine {
-        PolicyEngine(
+        var limits = limits
+        // A busy machine must not drop what a test counts.
+        limits.shadowTries = .max
+        return PolicyEngine(
             definitions: definitions, directory: url, sink: sink, entropy: CountingEntropy(), clock: StillClock(), data: data,
             limits: limits)
     }

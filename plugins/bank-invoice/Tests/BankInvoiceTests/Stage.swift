@@ -127,7 +127,7 @@ final class Stage: Sendable {
         let context = try bench.context(
             settings: given.merging(more) { $1 },
             secrets: ["BANK_INVOICE_DESK_SECRET": [deskSecret], "BANK_INVOICE_WEBHOOK_SECRET": ["whsec_stage"]])
-        let instance = try await BankInvoice().make(context) as! Instance
+        let instance = try await BankInvoice().make(context) as! Instance  // the plugin makes no other
         judge.withLock { $0 = instance.paymentProvider }
         try await instance.start()
         return instance
