@@ -29,7 +29,7 @@ package struct LuaLimits: Sendable {
     }
 
     /// Of a decision: fuel worth under a millisecond, so that operators' policies may run where they are asked.
-    package static let decision = LuaLimits(fuel: 100_000, cpu: .milliseconds(20), allocationBytes: 32 << 20)
+    package static let decision = LuaLimits(fuel: 100_000, cpu: .milliseconds(50), allocationBytes: 32 << 20)
     /// Of reading a file that describes something: init.lua, tiers.lua, a policy's own table, its tests.
     package static let description = LuaLimits(fuel: 2_000_000, cpu: .milliseconds(500), depth: 24, nodes: 50_000)
 }

@@ -253,7 +253,7 @@ struct MailWriterTests {
         // With everything given nothing is left to fill.
         let values = [
             "token", "hours", "minutes", "device", "tier", "tier_name", "amount", "period_end", "grace_until", "cancels_at",
-            "trial_ends_at", "seats_used", "seats_total", "reason",
+            "trial_ends_at", "seats_used", "seats_total", "reason", "url",
         ]
         let mail = writer.write(name, values: Dictionary(uniqueKeysWithValues: values.map { ($0, "v") }), recipient: "Ada")
         #expect(!mail.text.contains("{") && !mail.html.contains("{"))

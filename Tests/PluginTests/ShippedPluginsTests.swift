@@ -21,12 +21,19 @@ import Testing
     func allLoad() async throws {
         let bench = try Bench()
         bench.state.withLock {
-            $0.environment = ["STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "whsec_1", "SANDBOX_WEBHOOK_SECRET": "whsec_1"]
+            $0.environment = [
+                "STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "whsec_1", "SANDBOX_WEBHOOK_SECRET": "whsec_1",
+                "BANK_INVOICE_DESK_SECRET": "a desk that only the seller opens",
+            ]
             $0.settings["sandbox"] = ["allow_public": true]
+            $0.settings["bank-invoice"] = [
+                "seller_name": "Analytical Engines", "seller_street": "Lindenstr. 1", "seller_postal_code": "10969", "seller_city": "Berlin",
+                "seller_country": "DE", "seller_vat_id": "DE123456789", "iban": "DE89 3704 0044 0532 0130 00",
+            ]
         }
         let host = try host(bench)
         let report = await host.load()
-        #expect(report.refused == [] && host.paymentProviders == ["sandbox", "stripe"])
+        #expect(report.refused == [] && host.paymentProviders.sorted() == ["bank-invoice", "sandbox", "stripe"])
         for (id, header) in [("sandbox", "sandbox-signature"), ("stripe", "stripe-signature")] {
             let provider = try #require(host.paymentProvider(id))
             let body = Data(
@@ -56,7 +63,9 @@ import Testing
         let host = try host(bench)
         let report = await host.load()
         #expect(report.loaded.map(\.id) == ["sandbox"])
-        #expect(report.refused.map(\.code) == [.secretMissing] && report.refused.first?.reason == "STRIPE_WEBHOOK_SECRET is not set.")
+        let stripe = report.refused.first { $0.id == "stripe" }
+        #expect(stripe?.code == .secretMissing && stripe?.reason == "STRIPE_WEBHOOK_SECRET is not set.")
+        #expect(Set(report.refused.map(\.id)) == ["bank-invoice", "stripe"], "a seller without a name has nothing to put on an invoice")
         #expect(host.paymentProvider("stripe") == nil)
         await host.stop()
     }

@@ -119,7 +119,7 @@ struct Account: Codable, Sendable, Hashable {
         var kind: Invoice.Kind
         var issued: Day
         var due: Day?
-        var lines: [InvoiceLine]
+        var lines: [BilledLine]
         var buyer: Party
         var orderReference: String?
         var corrects: Invoice.Correction?

@@ -49,7 +49,7 @@ struct VATTreatment: Codable, Sendable, Hashable, Comparable {
 }
 
 /// One line; its net amount is the product of two whole numbers, so it is never rounded.
-struct InvoiceLine: Codable, Sendable, Hashable {
+struct BilledLine: Codable, Sendable, Hashable {
     var name: String
     var quantity: Int64
     /// Net, of one unit, in minor units.
@@ -71,7 +71,7 @@ struct Invoice: Codable, Sendable, Hashable {
     /// The buyer's own name of the order, to be repeated.
     var orderReference: String?
     var currency: Currency
-    var lines: [InvoiceLine]
+    var lines: [BilledLine]
     /// First and last day of what is invoiced; nil where that begins with the payment.
     var period: Period?
     /// What a credit note corrects.
@@ -116,10 +116,10 @@ struct Invoice: Codable, Sendable, Hashable {
     static let mostQuantity = 1_000_000
 
     /// Nil where quantity or price are outside what an invoice can hold.
-    static func line(_ name: String, quantity: Int, unitPrice: Int64, vat: VATTreatment) -> InvoiceLine? {
+    static func line(_ name: String, quantity: Int, unitPrice: Int64, vat: VATTreatment) -> BilledLine? {
         guard (1...mostQuantity).contains(quantity), (1...largest).contains(unitPrice) else { return nil }
         let (net, overflows) = unitPrice.multipliedReportingOverflow(by: Int64(quantity))
         guard !overflows, net <= largest else { return nil }
-        return InvoiceLine(name: name, quantity: Int64(quantity), unitPrice: unitPrice, vat: vat)
+        return BilledLine(name: name, quantity: Int64(quantity), unitPrice: unitPrice, vat: vat)
     }
 }

@@ -124,14 +124,14 @@ extension Account {
             guard net > 0, net + Invoice.tax(on: net, rate: group.vat.rate) <= bill.total - bill.credited else {
                 throw Misstep("More cannot be credited than was invoiced.")
             }
-            lines = [InvoiceLine(name: "Credit for \(invoice.lines[0].name)", quantity: 1, unitPrice: net, vat: group.vat)]
+            lines = [BilledLine(name: "Credit for \(invoice.lines[0].name)", quantity: 1, unitPrice: net, vat: group.vat)]
         } else {
             guard bill.credited == 0 else { throw Misstep("A part was credited already: give the net amount.") }
         }
         drafts.append(credit(bill, lines: lines, isCancellation: false, now: now))
     }
 
-    private func credit(_ bill: Bill, lines: [InvoiceLine], isCancellation: Bool, now: Timestamp) -> Draft {
+    private func credit(_ bill: Bill, lines: [BilledLine], isCancellation: Bool, now: Timestamp) -> Draft {
         Draft(
             claim: "\(bill.number):credit:\(bill.credits.count + 1)", kind: .creditNote, issued: Day(now), lines: lines,
             buyer: buyer ?? Party(name: "", street: "", postalCode: "", city: "", country: ""),

@@ -110,7 +110,7 @@ struct UBL {
         }
     }
 
-    private mutating func line(_ line: InvoiceLine, id: Int) {
+    private mutating func line(_ line: BilledLine, id: Int) {
         group(isCredit ? "CreditNoteLine" : "InvoiceLine") {
             $0.leaf("ID", String(id))
             $0.leaf($0.isCredit ? "CreditedQuantity" : "InvoicedQuantity", String(line.quantity), " unitCode=\"C62\"")

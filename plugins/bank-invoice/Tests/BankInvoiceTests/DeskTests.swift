@@ -219,7 +219,7 @@ private final class DyingSpace: PluginSpace {
 
 @Suite struct NumberTests {
     private func draft(_ claim: String, year: Int = 2027) throws -> Account.Draft {
-        let line = InvoiceLine(name: claim, quantity: 1, unitPrice: 100, vat: VATTreatment(category: .standard, rate: 1_900))
+        let line = BilledLine(name: claim, quantity: 1, unitPrice: 100, vat: VATTreatment(category: .standard, rate: 1_900))
         return Account.Draft(
             claim: claim, kind: .invoice, issued: try #require(Day(year: year, month: 1, day: 15)), lines: [line], buyer: buyer(),
             subscription: "sub_1")

@@ -10,12 +10,12 @@ enum Samples {
     static func all() throws -> [String: Invoice] {
         let terms = try terms()
         func line(_ name: String, _ quantity: Int, _ price: Int64, _ category: VATCategory, _ rate: Int, _ reason: String? = nil)
-            -> InvoiceLine
+            -> BilledLine
         {
-            InvoiceLine(
+            BilledLine(
                 name: name, quantity: Int64(quantity), unitPrice: price, vat: VATTreatment(category: category, rate: rate, reason: reason))
         }
-        func invoice(_ running: Int, _ lines: [InvoiceLine], buyer: Party = buyer(), seller: Party? = nil) -> Invoice {
+        func invoice(_ running: Int, _ lines: [BilledLine], buyer: Party = buyer(), seller: Party? = nil) -> Invoice {
             Invoice(
                 kind: .invoice, number: DocumentNumber(series: "INV", year: 2027, running: running), issued: Day(moment),
                 due: Day(moment).adding(days: 14), seller: seller ?? terms.seller, account: terms.account, buyer: buyer,
@@ -86,7 +86,7 @@ enum Samples {
         for (net, rate, tax) in table { #expect(Invoice.tax(on: net, rate: rate) == tax, "\(net) at \(rate)") }
         let vat = VATTreatment(category: .standard, rate: 1_900)
         guard var sample = try? Samples.all()["standard"] else { return }
-        sample.lines = (0..<3).map { InvoiceLine(name: "\($0)", quantity: 1, unitPrice: 2, vat: vat) }
+        sample.lines = (0..<3).map { BilledLine(name: "\($0)", quantity: 1, unitPrice: 2, vat: vat) }
         // Three times 0.38 cents is 1.14: one cent, where each line by itself would give none.
         #expect(sample.net == 6 && sample.tax == 1 && sample.gross == 7)
     }
