@@ -27,7 +27,8 @@ import Testing
             ]
             $0.settings["sandbox"] = ["allow_public": true]
             $0.settings["bank-invoice"] = [
-                "seller_name": "Analytical Engines", "seller_street": "Lindenstr. 1", "seller_postal_code": "10969", "seller_city": "Berlin",
+                "seller_name": "Analytical Engines", "seller_street": "Lindenstr. 1", "seller_postal_code": "10969",
+                "seller_city": "Berlin",
                 "seller_country": "DE", "seller_vat_id": "DE123456789", "iban": "DE89 3704 0044 0532 0130 00",
             ]
         }
