@@ -63,7 +63,31 @@ def live(kernel, token, license, key):
     kernel.want(200, "POST", "/api/v1/licenses/release", {"session_id": first}, token=token)
     second = kernel.want(200, "POST", "/api/v1/licenses/acquire", device, token=token).json["session_id"]
     kernel.want(200, "POST", f"/api/v1/sessions/{second}/release", {"reason": "maintenance"}, token=token)
+    third = kernel.want(200, "POST", "/api/v1/licenses/acquire", device, token=token).json["session_id"]
+    loan = {"session_id": third, "hardware_id": "hw-1", "hours": 1}
+    kernel.want(200, "POST", "/api/v1/licenses/borrow", loan, token=token)
+    kernel.want(200, "POST", "/api/v1/licenses/release", {"session_id": third}, token=token)
     kernel.want(200, "POST", "/api/v1/billing/portal", {}, token=token)
+
+    path = "/api/v1/orgs/current/policies"
+    rule = "return { id = 'own.rule', api = 1, on_seat_request = function() end }"
+    files = {"init.lua": "return { tenant = { 'own/rule' } }", "own/rule/policy.lua": rule}
+    version = kernel.want(201, "POST", path, {"files": files}, token=token).json["policy_hash"]
+    kernel.want(200, "GET", f"{path}/{version}", token=token)
+    kernel.want(200, "POST", f"{path}/activate", {"policy_hash": version, "replaces": ""}, token=token)
+    kernel.want(200, "POST", f"{path}/deactivate", {"replaces": version}, token=token)
+    kernel.want(200, "DELETE", f"{path}/{version}", token=token)
+
+    wanted = {"url": "https://example.com/hook", "events": ["*"]}
+    hook = "/api/v1/webhooks/" + kernel.want(201, "POST", "/api/v1/webhooks", wanted, token=token).json["webhook"]["id"]
+    kernel.want(200, "GET", hook, token=token)
+    kernel.want(200, "PATCH", hook, {"description": "ours"}, token=token)
+    kernel.want(200, "POST", f"{hook}/rotate-secret", {}, token=token)
+    kernel.want(202, "POST", f"{hook}/replay", {"since": "2026-01-01T00:00:00Z"}, token=token)
+    sent = kernel.want(202, "POST", f"{hook}/test", {}, token=token).json["message_id"]
+    kernel.want(200, "GET", f"{hook}/deliveries", token=token)
+    kernel.want(200, "GET", f"{hook}/deliveries/{sent}", token=token)
+    kernel.want(200, "DELETE", hook, token=token)
 
     address = "second@example.com"
     own = kernel.member(address)
