@@ -49,7 +49,10 @@ struct WebhookClient: WebhookTransport {
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.httpVersion = .http1Only
         configuration.decompression = .disabled
-        configuration.dnsOverride = [place.host: address]
+        // The client reads the address by another reader than we do: whatever name it sees must lead to the address that was looked at.
+        guard let seen = URL(string: url)?.host else { return .failed("webhooks do not go to this address") }
+        configuration.dnsOverride[place.host] = address
+        configuration.dnsOverride[seen.trimmingCharacters(in: CharacterSet(charactersIn: "[]"))] = address
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         var request = HTTPClientRequest(url: url)
         request.method = .POST

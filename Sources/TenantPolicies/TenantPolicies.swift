@@ -98,7 +98,7 @@ package struct TenantPolicies: Sendable {
                 JournalEntry(
                     "tenant_policies.uploaded", subject: "policies:\(checked.hash)",
                     details: [
-                        "hooks": .array(checked.hooks.map { .string($0) }), "tests": .int(Int64(checked.tests)), "note": .string(note),
+                        "hooks": .array(checked.hooks.map { .string($0) }), "tests": .int(Int64(checked.tests)),
                     ]),
                 act)
             guard let row = try db.row(TenantPolicyTable.version, key) else { throw TenantPolicyProblems.unknown }
