@@ -187,14 +187,16 @@ class House:
         for name, text in (("policy.lua", LINGER), ("policy_test.lua", LINGER_TEST)):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
-        self._edit(r"(.*\"seats/overdraft\".*\n)", r'\1    { "stress/linger", settings = { linger_seconds = 0, hold_seconds = 0 } },\n')
+        self._edit(r"(?m)^( +\{ \"seats/overdraft\".*\n)", r'\1    { "stress/linger", settings = { linger_seconds = 0, hold_seconds = 0 } },\n')
 
     def _edit(self, pattern, text):
         path = os.path.join(self.policies, "init.lua")
         with open(path, encoding="utf-8") as file:
             before = file.read()
+        after, count = re.subn(pattern, text, before, count=1)
+        assert count == 1, f"nothing in {path} looks like {pattern}"
         with open(path + ".new", "w", encoding="utf-8") as file:
-            file.write(re.sub(pattern, text, before))
+            file.write(after)
         os.replace(path + ".new", path)
 
     def edit_overdraft(self, seats):
