@@ -20,8 +20,9 @@ extension PolicyDesk {
         package let perSecondAndCore: Int64
     }
 
-    /// Decides over and over, each decision recorded in a log as the server's are; `people` users of as many tenants ask in turn.
-    package func bench(calls: Int, people: Int = 1, keeping log: URL? = nil) async throws -> [Measurement] {
+    /// Decides over and over, each decision recorded in a log as the server's are; `people` users of as many tenants ask in turn, each
+    /// with the policies in the folder `tenant` as its own.
+    package func bench(calls: Int, people: Int = 1, tenant: String? = nil, keeping log: URL? = nil) async throws -> [Measurement] {
         let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-policy-bench-\(getpid())")
         defer { try? FileManager.default.removeItem(at: scratch) }
         let engine = PolicyEngine(
@@ -30,13 +31,16 @@ extension PolicyDesk {
         try engine.load()
         let crowd = Crowd(people, options)
         let tiers = try PolicyWorkbench(directory: options.policies, definitions: PlatformRegister.hooks, data: PolicyFloor.data).tiers
-        let inline = tiers.contains(Crowd.tier) ? "platform, tier" : "platform"
-        // A row for each way through the layers. What runs inline comes first.
+        var layers = tiers.contains(Crowd.tier) ? "platform, tier" : "platform"
+        if let tenant {
+            try await crowd.live(by: try TenantFolder.read(tenant), engine)
+            layers += ", tenant"
+        }
         return [
-            try await measure("on_role_check", inline, calls) { number in
+            try await measure("on_role_check", layers, calls) { number in
                 _ = try await engine.decide(RoleCheckHook.self, crowd.roles[number % people], crowd.subjects[number % people])
             },
-            try await measure("on_seat_request", inline, calls) { number in
+            try await measure("on_seat_request", layers, calls) { number in
                 _ = try await engine.decide(SeatRequestHook.self, crowd.seats[number % people], crowd.subjects[number % people])
             },
         ]
@@ -75,6 +79,21 @@ extension PolicyDesk {
             self.subjects = subjects
             self.seats = seats
             self.roles = roles
+        }
+
+        /// From now on each tenant's own policies are these. Nobody else's run beside them, so whether the library contains is not tried.
+        func live(by bundle: TenantBundle, _ engine: PolicyEngine) async throws {
+            engine.containment.settle(.contained(files: 0))
+            engine.tenants.read(from: OneBundle(files: bundle.files))
+            for tenant in subjects.compactMap(\.tenant) {
+                guard let checked = try await engine.tenants.check(bundle, for: tenant) else { throw OperatorProblem("too many wait") }
+                engine.tenants.put(checked.hash.hex, hooks: checked.hooks, revision: 1, for: tenant)
+            }
+        }
+
+        private struct OneBundle: TenantPolicySource {
+            let files: [String: String]
+            func files(_ hash: String, of tenant: TenantID) async throws -> [String: String]? { files }
         }
     }
 

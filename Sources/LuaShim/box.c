@@ -10,7 +10,7 @@
 #define SOURCE_JUMPS 4000
 /// Between two looks of the compiler at the clock.
 #define SOURCE_PIECE 128
-/// Garbage that may lie about between two calls of a warm state.
+/// Garbage that may at least lie about between two calls of a warm state; of a large one, half of what it keeps.
 #define IDLE_GARBAGE (512 * 1024)
 
 static int panic(lua_State *L) { box_kill(box_of(L), LUASHIM_ERROR); }
@@ -52,6 +52,14 @@ static int blame(lua_State *L) {
     return 1;
 }
 
+/// A collection costs what the state keeps, so a state that keeps much is swept when there is more to gain.
+static void sweep(luashim *box) {
+    if (box->live <= box->idle) return;
+    lua_gc(box->L, LUA_GCCOLLECT);
+    uint64_t garbage = box->live / 2;
+    box->idle = box->live + (garbage > IDLE_GARBAGE ? garbage : IDLE_GARBAGE);
+}
+
 static luashim_status enter(luashim *box, lua_CFunction body, void *argument) {
     if (box->fate != LUASHIM_OK && STANDS(box, dead)) return LUASHIM_DEAD;
     box_begin(box);
@@ -70,7 +78,7 @@ static luashim_status enter(luashim *box, lua_CFunction body, void *argument) {
     int outcome = lua_pcall(L, 1, 0, 1);
     if (STANDS(box, phase_reset)) lua_sethook(L, NULL, 0, 0);
     lua_settop(L, 0);
-    if (box->live > IDLE_GARBAGE) lua_gc(L, LUA_GCCOLLECT);
+    sweep(box);
     if (outcome == LUA_OK) return LUASHIM_OK;
     if (box->message[0] == 0) {
         const char *why = outcome == LUA_ERRERR ? "an error while handling an error" : "an error without a text";

@@ -46,6 +46,8 @@ struct luashim {
     uint64_t live;
     /// Live bytes at which the next look collects garbage.
     uint64_t soft;
+    /// Live bytes from which garbage is collected between two calls.
+    uint64_t idle;
     uint64_t unseen;
     bool timed;
     uint64_t wall_check;

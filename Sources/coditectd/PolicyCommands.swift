@@ -67,6 +67,7 @@ struct PolicyCommand: AsyncParsableCommand {
         @OptionGroup var places: Places
         @Option(help: "Calls a hook.") var calls = 20_000
         @Option(help: "How many users of as many tenants ask in turn, with other roles and seats.") var people = 1
+        @Option(help: "A folder of policies that every tenant then has of its own.") var tenant: String?
         @Flag(help: "One JSON object a line.") var json = false
         @Option(help: "Keep the decisions in this folder, to replay them.") var log: String?
         @Flag(help: "Measure instead how long the folder takes until it is live.") var reload = false
@@ -84,7 +85,8 @@ struct PolicyCommand: AsyncParsableCommand {
                 }
                 return
             }
-            for row in try await desk.bench(calls: calls, people: people, keeping: log.map { URL(fileURLWithPath: $0) }) {
+            let log = log.map { URL(fileURLWithPath: $0) }
+            for row in try await desk.bench(calls: calls, people: people, tenant: tenant, keeping: log) {
                 say(
                     json
                         ? "{\"hook\": \"\(row.hook)\", \"layers\": \"\(row.layers)\", \"nanoseconds\": \(row.nanoseconds), \"p50\": \(row.median), \"p99\": \(row.p99), \"per_second_and_core\": \(row.perSecondAndCore)}"
