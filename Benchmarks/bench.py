@@ -14,6 +14,7 @@ os.environ.setdefault("CODITECT_BUILD", os.path.join(ROOT, ".build", "release"))
 sys.path.insert(0, os.path.join(ROOT, "Tests", "Interop"))
 sys.path.insert(0, os.path.join(ROOT, "Benchmarks"))
 import decisions  # noqa: E402
+import shadows  # noqa: E402
 from kernel import BUILD, Kernel  # noqa: E402
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "6"))
@@ -187,6 +188,7 @@ def main():
     rows.append(start_time())
     rows.extend(hook_calls())
     rows.extend(decisions.rows())
+    rows.extend(shadows.rows(policies, Kernel))
     width = [max(len(str(r[i])) for r in rows) for i in range(5)]
     print()
     for row in rows:
