@@ -33,7 +33,8 @@ package struct HookCatalogue: Sendable {
         .object([
             ("name", .string(hook.name)), ("kind", .string(hook.kind.rawValue)), ("summary", .string(hook.summary)),
             ("when_all_abstain", .string(hook.whenAllAbstain.rawValue)), ("when_failing", .string(hook.whenFailing.rawValue)),
-            ("is_asked", .bool(hook.isAsked)), ("input", .list(hook.wholeInput.map(value))), ("terms", .list(hook.terms.map(value))),
+            ("is_asked", .bool(hook.isAsked)), ("open_to_tenants", .bool(hook.isOpenToTenants)),
+            ("input", .list(hook.wholeInput.map(value))), ("terms", .list(hook.terms.map(value))),
             (
                 "actions",
                 .list(
@@ -102,7 +103,8 @@ package struct HookCatalogue: Sendable {
         let input = try fields(value["input"], name).filter { $0.name != CommonInput.now.name }
         return HookDefinition(
             name, kind: kind, summary: value["summary"]?.string ?? "", input: input, terms: try fields(value["terms"], name),
-            actions: actions, whenAllAbstain: abstaining, whenFailing: failing, isAsked: value["is_asked"]?.bool ?? true)
+            actions: actions, whenAllAbstain: abstaining, whenFailing: failing, isAsked: value["is_asked"]?.bool ?? true,
+            isOpenToTenants: value["open_to_tenants"]?.bool ?? false)
     }
 
     private static func fields(_ value: HookValue?, _ place: String) throws(Fault) -> [HookField] {

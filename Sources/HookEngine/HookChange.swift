@@ -118,6 +118,9 @@ private struct HookComparison {
                 .redefined, .hook, .caution, old.name, "",
                 new.isAsked ? "is asked now: policies for it decide from here on" : "is no longer asked: policies for it decide nothing")
         }
+        if old.isOpenToTenants, !new.isOpenToTenants {
+            add(.redefined, .hook, .caution, old.name, "", "is closed to tenants: their own policies for it decide nothing")
+        }
         fields(old.wholeInput, new.wholeInput, .input, old.name, "", all: new.wholeInput)
         fields(old.terms, new.terms, .term, old.name, "", all: new.terms)
         for action in old.actions {

@@ -139,6 +139,7 @@ package final class PolicyEngine: Hooks {
     }
 
     private func put(_ set: PolicySet, _ findings: [PolicyFinding], _ seen: Fingerprint, before: PolicySet?) {
+        if let archive = live.withLock({ $0.set?.hash == set.hash ? nil : $0.archive }) { archive.tries(set.hash, before: before?.hash) }
         let listeners = live.withLock { live in
             if live.set?.hash != set.hash {
                 live.shadow = live.shadow?.again()

@@ -33,11 +33,14 @@ extension PolicyEngine {
         var failure: String?
         // What a tenant wrote is no fault of the set.
         if case .failed(let why) = record.outcome, let last = record.answers.last, last.failed, last.layer != .tenant { failure = why }
+        var proved: PolicyArchive?
         let told: (withdrawal: PolicyWithdrawal, back: PolicySet, archive: PolicyArchive?)? = live.withLock { live in
             guard var probation = live.probation, let set = live.set, set.hash.hex == record.policyHash else { return nil }
             switch probation.count.count(failure: failure) {
             case .goesOn: live.probation = probation
-            case .proved: live.probation = nil
+            case .proved:
+                live.probation = nil
+                proved = live.archive
             case .failed(let why):
                 let withdrawal = PolicyWithdrawal(set: set.hash.hex, back: probation.before.hash.hex, why: why, time: clock.now().iso8601)
                 live.set = probation.before
@@ -48,7 +51,9 @@ extension PolicyEngine {
             }
             return nil
         }
+        proved?.tries(nil, before: nil)
         guard let told else { return }
+        told.archive?.tries(nil, before: nil)
         do {
             try told.archive?.withdraw(told.withdrawal)
         } catch {
@@ -83,8 +88,11 @@ extension PolicyEngine {
             }
         }
         if let current { return (current, nil) }
-        // The first set of this process: it replaces what was live when the process before it ended.
-        return (archive.list().first.flatMap { $0 == hash ? nil : kept($0.hex, archive) }, nil)
+        // The first set of this process: it replaces what was live when the process before it ended, or is that set and still on probation,
+        // which begins anew.
+        guard let last = archive.list().first else { return (nil, nil) }
+        let before = last == hash ? archive.before(hash) : last.hex
+        return (before.flatMap { kept($0, archive) }, nil)
     }
 
     /// It was live, so its tests have passed.

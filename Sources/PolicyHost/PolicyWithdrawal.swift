@@ -36,6 +36,29 @@ extension PolicyArchive {
         if left.count < all.count { try keep(left) }
     }
 
+    // MARK: Probation
+
+    private struct Trial: Codable {
+        let set: String
+        let before: String
+    }
+    private var trial: URL { directory.appending(path: "probation.json") }
+
+    /// From now on `set` has to prove itself, in later processes too; nil: nobody has. A disk that is full keeps nobody from going live.
+    func tries(_ set: PolicySetHash?, before: PolicySetHash?) {
+        guard let set, let before, let text = try? JSONEncoder().encode(Trial(set: set.hex, before: before.hex)) else {
+            try? FileManager.default.removeItem(at: trial)
+            return
+        }
+        try? text.write(to: trial, options: .atomic)
+    }
+
+    /// What was live before a set that has not proved itself yet.
+    func before(_ set: PolicySetHash) -> String? {
+        guard let data = try? Data(contentsOf: trial), let found = try? JSONDecoder().decode(Trial.self, from: data) else { return nil }
+        return found.set == set.hex ? found.before : nil
+    }
+
     /// Whole or not at all.
     private func keep(_ all: [PolicyWithdrawal]) throws {
         try FileManager.default.createDirectory(

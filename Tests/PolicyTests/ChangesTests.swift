@@ -23,12 +23,12 @@ struct ChangesTests {
     }
     private static func redefined(
         _ hook: HookDefinition, input: [HookField]? = nil, terms: [HookField]? = nil, actions: [HookAction]? = nil,
-        kind: HookDefinition.Kind? = nil, asked: Bool? = nil
+        kind: HookDefinition.Kind? = nil, asked: Bool? = nil, open: Bool? = nil
     ) -> HookDefinition {
         HookDefinition(
             hook.name, kind: kind ?? hook.kind, summary: hook.summary, input: input ?? hook.input, terms: terms ?? hook.terms,
             actions: actions ?? hook.actions, whenAllAbstain: hook.whenAllAbstain, whenFailing: hook.whenFailing,
-            isAsked: asked ?? hook.isAsked)
+            isAsked: asked ?? hook.isAsked, isOpenToTenants: open ?? hook.isOpenToTenants)
     }
     /// Edits one field of an input, by its path.
     private static func editing(_ fields: [HookField], _ path: [String], _ edit: (HookField) -> HookField?) -> [HookField] {
@@ -248,6 +248,11 @@ struct ChangesTests {
         #expect(hook { Self.redefined($0, kind: .observe) } == ["breaking redefined on_extra: the hook was decide and is observe"])
         #expect(
             hook { Self.redefined($0, asked: false) }.first?.hasPrefix("caution redefined on_extra: the hook is no longer asked") == true)
+        #expect(hook { Self.redefined($0, open: true) }.isEmpty, "what is opened breaks nothing")
+        let opened = Self.changed("on_extra") { Self.redefined($0, open: true) }
+        #expect(
+            opened.changes(to: Self.base).map { "\($0.impact.rawValue) \($0.kind.rawValue) \($0.title)" }
+                == ["caution redefined on_extra: the hook is closed to tenants: their own policies for it decide nothing"])
         #expect(
             hook { Self.redefined($0, terms: [HookField("limit", .integer, "Most", optional: true, tight: .highest, range: 0...100)]) }
                 == ["caution refolded on_extra: the term limit folds to the other end when several policies answer"])

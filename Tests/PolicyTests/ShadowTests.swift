@@ -154,6 +154,42 @@ struct ShadowTests {
         #expect(try await third.decide(SeatHook.self, .init(), .test()).terms.overdraftSeats == 2)
     }
 
+    @Test("a set that goes live just before a restart is on probation after it, until it has proved itself")
+    func probationOverRestart() async throws {
+        let folder = try PolicyFolder(Self.files("return allow{ overdraft_seats = 1 }"))
+        let archive = PolicyArchive(directory: folder.url.deletingLastPathComponent().appending(path: "kept-on-trial"))
+        func start() throws -> PolicyEngine {
+            let engine = folder.engine(limits: .init(probation: .init(decisions: 20, failures: 2)))
+            engine.keep(in: archive)
+            try engine.load()
+            return engine
+        }
+        func ask(_ engine: PolicyEngine, _ used: Int64, _ times: Int) async throws {
+            for _ in 0..<times { _ = try await engine.decide(SeatHook.self, .init(used: used), .test()) }
+        }
+        let good = try #require(try start().hash)
+        let fails = "if request.license.seats_used == 9 then error('no') end return allow{ overdraft_seats = 2 }"
+        for (path, text) in Self.files(fails) { try folder.write(path, text) }
+        let second = try start()
+        let edited = try #require(second.hash)
+        try await ask(second, 9, 2)
+        #expect(second.hash == edited)
+
+        // Two failures were allowed, and the count begins anew: what failed before the restart is not held against it.
+        let third = try start()
+        try await ask(third, 9, 2)
+        #expect(third.hash == edited)
+        try await ask(third, 9, 1)
+        #expect(third.hash == good && archive.withdrawal(of: edited)?.back == good.hex)
+
+        try archive.readmit(edited)
+        let fourth = try start()
+        try await ask(fourth, 1, 20)
+        let fifth = try start()
+        try await ask(fifth, 9, 3)
+        #expect(fifth.hash == edited, "it has proved itself")
+    }
+
     @Test("a verdict is told once, when there are enough questions or too many failures, and later ones change nothing")
     func judged() async throws {
         let folder = try PolicyFolder(Self.files("return allow{ overdraft_seats = 1 }"))
