@@ -10,7 +10,7 @@ root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 scratch=${CODITECT_PLUGIN_SCRATCH:-$root/.build-plugins}-tests
 if [ $# -eq 0 ]; then
     set -- "$root/plugins/sdk"
-    for manifest in "$root"/plugins/*/plugin.json; do
+    for manifest in "$root"/plugins/*/plugin.json "$root"/examples/*/plugin.json; do
         [ -e "$manifest" ] && set -- "$@" "$(dirname -- "$manifest")"
     done
 fi

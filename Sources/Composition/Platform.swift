@@ -52,6 +52,7 @@ package final class Platform: Sendable {
         let house = ground.pluginHouse(options)
         self.house = house
         plugins = PluginHost(directory: options.plugins, copies: ground.data.pluginCopies, services: house)
+        policies.engine.modules.read { [plugins] in plugins.policyModules($0) }
         rooms = try Rooms(
             ground: ground, options: options, policies: policies.engine, catalog: policies.catalog, plugins: plugins,
             origin: { house.origin() })

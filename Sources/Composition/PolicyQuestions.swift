@@ -131,6 +131,10 @@ package struct PolicyQuestions: Sendable {
             lines.append("nobody was asked: \(recorded.reason ?? "–")")
             return Shown(lines: lines, json: Self.line(["id": .string(id), "answer": .string(PolicyRuling(recorded).description)]))
         }
+        if !recorded.moduleAnswers.isEmpty {
+            lines += ["", "asked before the policies, and not again, because a plugin answered:"]
+            lines += recorded.moduleAnswers.map { "  platform  \($0.policy)  \($0.content.shown)  at \($0.place)" }
+        }
         let run = try bench.run(recorded.hook, recorded.input, tier: recorded.tier, seed: recorded.seed, traces: true)
         lines += steps(run, bench)
         let flip = bench.flip(recorded.hook, recorded.input, tier: recorded.tier, seed: recorded.seed)

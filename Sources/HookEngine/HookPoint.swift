@@ -86,6 +86,9 @@ package struct HookField: Sendable {
         self.tight = tight
         self.range = range
     }
+
+    /// Who answers gives the terms that it has something to say about.
+    package var asOptional: HookField { HookField(name, kind, summary, optional: true, tight: tight, range: range) }
 }
 
 /// The tree that crosses to a policy and back: no floats, no NUL, bounded.

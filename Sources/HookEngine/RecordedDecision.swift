@@ -25,6 +25,8 @@ package struct RecordedDecision: Sendable {
     package let policy: String?
     package let place: String?
     package let answerCount: Int
+    /// What modules answered, in their order: nobody else can say it again.
+    package let moduleAnswers: [PolicyAnswer]
 
     /// Throws where the line is torn or no record.
     package init(_ line: UnsafeRawBufferPointer) throws(HookValueReader.Fault) {
@@ -48,6 +50,7 @@ package struct RecordedDecision: Sendable {
         var policy: String?
         var place: String?
         var answers = 0
+        var modules: [PolicyAnswer] = []
         var reader = HookValueReader(line)
         try reader.members { reader, name throws(HookValueReader.Fault) in
             func isName(_ text: StaticString) -> Bool {
@@ -56,7 +59,9 @@ package struct RecordedDecision: Sendable {
             if isName("input") {
                 input = try reader.value()
             } else if isName("answers") {
-                answers = Self.count(try reader.skip())
+                let skipped = try reader.skip()
+                answers = Self.count(skipped)
+                modules = try Self.modules(skipped)
             } else if isName("id") {
                 id = DecisionID(try reader.text())
             } else if isName("time") {
@@ -120,6 +125,7 @@ package struct RecordedDecision: Sendable {
         self.policy = policy
         self.place = place
         self.answerCount = answers
+        self.moduleAnswers = modules
     }
 
     /// Nobody was asked: the queue was full or no set was live. There is nothing to ask again.
@@ -130,6 +136,39 @@ package struct RecordedDecision: Sendable {
             guard case .object(let members) = item, let (name, fields) = members.first else { return nil }
             return PlannedAction(name, fields)
         }
+    }
+
+    /// Modules answer first, so a record without any is told by its first answer.
+    private static func modules(_ answers: UnsafeRawBufferPointer) throws(HookValueReader.Fault) -> [PolicyAnswer] {
+        guard mayHoldModules(answers) else { return [] }
+        return (try HookValueReader.read(answers).list ?? []).compactMap(module)
+    }
+
+    /// Whether the first answer is a module's, as far as it stands as the log writes it.
+    static func mayHoldModules(_ answers: UnsafeRawBufferPointer) -> Bool {
+        var scan = PlainScan(answers)
+        guard scan.take("[{\"layer\":\"platform\",\"policy\":"), scan.text() != nil, scan.take(",\"at\":"), let place = scan.text() else {
+            return answers.count > 2 && !answers.starts(with: Array("[{\"layer\":\"".utf8))
+        }
+        return place.starts(with: PolicyAnswer.modulePrefix.utf8)
+    }
+
+    private static func module(_ value: HookValue) -> PolicyAnswer? {
+        guard value["layer"]?.string == PolicyLayer.platform.rawValue, let policy = value["policy"]?.string,
+            let file = value["at"]?.string, file.hasPrefix(PolicyAnswer.modulePrefix)
+        else { return nil }
+        let content: PolicyAnswer.Content
+        switch value["answer"]?.string {
+        case "abstain": content = .abstain
+        case "allow":
+            var terms: [(String, HookValue)] = []
+            if case .object(let members)? = value["terms"] { terms = members }
+            content = .allow(terms: terms, delegate: [])
+        case "deny": content = .deny(reason: value["reason"]?.string ?? "", retryAfterSeconds: value["retry_after_seconds"]?.int)
+        case "plan": content = .plan(actions(value["actions"] ?? .null), delegate: [])
+        default: content = .failed(value["error"]?.string ?? "")
+        }
+        return PolicyAnswer(layer: .platform, policy: policy, file: file, line: 0, content: content)
     }
 
     private static func count(_ answers: UnsafeRawBufferPointer) -> Int { answers.count > 2 ? 1 : 0 }

@@ -58,6 +58,7 @@ package struct RecordedLine {
 
     /// `RecordedDecision` tells whether somebody was asked.
     package var hasNoAnswer: Bool { answers.count == 2 }
+    package var mayHoldModules: Bool { RecordedDecision.mayHoldModules(answers) }
 
     /// Whether this line is what would be written of these answers to its question.
     package func tells(

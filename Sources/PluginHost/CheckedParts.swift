@@ -44,7 +44,7 @@ struct CheckedParts {
             log: HostLog(plugin: id, services: services), clock: HostClock(services: services), site: site)
     }
 
-    private static func manifest(in place: URL) throws -> PluginManifest {
+    static func manifest(in place: URL) throws -> PluginManifest {
         let file = place.appendingPathComponent("plugin.json")
         let data: Data
         do { data = try bounded(file, PluginManifest.maxBytes) } catch { throw Refusal(.manifestMissing, "plugin.json cannot be read.") }

@@ -1,4 +1,5 @@
 import Foundation
+import HookEngine
 import PluginKit
 
 /// A plugin that was taken.
@@ -17,6 +18,7 @@ final class HostedPlugin: Sendable {
     /// Manifest, library, settings and secrets in one: unchanged, there is nothing to reload.
     let fingerprint: Int
     let paymentProvider: (any PaymentProvider)?
+    let policyModule: HookModule?
     let pages: (any PluginPages)?
     private let instance: any PluginInstance
     private let gate = WorkGate()
@@ -31,6 +33,9 @@ final class HostedPlugin: Sendable {
         fingerprint = parts.fingerprint
         let id = parts.manifest.id
         paymentProvider = instance.paymentProvider.map { GuardedPaymentProvider(plugin: id, provider: $0, gate: gate) }
+        policyModule = instance.policyModule.map {
+            GuardedPolicyModule(manifest: parts.manifest, digest: parts.digest, module: $0, gate: gate).asked
+        }
         pages = instance.pages.map { GuardedPages(plugin: id, pages: $0, gate: gate) }
         self.instance = instance
         self.services = services
@@ -77,7 +82,8 @@ final class HostedPlugin: Sendable {
 
     private func checkKinds() throws {
         let manifest = loaded.manifest
-        let provided: [PluginKind] = paymentProvider == nil ? [] : [.paymentProvider]
+        let found: [(PluginKind, Bool)] = [(.paymentProvider, paymentProvider != nil), (.policyModule, policyModule != nil)]
+        let provided = found.filter(\.1).map(\.0)
         guard Set(provided) == Set(manifest.kinds) else {
             let names = provided.map(\.rawValue).joined(separator: ", ")
             let said = manifest.kinds.map(\.rawValue).joined(separator: ", ")

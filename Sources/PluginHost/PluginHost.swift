@@ -1,12 +1,26 @@
 import Foundation
+import HookEngine
 import PluginKit
 import Synchronization
 
 /// Takes plugins in, routes to them, and lets them go. A bad one is refused with a reason; the others and the server go on.
 package final class PluginHost: Sendable {
     private struct State {
-        var plugins: [String: HostedPlugin] = [:]
+        var plugins: [String: HostedPlugin] = [:] { didSet { gatherModules() } }
         var refused: [RefusedPlugin] = []
+        /// Those of the refused that should answer hooks.
+        var unfit: [HookModule] = [] { didSet { gatherModules() } }
+        /// By hook, in the order of their ids: what each decision looks up.
+        private(set) var modules: [String: [HookModule]] = [:]
+
+        private mutating func gatherModules() {
+            let atWork = plugins.values.compactMap(\.policyModule)
+            let all = atWork + unfit.filter { missing in !atWork.contains { $0.id == missing.id } }
+            modules = [:]
+            for module in all.sorted(by: { $0.id < $1.id }) {
+                for hook in module.hooks { modules[hook, default: []].append(module) }
+            }
+        }
         var isStopped = false
         /// The last change of the set; the next one waits for it.
         var tail: Task<Void, Never>?
@@ -52,6 +66,8 @@ package final class PluginHost: Sendable {
     package var paymentProviders: [String] {
         state.withLock { $0.plugins.values.filter { $0.paymentProvider != nil }.map(\.loaded.id).sorted() }
     }
+    /// The modules that answer a hook, in the order in which they are asked.
+    package func policyModules(_ hook: String) -> [HookModule] { state.withLock { $0.modules[hook] ?? [] } }
     /// The pages that a plugin shows under `/plugins/{id}/`.
     package func pages(_ id: String) -> (any PluginPages)? { state.withLock { $0.plugins[id]?.pages } }
     /// What is at work and what the last `load` refused.
@@ -76,6 +92,7 @@ package final class PluginHost: Sendable {
     private func bringInLine() async -> Report {
         let folders = folders()
         var refused: [RefusedPlugin] = []
+        var unfit: [HookModule] = []
         var seen: [String: String] = [:]
         for folder in folders {
             var id: String?
@@ -89,6 +106,9 @@ package final class PluginHost: Sendable {
             } catch {
                 let refusal = error as? Refusal ?? Refusal(.loadFailed, "\(error)")
                 refused.append(RefusedPlugin(folder: folder.lastPathComponent, id: id, code: refusal.code, reason: refusal.reason))
+                if let manifest = try? CheckedParts.manifest(in: folder), manifest.kinds.contains(.policyModule) {
+                    unfit.append(GuardedPolicyModule.unfit(manifest, refusal.reason))
+                }
                 // A provider that nobody set up is no fault: a fresh server has no secrets.
                 services.log(
                     refusal.code == .secretMissing ? .warning : .error, "A plugin was refused: \(refusal.reason)",
@@ -96,10 +116,11 @@ package final class PluginHost: Sendable {
                     plugin: id ?? folder.lastPathComponent)
             }
         }
-        let gone = state.withLock { [seen, refused] state in
+        let gone = state.withLock { [seen, refused, unfit] state in
             let gone = state.plugins.filter { seen[$0.key] == nil }
             for id in gone.keys { state.plugins[id] = nil }
             state.refused = refused
+            state.unfit = unfit
             return Array(gone.values)
         }
         await PluginHost.letGo(gone)

@@ -33,13 +33,16 @@ package final class PolicyEngine: Hooks {
         package var shadowTries = 50
         package var tenants: TenantLayer.Limits
         package var probation: Probation
+        package var modules: ModuleThreads.Limits
         package init(
             decision: LuaLimits = .decision, states: Int = 16, queue: Int = 256, look: Duration = .milliseconds(500),
-            shadowQueue: Int = 1_024, probation: Probation = .init(), tenants: TenantLayer.Limits = .init()
+            shadowQueue: Int = 1_024, probation: Probation = .init(), tenants: TenantLayer.Limits = .init(),
+            modules: ModuleThreads.Limits = .init()
         ) {
             self.tenants = tenants
             self.shadowQueue = shadowQueue
             self.probation = probation
+            self.modules = modules
             self.decision = decision
             self.states = states
             self.queue = queue
@@ -89,6 +92,7 @@ package final class PolicyEngine: Hooks {
     package let containment: ContainmentWatch
     /// The tenants' own policies, asked last.
     package let tenants: TenantLayer
+    package let modules: ModuleLayer
 
     package init(
         definitions: [HookDefinition], directory: URL, sink: any DecisionSink, entropy: any Entropy, clock: any Clock,
@@ -102,6 +106,7 @@ package final class PolicyEngine: Hooks {
         self.limits = limits
         self.threads = PolicyThreads(threads: 2, bound: limits.queue)
         containment = ContainmentWatch()
+        modules = ModuleLayer(limits.modules)
         tenants = TenantLayer(definitions, containment, limits.tenants, decision: limits.decision)
     }
 
@@ -247,7 +252,8 @@ package final class PolicyEngine: Hooks {
             input: withNow(input, subject.now), answers: [], outcome: .failed(DecisionFailure.notLoaded), terms: [], decidedBy: nil,
             policyHash: set?.hash.hex ?? "", seed: entropy.seed(), fuel: 0, microseconds: 0)
         if let set, let plan = set.hooks[definition.name] {
-            var evaluation = await evaluate(set, plan, record.input, subject.tier, record.seed)
+            var evaluation = await modules.ask(definition, record) ?? PolicySet.Evaluation()
+            if !evaluation.isSettled { evaluation.append(await evaluate(set, plan, record.input, subject.tier, record.seed)) }
             if definition.isOpenToTenants, subject.asksTenant, let tenant = subject.tenant,
                 let hash = tenants.inForce(tenant, definition.name)
             {

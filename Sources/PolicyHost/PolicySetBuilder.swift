@@ -221,9 +221,7 @@ struct PolicySetBuilder: Sendable {
             func answering(_ indices: [Int]) -> [Int] { indices.filter { placements[$0].policy.hooks[definition.name] != nil } }
             // Many tenants have a set, and few have much in it.
             if author == .tenant, !policies.values.contains(where: { $0.hooks[definition.name] != nil }) { continue }
-            let terms = definition.terms.map {
-                HookField($0.name, $0.kind, $0.summary, optional: true, tight: $0.tight, range: $0.range)
-            }
+            let terms = definition.terms.map(\.asOptional)
             hooks[definition.name] = HookPlan(
                 definition: definition, encoder: InputEncoder(definition, &shapes), terms: terms,
                 platform: answering(order.platform), tiers: order.tiers.mapValues(answering).filter { !$0.value.isEmpty },

@@ -213,8 +213,13 @@ private struct ShadowWard {
         guard let plan = set.hooks[record.hook] else { return }
         var answered: PolicyRuling?
         if let ready = state ?? (try? set.recipe.make()) {
-            var (evaluation, isAlive) = set.evaluate(plan, record.input, tier: record.subject.tier, seed: record.seed, on: ready)
-            state = isAlive ? ready : nil
+            // What modules said holds for every set.
+            var evaluation = PolicySet.Evaluation(modules: record.answers.filter(\.isModule))
+            if !evaluation.isSettled {
+                let (own, isAlive) = set.evaluate(plan, record.input, tier: record.subject.tier, seed: record.seed, on: ready)
+                state = isAlive ? ready : nil
+                evaluation.append(own)
+            }
             if let tenant = record.subject.tenant, let tenantSet, !evaluation.isSettled {
                 evaluation.append(
                     tenantStates.ask(

@@ -125,9 +125,10 @@ private final class ReplayWorker {
         }
     }
 
-    /// A line as the log writes it, without building what it says. False where it is none, or where a tenant's own policies had a say.
+    /// A line as the log writes it, without building what it says. False where it is none, or where a tenant's own policies or a module had
+    /// a say.
     private func plain(_ line: UnsafeRawBufferPointer, _ report: inout PolicyReplayReport) -> Bool {
-        guard let recorded = RecordedLine(line), !recorded.hasNoAnswer,
+        guard let recorded = RecordedLine(line), !recorded.hasNoAnswer, !recorded.mayHoldModules,
             let plan = plans.first(where: { $0.name.count == recorded.hook.count && $0.name.elementsEqual(recorded.hook) })?.plan,
             plan.encoder.write(recorded: recorded.input, into: &state.input)
         else { return false }
@@ -162,8 +163,10 @@ private final class ReplayWorker {
             report.unknown += 1
             return
         }
-        var evaluation = evaluate { set, state in
-            set.evaluate(plan, recorded.input, tier: recorded.tier, seed: recorded.seed, on: state)
+        var evaluation = PolicySet.Evaluation(modules: recorded.moduleAnswers)
+        if !evaluation.isSettled {
+            evaluation.append(
+                evaluate { set, state in set.evaluate(plan, recorded.input, tier: recorded.tier, seed: recorded.seed, on: state) })
         }
         if let tenant = recorded.tenant, let hash = recorded.tenantPolicyHash, !evaluation.isSettled {
             guard let own = tenants[TenantSetName(tenant: tenant, hash: hash)] else {

@@ -129,14 +129,14 @@ import Testing
                 .noteMissing, "carries no note of the plugin kit.",
                 { try $0.place("bad", library: { $0.patch("CODITECT\0\0\0\0", "SOMEBODY\0\0\0\0") }) }
             ),
-            (.kitMajorDiffers, "was built with kit 2.1; this server has kit 1.", { try $0.place("bad", library: { $0.patchNote(0, 2) }) }),
+            (.kitMajorDiffers, "was built with kit 2.2; this server has kit 1.", { try $0.place("bad", library: { $0.patchNote(0, 2) }) }),
             (
                 .kitTooNew, "was built with kit 1.99, newer than this server's kit 1.",
                 { try $0.place("bad", library: { $0.patchNote(1, 99) }) }
             ),
             (.compilerDiffers, "was built with Swift 5.", { try $0.place("bad", library: { $0.patchNote(2, 5) }) }),
             (
-                .manifestDisagrees, "plugin.json says kit 1.7, the library says kit 1.1.",
+                .manifestDisagrees, "plugin.json says kit 1.7, the library says kit 1.2.",
                 { try $0.place("bad", manifest: { $0["kit"] = "1.7" }) }
             ),
             (

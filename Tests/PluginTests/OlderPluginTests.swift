@@ -3,7 +3,7 @@ import PluginHost
 import PluginKit
 import Testing
 
-/// The fixture as it was with kit 1.0, made out of today's sources: without what stands between `// since 1.1` and `// end of 1.1`, and
+/// The fixture as it was with kit 1.0, made out of today's sources: without what stands between `// since 1.…` and `// end of 1.…`, and
 /// with the note and the manifest of then.
 private enum OlderFixture {
     static let folder: URL? = {
@@ -44,12 +44,12 @@ private enum OlderFixture {
         var isNew = false
         let kept = text.split(separator: "\n", omittingEmptySubsequences: false).filter { line in
             let words = line.drop { $0 == " " }
-            if words.hasPrefix("// since 1.1") { isNew = true }
-            defer { if words.hasPrefix("// end of 1.1") { isNew = false } }
+            if words.hasPrefix("// since 1.") { isNew = true }
+            defer { if words.hasPrefix("// end of 1.") { isNew = false } }
             return !isNew
         }
-        return kept.joined(separator: "\n").replacing("\"kit\": \"1.1\"", with: "\"kit\": \"1.0\"")
-            .replacing("0x5443_4554, 0, 1, 1, 6", with: "0x5443_4554, 0, 1, 0, 6")
+        return kept.joined(separator: "\n").replacing("\"kit\": \"1.2\"", with: "\"kit\": \"1.0\"")
+            .replacing("0x5443_4554, 0, 1, 2, 6", with: "0x5443_4554, 0, 1, 0, 6")
     }
 }
 

@@ -19,6 +19,10 @@ public struct PluginManifest: Sendable, Hashable, Codable {
     public var pages: Bool
     /// What it may reach: `api.example.com`, `api.example.com:8443`, or `self` for its own webhook.
     public var hosts: [String]
+    // since 1.2
+    /// What a policy module answers: `on_seat_request`.
+    public var hooks: [String]
+    // end of 1.2
     public var secrets: [Secret]
     public var settings: [SettingSchema]
 
@@ -73,6 +77,9 @@ public struct PluginManifest: Sendable, Hashable, Codable {
         webhook = reader.optionalText("webhook", 1...100)
         pages = reader.optionalFlag("pages") ?? false
         hosts = reader.texts("hosts", max: 32, optional: true)
+        // since 1.2
+        hooks = reader.texts("hooks", max: 32, optional: true)
+        // end of 1.2
         secrets = []
         for var entry in reader.objects("secrets", max: 16) {
             let name = entry.text("name", 1...64, Rule.environment) ?? ""
@@ -105,6 +112,16 @@ public struct PluginManifest: Sendable, Hashable, Codable {
         for host in hosts where host != "self" && !Rule.isHost(host) {
             reader.fault("hosts names \(host.debugDescription), which is not a host name, host:port or self.")
         }
+        // since 1.2
+        if kinds.contains(.policyModule) == hooks.isEmpty {
+            reader.fault(
+                hooks.isEmpty ? "hooks is empty: name the hooks that the policy module answers." : "hooks is for policy modules only.")
+        }
+        for hook in hooks where !hook.hasPrefix("on_") || !Rule.settingName.accepts(hook) || hook.utf8.count > 64 {
+            reader.fault("hooks names \(hook.debugDescription); a hook is named like on_seat_request.")
+        }
+        reader.unique("hooks", hooks)
+        // end of 1.2
         reader.unique("kinds", kinds.map(\.rawValue))
         reader.unique("hosts", hosts)
         reader.unique("secrets", secrets.map(\.name))

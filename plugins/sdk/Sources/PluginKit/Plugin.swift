@@ -21,6 +21,10 @@ extension Plugin {
 public protocol PluginInstance: Sendable {
     /// For the kind `payment_provider`.
     var paymentProvider: (any PaymentProvider)? { get }
+    // since 1.2
+    /// For the kind `policy_module`.
+    var policyModule: (any PolicyModule)? { get }
+    // end of 1.2
     /// What it shows to people under `/plugins/{id}/`; needs `"pages": true` in `plugin.json`.
     var pages: (any PluginPages)? { get }
 
@@ -34,6 +38,9 @@ public protocol PluginInstance: Sendable {
 
 extension PluginInstance {
     public var paymentProvider: (any PaymentProvider)? { nil }
+    // since 1.2
+    public var policyModule: (any PolicyModule)? { nil }
+    // end of 1.2
     public var pages: (any PluginPages)? { nil }
     public func start() async throws {}
     public func drain() async {}
@@ -53,7 +60,12 @@ public struct PluginKind: RawRepresentable, Sendable, Hashable, Codable {
     public init(rawValue: String) { self.rawValue = rawValue }
     public static let paymentProvider = PluginKind(rawValue: "payment_provider")
     /// Every kind of this kit.
-    public static let all: [PluginKind] = [paymentProvider]
+    public static let all: [PluginKind] = [
+        paymentProvider,
+        // since 1.2
+        policyModule,
+        // end of 1.2
+    ]
 }
 
 /// The way through C. A plugin writes exactly this:

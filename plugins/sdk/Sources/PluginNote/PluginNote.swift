@@ -4,7 +4,7 @@
 //
 // The values must be literals. A compiler that is not listed does not build: add its line here.
 
-/// Kit 1.1. Raise the minor with every addition to PluginKit, the major with every change that an old plugin does not survive.
+/// Kit 1.2. Raise the minor with every addition to PluginKit, the major with every change that an old plugin does not survive.
 typealias NoteWords = (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32)
 
 #if compiler(>=6.5)
@@ -13,27 +13,27 @@ typealias NoteWords = (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, U
     #error("PluginNote.swift does not know this compiler yet: add a line for its version.")
 #elseif compiler(>=6.4.2)
     @section(".note.coditect") @used
-    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 1, 6, 4, 2)
+    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 2, 6, 4, 2)
 #elseif compiler(>=6.4.1)
     @section(".note.coditect") @used
-    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 1, 6, 4, 1)
+    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 2, 6, 4, 1)
 #elseif compiler(>=6.4)
     @section(".note.coditect") @used
-    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 1, 6, 4, 0)
+    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 2, 6, 4, 0)
 #elseif compiler(>=6.3.4)
     #error("PluginNote.swift does not know this compiler yet: add a line for its version.")
 #elseif compiler(>=6.3.3)
     @section(".note.coditect") @used
-    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 1, 6, 3, 3)
+    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 2, 6, 3, 3)
 #elseif compiler(>=6.3.2)
     @section(".note.coditect") @used
-    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 1, 6, 3, 2)
+    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 2, 6, 3, 2)
 #elseif compiler(>=6.3.1)
     @section(".note.coditect") @used
-    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 1, 6, 3, 1)
+    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 2, 6, 3, 1)
 #elseif compiler(>=6.3)
     @section(".note.coditect") @used
-    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 1, 6, 3, 0)
+    let note: NoteWords = (9, 20, 1, 0x4944_4F43, 0x5443_4554, 0, 1, 2, 6, 3, 0)
 #else
     #error("Plugins need Swift 6.3 or newer.")
 #endif

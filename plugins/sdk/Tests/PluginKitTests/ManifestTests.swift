@@ -46,7 +46,7 @@ import Testing
             ("plugin.json: library must be a file name like libName.so, without a folder.", { $0["library"] = "lib/../../x.so" }),
             ("plugin.json: webhook of a payment provider must be /webhooks/acme.", { $0["webhook"] = "/webhooks/other" }),
             (
-                "plugin.json: kinds names time_machine; this kit knows payment_provider.",
+                "plugin.json: kinds names time_machine; this kit knows payment_provider, policy_module.",
                 { $0["kinds"] = ["payment_provider", "time_machine"] }
             ),
             ("plugin.json: hosts names \"https://x\", which is not a host name, host:port or self.", { $0["hosts"] = ["https://x"] }),

@@ -1,0 +1,71 @@
+import Foundation
+import HookEngine
+import Synchronization
+
+/// The modules of plugins, asked before the platform's own policies and folded with them.
+package final class ModuleLayer: Sendable {
+    package typealias Source = @Sendable (_ hook: String) -> [HookModule]
+    private let source = Mutex<Source?>(nil)
+    private let patience: ModuleThreads.Limits
+    /// By plugin and build: one that hangs keeps no other from answering, and a new build begins with new threads.
+    private let threads = Mutex<[String: ModuleThreads]>([:])
+
+    init(_ patience: ModuleThreads.Limits) { self.patience = patience }
+
+    /// From now on the modules that `source` names for a hook are asked. It is called for each question and must not wait.
+    package func read(from source: @escaping Source) { self.source.withLock { $0 = source } }
+
+    /// Nil where no module answers the hook: the usual case.
+    func ask(_ definition: HookDefinition, _ record: DecisionRecord) async -> PolicySet.Evaluation? {
+        guard let modules = source.withLock({ $0 })?(definition.name), !modules.isEmpty else { return nil }
+        var evaluation = PolicySet.Evaluation()
+        let question = ModuleQuestion(record)
+        for module in modules where !evaluation.isSettled {
+            evaluation.append(answer: await answer(module, question, definition))
+        }
+        return evaluation
+    }
+
+    private func answer(_ module: HookModule, _ question: ModuleQuestion, _ definition: HookDefinition) async -> PolicyAnswer {
+        PolicyAnswer(
+            layer: .platform, policy: module.id, file: module.file, line: 0, content: await content(module, question, definition))
+    }
+
+    private func content(_ module: HookModule, _ question: ModuleQuestion, _ definition: HookDefinition) async -> PolicyAnswer.Content {
+        if let unfit = module.unfit { return .failed(unfit) }
+        switch await threads(of: module).run({ Result { try module.answer(question) } }) {
+        case .done(.success(let reply)): return reply.content(definition)
+        case .done(.failure(let error)): return .failed(Shown.line("\(error)", most: 300))
+        case .late: return .failed("did not answer within \(patience.patience.milliseconds) ms")
+        case .full: return .failed("too many questions wait for it")
+        }
+    }
+
+    private func threads(of module: HookModule) -> ModuleThreads {
+        threads.withLock { all in
+            if let found = all[module.file] { return found }
+            // Builds before this one are asked no more.
+            for old in all.keys where old.hasPrefix("\(PolicyAnswer.module(module.id))@") { all[old] = nil }
+            let made = ModuleThreads(patience)
+            all[module.file] = made
+            return made
+        }
+    }
+}
+
+extension PolicySet.Evaluation {
+    /// As recorded, for asking the policies again after what the modules said.
+    init(modules answers: [PolicyAnswer]) {
+        self.init()
+        for answer in answers { append(answer: answer) }
+    }
+
+    mutating func append(answer: PolicyAnswer) {
+        answers.append(answer)
+        if case .failed(let why) = answer.content { failure = failure ?? "\(answer.place): \(why)" }
+    }
+}
+
+extension Duration {
+    fileprivate var milliseconds: Int64 { components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000 }
+}
