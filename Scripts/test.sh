@@ -3,11 +3,18 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 failed=()
+said=$(mktemp) ends=$(mktemp)
+trap 'rm -f "$said" "$ends"' EXIT
 step() {
     local name=$1; shift
     echo "test: $name"
     local started=$SECONDS
-    if "$@"; then echo "test: $name took $((SECONDS - started)) s"; else failed+=("$name"); echo "test: $name FAILED"; fi
+    if "$@" 2>&1 | tee "$said"; then echo "test: $name took $((SECONDS - started)) s"; else
+        failed+=("$name")
+        echo "test: $name FAILED"
+        # Told again at the end: a log is often read from there.
+        { echo "test: the end of what \"$name\" said:"; grep -E 'FAILED|✘|error:|Traceback' "$said" | head -n 20; tail -n 20 "$said"; } | cut -c1-400 >> "$ends"
+    fi
 }
 
 step "build" Scripts/build.sh debug
@@ -40,5 +47,6 @@ if [ ${#failed[@]} -eq 0 ]; then
     step "the clients in examples" python3 Tests/Interop/test_examples.py
     step "the README's tour" python3 Tests/Interop/tour.py README.md
 fi
+cat "$ends"
 if [ ${#failed[@]} -gt 0 ]; then echo "test: failed: ${failed[*]}"; exit 1; fi
 echo "test: all passed"
