@@ -44,7 +44,7 @@ struct CheckoutDesk {
         if let answer = try await store.recalled(act, as: CheckoutAnswer.self) { return answer }
         let name = order.provider ?? parts.providers.defaultName
         let (tier, interval, price) = try offer(order, name)
-        let provider = try await parts.providers.inService(name)
+        let provider = try await parts.providers.inService(name, for: tenant)
         let intent = try await intend(order.quantity, tier, interval, price, name, tenant, act)
         if intent.status == .open { return try answer(intent) }
         let request = try await request(intent, tenant, origin, act)
@@ -195,7 +195,7 @@ struct CheckoutDesk {
     func portal(provider name: String?, tenant: TenantID, origin: String, _ act: Act) async throws -> String {
         try CardNumber.refuse(["provider": name])
         guard let (known, customer) = try await customer(of: tenant, at: name) else { throw BillingProblems.nothingBought }
-        let provider = try await parts.providers.inService(known)
+        let provider = try await parts.providers.inService(known, for: tenant)
         let back = BillingSettings.target(parts.settings[BillingSettings.portalReturnURL], origin: origin)
         let url: String
         do {

@@ -77,7 +77,7 @@ struct Ground: Sendable {
     func pluginHouse(_ options: PlatformOptions) -> PluginHouse {
         PluginHouse(
             values: PluginValues(store: store, sealer: sealer), client: client, clock: options.clock, logger: logger,
-            variables: options.environment, configured: options.reading.plugins, publicOrigin: options.settings[HTTPEdgeSettings.publicURL])
+            given: PluginsGiven(options))
     }
 
     func close() async {

@@ -1,6 +1,5 @@
 import Foundation
 import HookEngine
-import PluginHost
 import Signing
 import Store
 import StoreSQLite
@@ -107,24 +106,5 @@ package struct AuditDesk: Sendable {
 
     package func export(tenant: String, to write: (String) -> Void) async throws {
         for owner in try await owners(tenant) { try await JournalKeeper(store: store).export(owner) { write($0) } }
-    }
-}
-
-/// Plugins: load as the server would, say what became of each.
-package enum PluginDesk {
-    package static func check(_ options: PlatformOptions) async throws -> (lines: [String], isFine: Bool) {
-        let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-plugin-check-\(getpid())")
-        defer { try? FileManager.default.removeItem(at: scratch) }
-        let data = try DataDirectory(scratch)
-        let ground = try await Ground.open(data, options, topics: [:])
-        let house = ground.pluginHouse(options)
-        let host = PluginHost(directory: options.plugins, copies: data.pluginCopies, services: house)
-        let report = await host.load()
-        let lines =
-            report.loaded.map { "\($0.id)  loaded  \($0.manifest.version)" }
-            + report.refused.map { "\($0.id ?? $0.folder)  refused  \($0.reason)" }
-        await host.stop()
-        await ground.close()
-        return (lines.isEmpty ? ["no plugins in \(options.plugins.path)"] : lines, report.refused.isEmpty)
     }
 }

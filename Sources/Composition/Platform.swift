@@ -22,6 +22,7 @@ package final class Platform: Sendable {
     let policies: PolicyFloor
     package let plugins: PluginHost
     let house: PluginHouse
+    private let pluginWatch: PluginWatch
     let rooms: Rooms
     package let edge: Edge
     package let runner: JobRunner
@@ -51,7 +52,10 @@ package final class Platform: Sendable {
             options, sink: try DecisionLog(directory: ground.data.decisions), logger: ground.logger, journal: ground.policyJournal(options))
         let house = ground.pluginHouse(options)
         self.house = house
-        plugins = PluginHost(directory: options.plugins, copies: ground.data.pluginCopies, services: house)
+        plugins = PluginHost(
+            directory: options.plugins, copies: ground.data.pluginCopies, services: house, limits: CanaryLimits(options.settings))
+        pluginWatch = PluginWatch(host: plugins, house: house, directory: options.plugins)
+        pluginWatch.attend(journal: ground.pluginJournal(options))
         policies.engine.modules.read { [plugins] in plugins.policyModules($0) }
         rooms = try Rooms(
             ground: ground, options: options, policies: policies.engine, catalog: policies.catalog, plugins: plugins,
@@ -91,6 +95,9 @@ package final class Platform: Sendable {
         let served =
             try rooms.routes() + console.routes() + PluginPageRoutes(host: plugins).routes()
             + PolicyRoutes(floor: policies, store: ground.store, tenants: rooms.tenantPolicies).routes()
+            + PluginRoutes(
+                host: plugins, office: PluginOffice(directory: options.plugins, shelf: plugins.shelf), store: ground.store
+            ).routes()
         routes = KernelRoutes(
             title: "\(options.settings[PlatformSettings.brand]) platform API", version: Release.version, checks: readiness.checks,
             isDraining: { readiness.draining.isDraining }, metrics: { metrics.render() },
@@ -151,6 +158,7 @@ package final class Platform: Sendable {
             Task { [policies] in try? await policies.engine.run() },
             Task { [policies, ground] in await policies.tryContainment(ground.logger) },
             Task { [rooms] in await rooms.ledgerClock.run() },
+            Task { [pluginWatch] in await pluginWatch.run() },
             Task { [ground] in await ground.keys.run { ground.logger.error("\($0)") } },
             Task {
                 await stop()
@@ -181,7 +189,7 @@ package final class Platform: Sendable {
         let providers = plugins.paymentProviders
         lines.append(
             "  payments       \(providers.isEmpty ? "none: build the plugins with 'make plugins'" : providers.joined(separator: ", "))")
-        for refused in plugins.report.refused { lines.append("  not loaded     \(refused.id ?? refused.folder): \(refused.reason)") }
+        for refused in plugins.report.refused { lines.append("  not loaded     \(refused.id ?? refused.folder): \(refused.sentence)") }
         lines.append("  stop           Ctrl-C")
         return lines
     }
@@ -191,6 +199,9 @@ package final class Platform: Sendable {
         policies.engine.reload()
         policies.readShadow()
     }
+
+    /// Reads the plugins folder, the book and the files of secrets now instead of at the watch's next look.
+    package func reloadPlugins() { Task { [plugins] in await plugins.load() } }
 
     /// What `serve` does first: which tenants have policies in force.
     package func readTenantPolicies() async throws { try await rooms.tenantPolicies.start() }

@@ -19,13 +19,14 @@ import Webhooks
 /// Every literal of every room, gathered without building anything.
 package enum PlatformRegister {
     package static let settings: [AnySetting] =
-        PlatformSettings.all + HTTPEdgeSettings.all + SigningSettings.all + TenancySettings.all + IdentitySettings.all + CatalogSettings.all
+        PlatformSettings.all + PluginPlatformSettings.all + HTTPEdgeSettings.all + SigningSettings.all + TenancySettings.all
+        + IdentitySettings.all + CatalogSettings.all
         + BillingSettings.all + LicenseSettings.all + SeatSettings.all + NotificationSettings.all
         + ConsoleSettings.all + TenantPolicySettings.all + WebhookSettings.all
 
     package static let problems: [Problem] =
         CommonProblems.all + HTTPProblems.all + TenancyProblems.all + IdentityProblems.all + CatalogProblems.all + BillingProblems.all
-        + LicenseProblems.all + SeatProblems.all + PolicyProblems.all
+        + LicenseProblems.all + SeatProblems.all + PolicyProblems.all + PluginProblems.all
         + TenantPolicyProblems.all + WebhookProblems.all
 
     package static let hooks: [HookDefinition] =
@@ -34,7 +35,7 @@ package enum PlatformRegister {
         ] + BillingHooks.all + SeatHooks.all + ComingHooks.all
 
     package static func permissions(_ routes: [Route]) -> [Permission] {
-        var all = BillingPermissions.all + LicensePermissions.all + SeatPermissions.all + PolicyPermissions.all
+        var all = BillingPermissions.all + LicensePermissions.all + SeatPermissions.all + PolicyPermissions.all + PluginPermissions.all
         all += TenantPolicyPermissions.all + WebhookPermissions.all
         for route in routes {
             if case .permission(let permission) = route.access, !all.contains(permission) { all.append(permission) }

@@ -8,7 +8,13 @@ struct PluggedProviders: PaymentProviders {
     let chosen: String
 
     func provider(_ name: String) async -> (any PaymentProvider)? { host.paymentProvider(name) }
-    func isRefused(_ name: String) async -> Bool { host.report.refused.contains { $0.id == name } }
+    func provider(_ name: String, for tenant: TenantID) async -> (any PaymentProvider)? {
+        host.paymentProvider(name, for: tenant.description)
+    }
+    func isRefused(_ name: String) async -> Bool {
+        let report = host.report
+        return report.refused.contains { $0.id == name } || report.disabled.contains { $0.id == name }
+    }
     /// The one that the operator chose; else Stripe where it is in service, else the first there is.
     var defaultName: String {
         if !chosen.isEmpty { return chosen }

@@ -1,9 +1,29 @@
 import Foundation
+import HTTPEdge
 import Logging
 import PluginHost
 import Store
 import Synchronization
 import Vocabulary
+
+/// What the operator gave the plugins.
+struct PluginsGiven: Sendable {
+    let secrets: SecretSource
+    /// What the operator's file says under `plugins.{id}`.
+    let configured: [String: [String: JSONValue]]
+    let publishers: PluginPublishers
+    let requiresSignature: Bool
+    /// Scheme and authority for people's browsers; empty: where the server listens.
+    let publicOrigin: String
+
+    init(_ options: PlatformOptions) {
+        secrets = SecretSource(options.environment)
+        configured = options.reading.plugins
+        publishers = PluginPublishers(options.settings[PluginPlatformSettings.trustedPublishers])
+        requiresSignature = options.settings[PluginPlatformSettings.requireSigned]
+        publicOrigin = options.settings[HTTPEdgeSettings.publicURL]
+    }
+}
 
 /// What the house lends to its plugins.
 final class PluginHouse: PluginHostServices {
@@ -11,34 +31,27 @@ final class PluginHouse: PluginHostServices {
     private let client: OutboundClient
     private let clock: any Clock
     private let logger: Logger
-    private let variables: [String: String]
-    private let configured: [String: [String: JSONValue]]
-    private let publicOrigin: String
+    private let given: PluginsGiven
     private let listening = Mutex("")
 
-    /// - Parameters:
-    ///   - variables: the environment; secrets are read from it by the names in `plugin.json`.
-    ///   - configured: what the operator's file says under `plugins.{id}`.
-    ///   - publicOrigin: scheme and authority for people's browsers; empty: where the server listens.
-    init(
-        values: PluginValues, client: OutboundClient, clock: any Clock, logger: Logger, variables: [String: String],
-        configured: [String: [String: JSONValue]], publicOrigin: String
-    ) {
+    init(values: PluginValues, client: OutboundClient, clock: any Clock, logger: Logger, given: PluginsGiven) {
         self.values = values
         self.client = client
         self.clock = clock
         self.logger = logger
-        self.variables = variables
-        self.configured = configured
-        self.publicOrigin = publicOrigin
+        self.given = given
     }
 
     /// Called once the socket is bound; before it, plugins cannot reach the server.
     func listens(at origin: String) { listening.withLock { $0 = origin } }
 
-    func secret(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
-    func environment(_ name: String) -> String? { variables[name] }
-    func settings(of plugin: String) -> [String: JSONValue] { configured[plugin] ?? [:] }
+    func secret(_ name: String) throws -> String? { try given.secrets.secret(name) }
+    func environment(_ name: String) -> String? { given.secrets.variables[name] }
+    func settings(of plugin: String) -> [String: JSONValue] { given.configured[plugin] ?? [:] }
+    func publisher(of message: Data, signature: Data) -> String? { given.publishers.publisher(of: message, signature: signature) }
+    var requiresSignature: Bool { given.requiresSignature }
+    /// The file in which a secret lies, if it lies in one.
+    func secretFile(_ name: String) -> URL? { given.secrets.file(name) }
     func send(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse { try await client.send(request) }
     func value(_ key: String, in space: PluginSpaceName) async throws -> Data? { try await values.value(key, in: space) }
     func put(_ key: String, _ value: Data, in space: PluginSpaceName, if condition: PutCondition) async throws -> Bool {
@@ -56,6 +69,6 @@ final class PluginHouse: PluginHostServices {
     }
     func now() -> Timestamp { clock.now() }
     func sleep(for span: Duration) async throws { try await Task.sleep(for: span) }
-    func origin() -> String { publicOrigin.isEmpty ? ownOrigin() : publicOrigin }
+    func origin() -> String { given.publicOrigin.isEmpty ? ownOrigin() : given.publicOrigin }
     func ownOrigin() -> String { listening.withLock { $0 } }
 }

@@ -33,8 +33,14 @@ package struct SettingsFile: Sendable {
                 if let tree = try Yams.compose(yaml: yaml) {
                     flatten(tree, path: [], name: name, into: &texts, &findings)
                     for (id, settings) in tree.mapping?["plugins"]?.mapping ?? [:] {
-                        guard let id = id.scalar?.string, let settings = Self.json(settings).object else { continue }
-                        plugins[id] = settings
+                        guard let id = id.scalar?.string else { continue }
+                        let read = Self.json(settings)
+                        if let settings = read.object {
+                            plugins[id] = settings
+                        } else if !read.isNull {
+                            // The platform's own settings of plugins stand beside the plugins' ids, which are no names of settings.
+                            flatten(settings, path: ["plugins", id], name: name, into: &texts, &findings)
+                        }
                     }
                 }
             } catch let error as YamlError {

@@ -32,14 +32,15 @@ package final class TestPlatform: Sendable {
 
     /// - Parameters:
     ///   - yaml: the text of a `coditect.yaml`.
-    ///   - policies: the shipped ones unless given.
+    ///   - policies: the shipped ones unless given; plugins likewise.
     package static func open(
-        yaml: String = "", environment: [String: String] = [:], policies: URL? = nil, clock: ManualClock = ManualClock(), data: URL? = nil
+        yaml: String = "", environment: [String: String] = [:], policies: URL? = nil, plugins: URL? = nil,
+        clock: ManualClock = ManualClock(), data: URL? = nil
     ) async throws -> TestPlatform {
         let folder = data ?? FileManager.default.temporaryDirectory.appendingPathComponent("platform-\(UUID().uuidString)")
         let reading = try SettingsFile(register: PlatformRegister.settings).read(yaml: yaml, name: "test.yaml", environment: environment)
         let options = PlatformOptions(
-            data: folder, policies: policies ?? root.appendingPathComponent("policies"), plugins: plugins, reading: reading,
+            data: folder, policies: policies ?? root.appendingPathComponent("policies"), plugins: plugins ?? Self.plugins, reading: reading,
             environment: environment, clock: clock)
         let platform = try await Platform.open(options)
         platform.settleContainment(.contained(files: 0))

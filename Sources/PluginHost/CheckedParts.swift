@@ -10,23 +10,28 @@ struct CheckedParts {
     let secrets: PluginSecrets
     let library: Data
     let digest: String
+    /// The trusted publisher who signed it; nil where nobody did.
+    let publisher: String?
     let fingerprint: Int
 
     /// Throws `Refusal`. `id` is told as soon as it is known.
     init(_ place: URL, services: any PluginHostServices, id: (String) throws -> Void) throws {
         folder = place.lastPathComponent
-        manifest = try CheckedParts.manifest(in: place)
+        let json: Data
+        (manifest, json) = try CheckedParts.manifest(in: place)
         try id(manifest.id)
         settings = try CheckedParts.settings(manifest, services)
         secrets = try CheckedParts.secrets(manifest, services)
         library = try CheckedParts.library(manifest.library, in: place)
-        try CheckedParts.check(LibraryFile(library), against: manifest)
         digest = PluginDigest.hex(PluginDigest.sha256(library))
+        publisher = try PluginSeal.check(place, manifest, json: json, digest: digest, services)
+        try CheckedParts.check(LibraryFile(library), against: manifest)
         var hasher = Hasher()
         hasher.combine(manifest)
         hasher.combine(settings)
         hasher.combine(secrets)
         hasher.combine(digest)
+        hasher.combine(publisher)
         fingerprint = hasher.finalize()
     }
 
@@ -41,14 +46,14 @@ struct CheckedParts {
             id: id, settings: settings, secrets: secrets, http: Egress(manifest, settings, site: site, services: services),
             space: HostSpace(name: PluginSpaceName(plugin: id, tenant: nil), services: services),
             tenantSpace: { HostSpace(name: PluginSpaceName(plugin: id, tenant: $0), services: services) },
-            log: HostLog(plugin: id, services: services), clock: HostClock(services: services), site: site)
+            log: HostLog(plugin: id, secrets: secrets, services: services), clock: HostClock(services: services), site: site)
     }
 
-    static func manifest(in place: URL) throws -> PluginManifest {
+    static func manifest(in place: URL) throws -> (PluginManifest, Data) {
         let file = place.appendingPathComponent("plugin.json")
         let data: Data
         do { data = try bounded(file, PluginManifest.maxBytes) } catch { throw Refusal(.manifestMissing, "plugin.json cannot be read.") }
-        do { return try PluginManifest(json: data) } catch { throw Refusal(.manifestInvalid, "\(error)") }
+        do { return (try PluginManifest(json: data), data) } catch { throw Refusal(.manifestInvalid, "\(error)") }
     }
 
     private static func settings(_ manifest: PluginManifest, _ services: any PluginHostServices) throws -> PluginSettings {
@@ -77,7 +82,8 @@ struct CheckedParts {
         var found: [String: [String]] = [:]
         var missing: [String] = []
         for secret in manifest.secrets {
-            let text = services.secret(secret.name) ?? ""
+            let text: String
+            do { text = try services.secret(secret.name) ?? "" } catch { throw Refusal(.secretUnreadable, "\(error)") }
             let values = (secret.isList ? text.split(separator: ",").map(String.init) : [text])
                 .map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }.filter { !$0.isEmpty }
             if values.isEmpty, secret.isRequired { missing.append(secret.name) }
@@ -117,10 +123,11 @@ struct CheckedParts {
         guard file.needed.contains("libPluginKit.so") else {
             throw Refusal(.kitNotShared, "\(manifest.library) does not link libPluginKit.so.")
         }
+        guard !file.holdsKit else { throw Refusal(.kitNotShared, "\(manifest.library) holds a copy of the kit of its own.") }
     }
 
     /// Reads a file of at most `limit` bytes.
-    private static func bounded(_ file: URL, _ limit: Int) throws -> Data {
+    static func bounded(_ file: URL, _ limit: Int) throws -> Data {
         let handle = try FileHandle(forReadingFrom: file)
         defer { try? handle.close() }
         let data = try handle.read(upToCount: limit + 1) ?? Data()

@@ -7,6 +7,8 @@ struct GuardedPaymentProvider: PaymentProvider {
     let plugin: String
     let provider: any PaymentProvider
     let gate: WorkGate
+    /// What must not stand in an error: a provider's answer may quote what was sent to it.
+    let secrets: PluginSecrets
 
     func startCheckout(_ request: CheckoutRequest) async throws -> CheckoutSession {
         try await entered {
@@ -51,19 +53,25 @@ struct GuardedPaymentProvider: PaymentProvider {
     }
 
     func entered<Value>(_ work: () throws -> Value) throws -> Value {
-        guard gate.enter() else { throw PaymentProviderError.unreachable("\(plugin) is stopping.") }
+        guard gate.enter() else { throw GateClosed() }
         defer { gate.leave() }
-        do { return try work() } catch let error as PaymentProviderError { throw error } catch {
-            throw PaymentProviderError.unreachable("\(plugin) failed: \(error)")
-        }
+        do { return try work() } catch { throw cleaned(error) }
     }
     func entered<Value>(_ work: () async throws -> Value) async throws -> Value {
-        guard gate.enter() else { throw PaymentProviderError.unreachable("\(plugin) is stopping.") }
+        guard gate.enter() else { throw GateClosed() }
         defer { gate.leave() }
-        do { return try await work() } catch let error as PaymentProviderError { throw error } catch let error as CancellationError {
-            throw error
-        } catch {
-            throw PaymentProviderError.unreachable("\(plugin) failed: \(error)")
+        do { return try await work() } catch let error as CancellationError { throw error } catch { throw cleaned(error) }
+    }
+
+    private func cleaned(_ error: any Error) -> PaymentProviderError {
+        switch error as? PaymentProviderError {
+        case .forged(let text): .forged(secrets.redacted(text))
+        case .stale(let text): .stale(secrets.redacted(text))
+        case .malformed(let text): .malformed(secrets.redacted(text))
+        case .refused(let code, let message): .refused(code: secrets.redacted(code), message: secrets.redacted(message))
+        case .unreachable(let text): .unreachable(secrets.redacted(text))
+        case let plain?: plain
+        case nil: .unreachable(secrets.redacted("\(plugin) failed: \(error)"))
         }
     }
 
@@ -88,7 +96,7 @@ struct GuardedPages: PluginPages {
     static let maxBytes = 2_097_152
 
     func respond(to request: PageRequest) async throws -> PageResponse {
-        guard gate.enter() else { throw PluginRefusal("\(plugin) is stopping.") }
+        guard gate.enter() else { throw GateClosed() }
         defer { gate.leave() }
         let page = try await pages.respond(to: request)
         guard [200, 303, 400, 403, 404, 405, 409, 410, 422, 429, 503].contains(page.status), Self.contentTypes.contains(page.contentType),

@@ -9,6 +9,10 @@ package struct LoadedPlugin: Sendable, Hashable {
     package let folder: String
     /// SHA-256 of the library, lower-case hex: which build this is.
     package let digest: String
+    /// The trusted publisher who signed it; nil where nobody did.
+    package let publisher: String?
+    /// In force; secrets are no settings.
+    package let settings: PluginSettings
     package var id: String { manifest.id }
 }
 
@@ -29,12 +33,15 @@ final class HostedPlugin: Sendable {
         _ parts: CheckedParts, instance: any PluginInstance, services: any PluginHostServices, patience: PluginPatience
     ) {
         let gate = gate
-        loaded = LoadedPlugin(manifest: parts.manifest, folder: parts.folder, digest: parts.digest)
+        loaded = LoadedPlugin(
+            manifest: parts.manifest, folder: parts.folder, digest: parts.digest, publisher: parts.publisher, settings: parts.settings)
         fingerprint = parts.fingerprint
         let id = parts.manifest.id
-        paymentProvider = instance.paymentProvider.map { GuardedPaymentProvider(plugin: id, provider: $0, gate: gate) }
         policyModule = instance.policyModule.map {
             GuardedPolicyModule(manifest: parts.manifest, digest: parts.digest, module: $0, gate: gate).asked
+        }
+        paymentProvider = instance.paymentProvider.map {
+            GuardedPaymentProvider(plugin: id, provider: $0, gate: gate, secrets: parts.secrets)
         }
         pages = instance.pages.map { GuardedPages(plugin: id, pages: $0, gate: gate) }
         self.instance = instance
@@ -50,7 +57,7 @@ final class HostedPlugin: Sendable {
         guard factory.id == parts.manifest.id else {
             throw Refusal(.manifestDisagrees, "plugin.json says the id \(parts.manifest.id), the library says \(factory.id).")
         }
-        do { try factory.validate(parts.settings) } catch { throw Refusal(.settingsRefused, sentence(error)) }
+        do { try factory.validate(parts.settings) } catch { throw Refusal(.settingsRefused, sentence(error, parts)) }
 
         let context = parts.context(services)
         let instance: any PluginInstance
@@ -64,7 +71,7 @@ final class HostedPlugin: Sendable {
         } catch is TooSlow {
             throw Refusal(.tooSlow, "make did not return within \(patience.make.wholeSeconds) s.")
         } catch {
-            throw Refusal(.makeFailed, sentence(error))
+            throw Refusal(.makeFailed, sentence(error, parts))
         }
         let hosted = HostedPlugin(parts, instance: instance, services: services, patience: patience)
         do {
@@ -75,7 +82,7 @@ final class HostedPlugin: Sendable {
             await hosted.stop()
             if let refusal = error as? Refusal { throw refusal }
             if error is TooSlow { throw Refusal(.tooSlow, "start did not return within \(patience.start.wholeSeconds) s.") }
-            throw Refusal(.startFailed, sentence(error))
+            throw Refusal(.startFailed, sentence(error, parts))
         }
         return hosted
     }
@@ -129,6 +136,8 @@ final class HostedPlugin: Sendable {
         return factory
     }
 
-    /// The plugin's own sentence, bounded.
-    private static func sentence(_ error: any Error) -> String { String("\(error)".prefix(500)) }
+    /// The plugin's own sentence, bounded, and without its secrets.
+    private static func sentence(_ error: any Error, _ parts: CheckedParts) -> String {
+        String(parts.secrets.redacted("\(error)").prefix(500))
+    }
 }

@@ -11,6 +11,8 @@ struct LibraryFile {
     let note: Note?
     /// Names of the libraries that it needs.
     let needed: [String]
+    /// Whether it defines types of the kit itself, as a library does into which the kit was linked statically.
+    let holdsKit: Bool
 
     static let maxBytes = 268_435_456
     static let noteName = "CODITECT"
@@ -27,6 +29,7 @@ struct LibraryFile {
             for segment in segments where segment.type == Segment.load { try reader.mustHold(segment.offset, segment.fileSize) }
             try reader.mustHold(header.sectionTable, UInt64(header.sections) * UInt64(header.sectionSize))
             needed = try LibraryFile.needed(reader, segments)
+            holdsKit = try LibraryFile.holdsKit(reader, header)
             note = try segments.filter { $0.type == Segment.note }.lazy.compactMap { try LibraryFile.note(reader, $0) }.first
         } catch let fault as ByteReader.Fault {
             throw Refusal(.libraryUnreadable, "The library is not usable: \(fault.reason).")
@@ -102,6 +105,28 @@ struct LibraryFile {
         }
     }
 
+    /// Descriptors of the protocol `Plugin` and of the type `PluginManifest`: whoever defines them has the kit inside.
+    private static let kitSymbols: Set<String> = ["$s9PluginKit0A0Mp", "$s9PluginKit0A8ManifestVMn"]
+
+    /// Looks through the dynamic symbols, which also a stripped library has.
+    private static func holdsKit(_ reader: ByteReader, _ header: Header) throws -> Bool {
+        guard header.sectionSize >= 64 else { return false }
+        let section = { (index: UInt64) in header.sectionTable + index * UInt64(header.sectionSize) }
+        for index in 0..<UInt64(header.sections) where try reader.u32(section(index) + 4) == 11 {
+            let (symbols, size) = (try reader.u64(section(index) + 24), try reader.u64(section(index) + 32))
+            let names = section(UInt64(try reader.u32(section(index) + 40)))
+            let (text, textSize) = (try reader.u64(names + 24), try reader.u64(names + 32))
+            try reader.mustHold(symbols, size)
+            try reader.mustHold(text, textSize)
+            for place in stride(from: symbols, to: symbols + size - size % 24, by: 24) where try reader.u16(place + 6) != 0 {
+                let name = UInt64(try reader.u32(place))
+                guard name < textSize else { throw ByteReader.Fault("its symbol table is broken") }
+                if try reader.startsWithKit(text + name), kitSymbols.contains(try reader.text(at: text + name)) { return true }
+            }
+        }
+        return false
+    }
+
     private static func note(_ reader: ByteReader, _ segment: Segment) throws -> Note? {
         try reader.mustHold(segment.offset, segment.fileSize)
         var place = segment.offset
@@ -161,6 +186,11 @@ private struct ByteReader {
         try mustHold(offset, UInt64(count))
         return Array(bytes[(bytes.startIndex + Int(offset))...].prefix(count))
     }
+    /// Cheap, for a table of thousands of names.
+    func startsWithKit(_ offset: UInt64) throws -> Bool {
+        try bytes(at: offset, count: 1) == [36] && (try? bytes(at: offset, count: 14)) == Self.kit
+    }
+    private static let kit = Array("$s9PluginKit0A".utf8)
     /// Up to the NUL, at most 4096 bytes.
     func text(at offset: UInt64) throws -> String {
         try mustHold(offset, 1)

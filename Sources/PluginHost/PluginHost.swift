@@ -5,9 +5,17 @@ import Synchronization
 
 /// Takes plugins in, routes to them, and lets them go. A bad one is refused with a reason; the others and the server go on.
 package final class PluginHost: Sendable {
-    private struct State {
+    struct State {
         var plugins: [String: HostedPlugin] = [:] { didSet { gatherModules() } }
+        /// New versions beside those in service.
+        var canaries: [String: Canary] = [:]
         var refused: [RefusedPlugin] = []
+        var disabled: [DisabledPlugin] = []
+        /// The book as it was taken up last.
+        var book = PluginBook()
+        /// The generation of the book that the set is in line with.
+        var applied = 0
+        var attendants: [Attendant] = []
         /// Those of the refused that should answer hooks.
         var unfit: [HookModule] = [] { didSet { gatherModules() } }
         /// By hook, in the order of their ids: what each decision looks up.
@@ -25,33 +33,45 @@ package final class PluginHost: Sendable {
         /// The last change of the set; the next one waits for it.
         var tail: Task<Void, Never>?
     }
-    private let directory: URL
-    private let copies: URL
-    private let services: any PluginHostServices
-    private let patience: PluginPatience
-    private let state = Mutex(State())
+    let directory: URL
+    let copies: URL
+    let services: any PluginHostServices
+    let patience: PluginPatience
+    let limits: CanaryLimits
+    /// What operators decided, kept over restarts.
+    package let shelf: PluginShelf
+    let state = Mutex(State())
 
     /// - Parameters:
-    ///   - directory: holds one folder per plugin, with `plugin.json` and the library in it. Need not exist.
-    ///   - copies: where the content-addressed copies that are really loaded are kept; made with mode 0700.
-    package init(directory: URL, copies: URL, services: any PluginHostServices, patience: PluginPatience = PluginPatience()) {
+    ///   - directory: holds one folder per plugin, with `plugin.json` and the library in it. Need not exist. A folder whose name ends in
+    ///     `.next` waits for an upgrade and is not loaded by itself.
+    ///   - copies: where the content-addressed copies that are really loaded are kept, and the book; made with mode 0700.
+    package init(
+        directory: URL, copies: URL, services: any PluginHostServices, patience: PluginPatience = PluginPatience(),
+        limits: CanaryLimits = CanaryLimits()
+    ) {
         self.directory = directory
         self.copies = copies
         self.services = services
         self.patience = patience
+        self.limits = limits
+        shelf = PluginShelf(copies)
     }
 
     package struct Report: Sendable, Hashable {
         package var loaded: [LoadedPlugin]
         package var refused: [RefusedPlugin]
-        package init(loaded: [LoadedPlugin], refused: [RefusedPlugin]) {
+        package var disabled: [DisabledPlugin]
+        package init(loaded: [LoadedPlugin], refused: [RefusedPlugin], disabled: [DisabledPlugin] = []) {
             self.loaded = loaded
             self.refused = refused
+            self.disabled = disabled
         }
     }
 
-    /// Brings the set in line with the directory: takes new plugins in, replaces changed ones (the new one starts first, the old
-    /// one drains), lets removed ones go. A changed plugin that is refused leaves its old self at work. Call again to reload.
+    /// Brings the set in line with the directory and the book: takes new plugins in, replaces changed ones (the new one starts first, the old
+    /// one drains), lets removed and switched-off ones go, puts a new version beside the old. A changed plugin that is refused leaves its
+    /// old self at work. Call again to reload.
     @discardableResult
     package func load() async -> Report {
         await inTurn { [self] in
@@ -60,8 +80,11 @@ package final class PluginHost: Sendable {
         }
     }
 
-    /// The provider to route to; nil where no such plugin is at work.
-    package func paymentProvider(_ id: String) -> (any PaymentProvider)? { state.withLock { $0.plugins[id]?.paymentProvider } }
+    /// The provider to route to; nil where no such plugin is at work. With a tenant, its calls go to a new version if that has the tenant.
+    package func paymentProvider(_ id: String, for tenant: String? = nil) -> (any PaymentProvider)? {
+        guard state.withLock({ $0.plugins[id]?.paymentProvider }) != nil else { return nil }
+        return RoutedPaymentProvider(host: self, plugin: id, tenant: tenant)
+    }
     /// Ids of the payment providers at work, in order.
     package var paymentProviders: [String] {
         state.withLock { $0.plugins.values.filter { $0.paymentProvider != nil }.map(\.loaded.id).sorted() }
@@ -69,19 +92,24 @@ package final class PluginHost: Sendable {
     /// The modules that answer a hook, in the order in which they are asked.
     package func policyModules(_ hook: String) -> [HookModule] { state.withLock { $0.modules[hook] ?? [] } }
     /// The pages that a plugin shows under `/plugins/{id}/`.
-    package func pages(_ id: String) -> (any PluginPages)? { state.withLock { $0.plugins[id]?.pages } }
+    package func pages(_ id: String) -> (any PluginPages)? {
+        guard state.withLock({ $0.plugins[id]?.pages }) != nil else { return nil }
+        return RoutedPages(host: self, plugin: id)
+    }
     /// What is at work and what the last `load` refused.
     package var report: Report {
-        state.withLock { Report(loaded: $0.plugins.values.map(\.loaded).sorted { $0.id < $1.id }, refused: $0.refused) }
+        state.withLock {
+            Report(loaded: $0.plugins.values.map(\.loaded).sorted { $0.id < $1.id }, refused: $0.refused, disabled: $0.disabled)
+        }
     }
 
     /// Takes no new calls, waits for those under way and for what the plugins finish themselves; then stops all. For good.
     package func stop() async {
         await inTurn { [self] in
             let plugins = state.withLock { state in
-                defer { state.plugins = [:] }
+                defer { (state.plugins, state.canaries) = ([:], [:]) }
                 state.isStopped = true
-                return Array(state.plugins.values)
+                return Array(state.plugins.values) + state.canaries.values.map(\.hosted)
             }
             await PluginHost.letGo(plugins)
         }
@@ -90,57 +118,78 @@ package final class PluginHost: Sendable {
     // MARK: - Bringing in line
 
     private func bringInLine() async -> Report {
-        let folders = folders()
+        let book = await readBook()
         var refused: [RefusedPlugin] = []
+        var disabled: [DisabledPlugin] = []
         var unfit: [HookModule] = []
         var seen: [String: String] = [:]
-        for folder in folders {
+        for folder in folders() {
             var id: String?
             do {
-                let parts = try CheckedParts(folder, services: services) { found in
-                    id = found
-                    if let other = seen[found] { throw Refusal(.idTaken, "The folder \(other) already has the id \(found).") }
-                    seen[found] = folder.lastPathComponent
+                let manifest = try CheckedParts.manifest(in: folder).0
+                let found = manifest.id
+                id = found
+                if let other = seen[found] { throw Refusal(.idTaken, "The folder \(other) already has the id \(found).") }
+                seen[found] = folder.lastPathComponent
+                if book.plugins[found]?.isDisabled == true {
+                    disabled.append(DisabledPlugin(manifest: manifest, folder: folder.lastPathComponent))
+                } else {
+                    try await settle(found, folder, book.plugins[found]?.upgrade)
                 }
-                try await take(parts)
             } catch {
                 let refusal = error as? Refusal ?? Refusal(.loadFailed, "\(error)")
-                refused.append(RefusedPlugin(folder: folder.lastPathComponent, id: id, code: refusal.code, reason: refusal.reason))
-                if let manifest = try? CheckedParts.manifest(in: folder), manifest.kinds.contains(.policyModule) {
+                let plugin = RefusedPlugin(folder: folder.lastPathComponent, id: id, code: refusal.code, reason: refusal.reason)
+                refused.append(plugin)
+                if let manifest = try? CheckedParts.manifest(in: folder).0, manifest.kinds.contains(.policyModule) {
                     unfit.append(GuardedPolicyModule.unfit(manifest, refusal.reason))
                 }
                 // A provider that nobody set up is no fault: a fresh server has no secrets.
                 services.log(
-                    refusal.code == .secretMissing ? .warning : .error, "A plugin was refused: \(refusal.reason)",
+                    refusal.code == .secretMissing ? .warning : .error, "A plugin was refused: \(plugin.sentence)",
                     ["folder": folder.lastPathComponent, "code": refusal.code.rawValue],
                     plugin: id ?? folder.lastPathComponent)
             }
         }
-        let gone = state.withLock { [seen, refused, unfit] state in
-            let gone = state.plugins.filter { seen[$0.key] == nil }
+        let off = Set(disabled.map(\.id))
+        let gone = state.withLock { [seen, refused, unfit, disabled] state in
+            let gone = state.plugins.filter { seen[$0.key] == nil || off.contains($0.key) }
+            // Without a version in service there is none to be beside of.
+            let orphans = state.canaries.filter { id, _ in state.plugins[id] == nil || gone[id] != nil }
             for id in gone.keys { state.plugins[id] = nil }
+            for id in orphans.keys { state.canaries[id] = nil }
             state.refused = refused
             state.unfit = unfit
-            return Array(gone.values)
+            state.disabled = disabled
+            state.applied = state.book.generation
+            return Array(gone.values) + orphans.values.map(\.hosted)
         }
         await PluginHost.letGo(gone)
+        tellSettled()
         return report
     }
 
-    private func take(_ parts: CheckedParts) async throws {
+    func take(_ parts: CheckedParts) async throws {
         let id = parts.manifest.id
         let old = state.withLock { $0.plugins[id] }
         guard old?.fingerprint != parts.fingerprint else { return }
-        let copy = try copy(parts)
-        let hosted = try await HostedPlugin.begin(parts, copy: copy, services: services, patience: patience)
-        state.withLock { $0.plugins[id] = hosted }
+        // A new version that is promoted is at work already: it goes on as it is.
+        let hosted: HostedPlugin
+        if let canary = state.withLock({ $0.canaries[id] }), canary.hosted.fingerprint == parts.fingerprint {
+            hosted = canary.hosted
+        } else {
+            hosted = try await HostedPlugin.begin(parts, copy: try copy(parts), services: services, patience: patience)
+        }
+        state.withLock { state in
+            state.plugins[id] = hosted
+            if state.canaries[id]?.hosted === hosted { state.canaries[id] = nil }
+        }
         services.log(
             .info, old == nil ? "A plugin is at work." : "A plugin was replaced.",
             ["version": parts.manifest.version, "digest": String(parts.digest.prefix(12))], plugin: id)
         if let old { await PluginHost.letGo([old]) }
     }
 
-    private static func letGo(_ plugins: [HostedPlugin]) async {
+    static func letGo(_ plugins: [HostedPlugin]) async {
         await withTaskGroup(of: Void.self) { group in
             for plugin in plugins {
                 group.addTask {
@@ -151,7 +200,9 @@ package final class PluginHost: Sendable {
         }
     }
 
-    private func folders() -> [URL] {
+    private func folders() -> [URL] { PluginHost.folders(in: directory).filter { !$0.lastPathComponent.hasSuffix(".next") } }
+
+    static func folders(in directory: URL) -> [URL] {
         let found = (try? FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: [.isDirectoryKey])) ?? []
         return found.filter { folder in
             !folder.lastPathComponent.hasPrefix(".") && (try? folder.resourceValues(forKeys: [.isDirectoryKey]).isDirectory) == true
@@ -160,7 +211,7 @@ package final class PluginHost: Sendable {
     }
 
     /// The checked bytes under the name of their digest: what is loaded is what was checked, and a new build has a new path.
-    private func copy(_ parts: CheckedParts) throws -> URL {
+    func copy(_ parts: CheckedParts) throws -> URL {
         let home = copies.appendingPathComponent(parts.digest)
         let file = home.appendingPathComponent(parts.manifest.library)
         do {
@@ -177,7 +228,7 @@ package final class PluginHost: Sendable {
     }
 
     /// One change of the set at a time, in the order of the calls.
-    private func inTurn<Value: Sendable>(_ work: @escaping @Sendable () async -> Value) async -> Value {
+    func inTurn<Value: Sendable>(_ work: @escaping @Sendable () async -> Value) async -> Value {
         let task = state.withLock { state in
             let before = state.tail
             let task = Task {
@@ -189,4 +240,18 @@ package final class PluginHost: Sendable {
         }
         return await task.value
     }
+}
+
+/// Who shows and journals what becomes of the set.
+struct Attendant: Sendable {
+    let settled: @Sendable () -> Void
+    let keep: @Sendable (PluginBook.Decision) async throws -> Void
+}
+
+/// A plugin that is there and that an operator switched off.
+package struct DisabledPlugin: Sendable, Hashable {
+    package let manifest: PluginManifest
+    /// Name of its folder.
+    package let folder: String
+    package var id: String { manifest.id }
 }

@@ -3,12 +3,17 @@ import PluginKit
 
 /// What the house lends to its plugins; the host puts every plugin's own limits around it. Implemented by Composition.
 package protocol PluginHostServices: Sendable {
-    /// A secret by its name in `plugin.json`; nil where there is none. Never logged.
-    func secret(_ name: String) -> String?
+    /// A secret by its name in `plugin.json`; nil where there is none. Never logged. Throws a sentence where there is one that cannot be read.
+    func secret(_ name: String) throws -> String?
     /// A variable of the environment; nil where it is not set.
     func environment(_ name: String) -> String?
     /// What the operator's file says under `plugins.{id}`, unchecked.
     func settings(of plugin: String) -> [String: JSONValue]
+
+    /// The name of the trusted publisher whose Ed25519 key made this signature over this message; nil where none did.
+    func publisher(of message: Data, signature: Data) -> String?
+    /// Whether only what a trusted publisher signed is taken.
+    var requiresSignature: Bool { get }
 
     /// Carries out a request that the host has allowed. Follows no redirects, keeps `timeout` and `maxAnswerBytes`,
     /// throws `OutboundFailure` and says truly whether the request may have arrived.
@@ -28,6 +33,11 @@ package protocol PluginHostServices: Sendable {
     func origin() -> String
     /// Scheme and authority at which the server reaches itself; known once it listens.
     func ownOrigin() -> String
+}
+
+extension PluginHostServices {
+    package func publisher(of message: Data, signature: Data) -> String? { nil }
+    package var requiresSignature: Bool { false }
 }
 
 /// Whose key-value space: a plugin's, for the platform or for one tenant.
@@ -98,11 +108,14 @@ struct HostSpace: PluginSpace {
 
 struct HostLog: PluginLog {
     let plugin: String
+    let secrets: PluginSecrets
     let services: any PluginHostServices
     func write(_ level: PluginLogLevel, _ message: String, _ fields: [String: String]) {
-        // Bounded here, so that a talkative plugin cannot fill a line of the log with a megabyte.
-        let bounded = Dictionary(fields.prefix(16).map { (String($0.key.prefix(40)), String($0.value.prefix(300))) }) { first, _ in first }
-        services.log(level, String(message.prefix(1_000)), bounded, plugin: plugin)
+        // Bounded here, so that a talkative plugin cannot fill a line of the log with a megabyte; and its secrets never get there.
+        let bounded = Dictionary(
+            fields.prefix(16).map { (String($0.key.prefix(40)), String(secrets.redacted($0.value).prefix(300))) }
+        ) { first, _ in first }
+        services.log(level, String(secrets.redacted(message).prefix(1_000)), bounded, plugin: plugin)
     }
 }
 

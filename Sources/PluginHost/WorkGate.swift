@@ -1,5 +1,8 @@
 import Synchronization
 
+/// This version takes no more calls: another one does, or the plugin is stopping. Nothing of the call was done.
+struct GateClosed: Error {}
+
 /// Counts what is under way in one plugin, so that draining can wait for it.
 final class WorkGate: Sendable {
     private struct State {

@@ -59,7 +59,10 @@ private final class Child {
         process.executableURL = URL(fileURLWithPath: program.path)
         process.arguments = program.arguments + ["--"] + files
         // A backtrace would take longer than the next ten files.
-        process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, ours in ours }
+        // Nothing of the environment but where programs and libraries are: it holds the server's secrets.
+        let kept: Set<String> = ["PATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "LC_ALL"]
+        process.environment = ProcessInfo.processInfo.environment.filter { kept.contains($0.key) }
+            .merging(["SWIFT_BACKTRACE": "enable=no"]) { _, ours in ours }
         process.standardInput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         process.standardOutput = pipe

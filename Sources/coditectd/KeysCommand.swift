@@ -30,21 +30,6 @@ struct Keys: AsyncParsableCommand {
     }
 }
 
-struct Plugins: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "plugin", abstract: "The plugins.", subcommands: [Check.self])
-
-    struct Check: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Load every plugin as the server would, say what became of each, and unload.")
-        @OptionGroup var places: Places
-        func run() async throws {
-            let (lines, isFine) = try await PluginDesk.check(try places.options())
-            for line in lines { say(line) }
-            if !isFine { throw Exit.data }
-        }
-    }
-}
-
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Look at everything a server needs and say what is wrong and what to do.")
     @OptionGroup var places: Places

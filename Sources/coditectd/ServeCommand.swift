@@ -18,7 +18,10 @@ struct Serve: AsyncParsableCommand {
         let platform = try await Platform.open(options)
         // Signals are taken over before the first line is printed: whoever reads it may stop us at once.
         let stop = SignalStop()
-        let hangups = SignalHangup { platform.reloadPolicies() }
+        let hangups = SignalHangup {
+            platform.reloadPlugins()
+            platform.reloadPolicies()
+        }
         defer { hangups.end() }
         try await platform.serve(host: host, port: port, until: { await stop.wait() }) { address in
             say("listening on \(address)")
@@ -61,7 +64,7 @@ final class SignalStop: @unchecked Sendable {  // the sources are only kept aliv
     }
 }
 
-/// SIGHUP reads the policies again; a bad set is refused and told in the log.
+/// SIGHUP reads policies, plugins and the files of secrets again; what is bad is refused and told in the log.
 final class SignalHangup {
     private let source: any DispatchSourceSignal
     init(_ reload: @escaping @Sendable () -> Void) {

@@ -33,6 +33,8 @@ final class Bench: PluginHostServices {
         var values: [PluginSpaceName: [String: Data]] = [:]
         var lines: [String] = []
         var requests: [OutboundRequest] = []
+        /// Nil: no signature is wanted; else one is, and `acme` signed this text.
+        var trust: String??
     }
     let root = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-bench-\(UUID().uuidString)")
     let clock = ManualPluginClock(Timestamp(seconds: 1_800_000_000))
@@ -43,7 +45,9 @@ final class Bench: PluginHostServices {
     init() throws { try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true) }
     deinit { try? FileManager.default.removeItem(at: root) }
 
-    func host() -> PluginHost { PluginHost(directory: directory, copies: copies, services: self) }
+    func host(_ limits: CanaryLimits = CanaryLimits()) -> PluginHost {
+        PluginHost(directory: directory, copies: copies, services: self, limits: limits)
+    }
     var lines: [String] { state.withLock { $0.lines } }
 
     /// Lays the fixture out under `name`, its manifest and library changed.
@@ -63,6 +67,10 @@ final class Bench: PluginHostServices {
     func set(_ name: String, _ value: JSONValue) { state.withLock { $0.settings["misbehaving", default: [:]][name] = value } }
 
     func secret(_ name: String) -> String? { state.withLock { $0.environment[name] } }
+    func publisher(of message: Data, signature: Data) -> String? {
+        state.withLock { ($0.trust ?? nil) == String(decoding: message, as: UTF8.self) ? "acme" : nil }
+    }
+    var requiresSignature: Bool { state.withLock { $0.trust != nil } }
     func environment(_ name: String) -> String? { state.withLock { $0.environment[name] } }
     func settings(of plugin: String) -> [String: JSONValue] { state.withLock { $0.settings[plugin] ?? [:] } }
     func send(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse {
@@ -116,9 +124,11 @@ extension Data {
     }
 }
 
-func checkout(_ tier: String, interval: BillingInterval = .month, successURL: String = "https://platform.test/done") -> CheckoutRequest {
+func checkout(
+    _ tier: String, tenant: String = "ten_1", interval: BillingInterval = .month, successURL: String = "https://platform.test/done"
+) -> CheckoutRequest {
     CheckoutRequest(
-        reference: "ref_1", tenant: "ten_1", tier: tier, interval: interval, quantity: 1,
+        reference: "ref_1", tenant: tenant, tier: tier, interval: interval, quantity: 1,
         unitPrice: Money(amountMinor: 9_900, currency: Currency("USD")!), providerPrice: nil, customer: nil, customerEmail: nil,
         trialDays: 0,
         successURL: successURL, cancelURL: "https://platform.test/back", idempotencyKey: "key_1")

@@ -52,12 +52,24 @@ struct Provider: PaymentProvider {
     let context: PluginContext
 
     func startCheckout(_ request: CheckoutRequest) async throws -> CheckoutSession {
+        // Patched by tests, so that one version fails where the other does not; the second text tells the versions apart.
+        if "CHECKOUT_BEHAVIOUR_PROPER".hasSuffix("FAILING") { throw Surprise() }
+        let version = "CHECKOUT_VERSION_OF_THE_FIXTURE_A"
+        if request.tier == "tells" { return CheckoutSession(id: "cs_\(version.suffix(1))", url: "https://pay.test/") }
+        if try context.settings.text("fails_in") == "tells" {
+            let secret = try context.secrets.one("MISBEHAVING_SECRET")
+            context.log.error("My secret is \(secret).", ["what": secret])
+            throw PaymentProviderError.refused(code: secret, message: "My secret is \(secret).")
+        }
         switch request.tier {
         case "refuses": throw PaymentProviderError.refused(code: "no", message: "Not today.")
         case "throws": throw Surprise()
         case "answers_nonsense": return CheckoutSession(id: "cs_1", url: "javascript:alert(1)")
         case "answers_no_id": return CheckoutSession(id: "", url: "https://pay.test/")
-        case "waits": try await context.clock.sleep(for: .hours(1))
+        case "waits":
+            try await context.clock.sleep(for: .hours(1))
+            return CheckoutSession(
+                id: request.reference == "told" ? "cs_\(version.suffix(1))" : "cs_\(request.reference)", url: "https://pay.test/")
         case "remembers":
             try await context.space.set("last", Data(request.reference.utf8))
             try await context.space(tenant: request.tenant).set("last", Data("tenant".utf8))
@@ -72,6 +84,11 @@ struct Provider: PaymentProvider {
     }
     func openPortal(_ request: PortalRequest) async throws -> PortalSession { PortalSession(url: "https://pay.test/\(request.customer)") }
     func verify(_ delivery: WebhookDelivery) throws -> VerifiedEvent {
+        let behaviour = "WEBHOOK_BEHAVIOUR_PROPER"
+        if behaviour.hasSuffix("FAILING") { throw PaymentProviderError.forged("Patched so.") }
+        if behaviour.hasSuffix("BELIEVE") {
+            return VerifiedEvent(id: "evt_1", type: "x", createdAt: delivery.receivedAt, body: delivery.body)
+        }
         let secrets = context.secrets.list("MISBEHAVING_SECRET")
         try WebhookSignature(secrets: secrets).verify(
             header: delivery.headers["misbehaving-signature"], body: delivery.body, receivedAt: delivery.receivedAt)
