@@ -26,6 +26,11 @@ if [ ${#failed[@]} -eq 0 ]; then
     done
     python=$(Scripts/venv.sh test) || { echo "test: no Python environment" >&2; exit 1; }
     step "plugin packages" Scripts/test-plugins.sh
+    step "the kit's API keeps its promises" Scripts/check-kit.sh
+    step "the check of the kit's API" Scripts/check-kit.sh --prove
+    step "the first plugin, as its page says" python3 Tests/Interop/test_plugin_tutorial.py
+    step "plugins on a running server" python3 Tests/Interop/test_plugins.py
+    step "secrets are nowhere, and rotate" python3 Tests/Interop/test_secrets.py
     step "access tokens by PyJWT" "$python" Tests/Interop/test_tokens.py
     step "seat signatures by Debian's cryptography" /usr/bin/python3 Tests/Interop/test_seat_signature.py
     step "licence files by Debian's cryptography" /usr/bin/python3 Tests/Interop/test_license_files.py
