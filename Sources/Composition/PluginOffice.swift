@@ -158,8 +158,11 @@ struct PluginWatch: Sendable {
     func run() async {
         var taken = stamp()
         var before = taken
+        var looks = 0
         while !Task.isCancelled {
             guard (try? await house.sleep(for: Self.pause)) != nil else { return }
+            looks += 1
+            if looks == 60 { host.settleStarts() }
             let now = stamp()
             defer { before = now }
             if now != taken, now == before {

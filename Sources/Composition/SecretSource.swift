@@ -1,4 +1,6 @@
 import Foundation
+import Signing
+import Vocabulary
 
 /// Where secrets come from: a variable of the environment, a file that the variable `NAME_FILE` names, or a file `NAME` in the folder of
 /// systemd's credentials. Files are read anew at each use, so that a changed one is a rotated secret.
@@ -47,10 +49,11 @@ package struct SecretSource: Sendable {
         return trimmed
     }
 
-    /// The environment with each of these variables filled from its file, where it has one.
-    package func filled(_ names: [String]) throws -> [String: String] {
+    /// The environment with each secret of the platform itself filled from its file, where it has one.
+    package func filled() throws -> [String: String] {
         var filled = variables
-        for name in names { if let value = try secret(name) { filled[name] = value } }
+        let settings = PlatformRegister.settings.filter(\.isSecret).flatMap { [$0.environmentName] + [$0.environment].compactMap { $0 } }
+        for name in [MasterKey.variable] + settings { if let value = try secret(name) { filled[name] = value } }
         return filled
     }
 }

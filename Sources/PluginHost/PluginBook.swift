@@ -26,7 +26,7 @@ package struct PluginBook: Codable, Sendable, Hashable {
     package init() {}
 }
 
-/// A new version of one plugin, and how far it got.
+/// A new version of one plugin, and how far it got. One with which the process ends again and again is returned like one that fails.
 ///
 /// `canary` → `promoted`, when somebody says so; `canary` or `promoted` → `returned`, by hand or because it failed. A returned one stays away.
 package struct PluginUpgrade: Codable, Sendable, Hashable {
@@ -40,6 +40,8 @@ package struct PluginUpgrade: Codable, Sendable, Hashable {
     package var standing: Standing
     /// Why it was returned.
     package var reason: String?
+    /// How many processes in a row have started it and neither stopped in order nor lasted a minute.
+    package var starts = 0
     package init(package: String, version: String, replaces: String, share: CanaryShare, standing: Standing) {
         self.package = package
         self.version = version

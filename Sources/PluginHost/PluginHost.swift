@@ -13,6 +13,8 @@ package final class PluginHost: Sendable {
         var disabled: [DisabledPlugin] = []
         /// The book as it was taken up last.
         var book = PluginBook()
+        /// New versions that this process has started.
+        var started: Set<String> = []
         /// The generation of the book that the set is in line with.
         var applied = 0
         var attendants: [Attendant] = []
@@ -112,6 +114,7 @@ package final class PluginHost: Sendable {
                 return Array(state.plugins.values) + state.canaries.values.map(\.hosted)
             }
             await PluginHost.letGo(plugins)
+            settleStarts()
         }
     }
 

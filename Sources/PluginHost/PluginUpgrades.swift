@@ -69,7 +69,7 @@ extension PluginHost {
         case .returned: try await stand(id, alone: folder)
         case .promoted:
             do {
-                try await take(try staged(id, upgrade))
+                try await take(try await countStart(id, upgrade))
                 await endCanary(id)
             } catch {
                 await sendBack(id, upgrade, error)
@@ -86,6 +86,31 @@ extension PluginHost {
         await endCanary(id)
     }
 
+    /// How many processes may end soon after they have started a new version.
+    static let mostStarts = 3
+
+    /// The new version's parts. Before any of its code runs in this process, the book says so: a trap in it must not end the server for ever.
+    private func countStart(_ id: String, _ upgrade: PluginUpgrade) async throws -> CheckedParts {
+        let parts = try staged(id, upgrade)
+        let isFirst = state.withLock { $0.started.insert(upgrade.package).inserted }
+        guard isFirst else { return parts }
+        if upgrade.starts >= PluginHost.mostStarts {
+            throw Refusal(.startFailed, "The server ended \(upgrade.starts) times soon after it had started this version.")
+        }
+        try shelf.change { $0.plugins[id]?.upgrade?.starts += 1 }
+        return parts
+    }
+
+    /// What has been at work for a while, or stops in order, is not what ends the process.
+    package func settleStarts() {
+        guard let book = try? shelf.read(), book.plugins.values.contains(where: { $0.upgrade?.starts ?? 0 > 0 }) else { return }
+        do {
+            try shelf.change { book in for id in book.plugins.keys { book.plugins[id]?.upgrade?.starts = 0 } }
+        } catch {
+            services.log(.error, "The book of plugins cannot be written: \(error)", [:], plugin: "plugins")
+        }
+    }
+
     private func staged(_ id: String, _ upgrade: PluginUpgrade) throws -> CheckedParts {
         try CheckedParts(shelf.staged(upgrade.package), services: services) { found in
             guard found == id else { throw Refusal(.manifestDisagrees, "The new version's id is \(found), not \(id).") }
@@ -95,7 +120,7 @@ extension PluginHost {
     /// Starts the new version beside the old; it is asked what can be asked of any provider before a tenant is sent to it.
     private func begin(_ id: String, _ upgrade: PluginUpgrade) async {
         do {
-            let parts = try staged(id, upgrade)
+            let parts = try await countStart(id, upgrade)
             let running = versions(id).canary
             if let running, running.hosted.fingerprint == parts.fingerprint {
                 if running.share != upgrade.share {
@@ -171,7 +196,9 @@ extension PluginHost {
     ) async {
         do {
             try shelf.change { book in
-                guard book.plugins[id]?.upgrade == upgrade else { return }
+                var held = book.plugins[id]?.upgrade
+                held?.starts = upgrade.starts
+                guard held == upgrade else { return }
                 edit(&book.plugins[id, default: PluginBook.Entry()].upgrade)
                 if let decision { book.decisions.append(decision) }
             }

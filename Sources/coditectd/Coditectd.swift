@@ -34,7 +34,7 @@ struct Places: ParsableArguments {
         } else if config != nil {
             throw Refusal("there is no settings file \(file.path)")
         }
-        let environment = ProcessInfo.processInfo.environment
+        let environment = try SecretSource(ProcessInfo.processInfo.environment).filled()
         let reading = try SettingsFile(register: PlatformRegister.settings).read(
             yaml: text, name: file.lastPathComponent, environment: environment)
         return PlatformOptions(

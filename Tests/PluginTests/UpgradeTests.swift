@@ -258,6 +258,34 @@ private final class End: Sendable {
         await stage.host.stop()
     }
 
+    @Test("one with which the process ends again and again is taken back at the fourth start; one that stops in order never")
+    func endsTheProcess() async throws {
+        let stage = try await Stage()
+        try await stage.upgrade(tenants: ["ten_2"])
+        for _ in 0..<2 {
+            let host = stage.bench.host()
+            await host.load()
+            #expect(try await stage.answers("ten_2", from: host) == "cs_B")
+        }
+        let orderly = stage.bench.host()
+        #expect(stage.standing?.starts == 3)
+        await orderly.load()
+        #expect(stage.standing?.standing == .returned)
+        #expect(stage.standing?.reason?.hasPrefix("The server ended 3 times soon after it had started this version.") == true)
+        #expect(try await stage.answers("ten_2", from: orderly) == "cs_A")
+        await orderly.stop()
+
+        try await stage.upgrade("C", .promoted)
+        for _ in 0..<5 {
+            let host = stage.bench.host()
+            await host.load()
+            #expect(try await stage.answers("ten_1", from: host) == "cs_C")
+            await host.stop()
+        }
+        #expect(stage.standing?.starts == 0)
+        await stage.host.stop()
+    }
+
     @Test("a plugin that is switched off ends its calls, stays off over restarts, and comes back")
     func disabled() async throws {
         let stage = try await Stage()
