@@ -23,6 +23,10 @@ package final class PluginHost: Sendable {
         /// By hook, in the order of their ids: what each decision looks up.
         private(set) var modules: [String: [HookModule]] = [:]
 
+        var isStopped = false
+        /// The last change of the set; the next one waits for it.
+        var tail: Task<Void, Never>?
+
         private mutating func gatherModules() {
             let atWork = plugins.values.compactMap(\.policyModule)
             let all = atWork + unfit.filter { missing in !atWork.contains { $0.id == missing.id } }
@@ -31,9 +35,6 @@ package final class PluginHost: Sendable {
                 for hook in module.hooks { modules[hook, default: []].append(module) }
             }
         }
-        var isStopped = false
-        /// The last change of the set; the next one waits for it.
-        var tail: Task<Void, Never>?
     }
     let directory: URL
     let copies: URL
