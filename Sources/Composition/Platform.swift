@@ -189,7 +189,9 @@ package final class Platform: Sendable {
         let providers = plugins.paymentProviders
         lines.append(
             "  payments       \(providers.isEmpty ? "none: build the plugins with 'make plugins'" : providers.joined(separator: ", "))")
-        for refused in plugins.report.refused { lines.append("  not loaded     \(refused.id ?? refused.folder): \(refused.sentence)") }
+        for refused in plugins.report.refused {
+            lines.append("  \(refused.isUnused ? "not in use     " : "not loaded     ")\(refused.id ?? refused.folder): \(refused.sentence)")
+        }
         lines.append("  stop           Ctrl-C")
         return lines
     }

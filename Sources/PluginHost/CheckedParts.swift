@@ -20,8 +20,13 @@ struct CheckedParts {
         let json: Data
         (manifest, json) = try CheckedParts.manifest(in: place)
         try id(manifest.id)
-        settings = try CheckedParts.settings(manifest, services)
-        secrets = try CheckedParts.secrets(manifest, services)
+        do {
+            settings = try CheckedParts.settings(manifest, services)
+            secrets = try CheckedParts.secrets(manifest, services)
+        } catch {
+            guard CheckedParts.isUntouched(manifest, services) else { throw error }
+            throw Refusal(.notSetUp, CheckedParts.wants(manifest))
+        }
         library = try CheckedParts.library(manifest.library, in: place)
         digest = PluginDigest.hex(PluginDigest.sha256(library))
         publisher = try PluginSeal.check(place, manifest, json: json, digest: digest, services)
@@ -60,9 +65,7 @@ struct CheckedParts {
         var given = services.settings(of: manifest.id)
         var faults: [String] = []
         for schema in manifest.settings {
-            let path = "plugins_\(manifest.id)_\(schema.name)"
-            let names = ["CODITECT_" + path.uppercased().replacing("-", with: "_")] + [schema.environment].compactMap { $0 }
-            for name in names {
+            for name in variables(of: schema, manifest) {
                 guard let text = services.environment(name), !text.isEmpty else { continue }
                 if let value = schema.value(fromText: text) {
                     given[schema.name] = value
@@ -76,6 +79,32 @@ struct CheckedParts {
         case .success: throw Refusal(.settingsInvalid, faults.joined(separator: " "))
         case .failure(let fault): throw Refusal(.settingsInvalid, (faults + fault.sentences).joined(separator: " "))
         }
+    }
+
+    private static func variables(of schema: PluginManifest.SettingSchema, _ manifest: PluginManifest) -> [String] {
+        let path = "plugins_\(manifest.id)_\(schema.name)"
+        return ["CODITECT_" + path.uppercased().replacing("-", with: "_")] + [schema.environment].compactMap { $0 }
+    }
+
+    /// Nobody gave it anything: no setting in the file, no variable, no secret.
+    private static func isUntouched(_ manifest: PluginManifest, _ services: any PluginHostServices) -> Bool {
+        services.settings(of: manifest.id).isEmpty
+            && !manifest.settings.flatMap { variables(of: $0, manifest) }.contains { services.environment($0)?.isEmpty == false }
+            && !manifest.secrets.contains { services.secret($0.name)?.isEmpty == false }
+    }
+
+    /// How it is set up, in one line.
+    private static func wants(_ manifest: PluginManifest) -> String {
+        let settings = manifest.settings.filter(\.isRequired)
+        let secrets = manifest.secrets.filter(\.isRequired).map(\.name)
+        var wants: [String] = []
+        if let first = settings.first {
+            wants.append(
+                "\(settings.map(\.name).joined(separator: ", ")) under plugins.\(manifest.id) in the settings file (or \(variables(of: first, manifest)[0]), … in the environment)"
+            )
+        }
+        if !secrets.isEmpty { wants.append("\(secrets.joined(separator: ", ")) in the environment") }
+        return "Not set up. To use it, give \(wants.joined(separator: ", and ")). The others go on without it."
     }
 
     private static func secrets(_ manifest: PluginManifest, _ services: any PluginHostServices) throws -> PluginSecrets {

@@ -144,12 +144,13 @@ package final class PluginHost: Sendable {
                 let refusal = error as? Refusal ?? Refusal(.loadFailed, "\(error)")
                 let plugin = RefusedPlugin(folder: folder.lastPathComponent, id: id, code: refusal.code, reason: refusal.reason)
                 refused.append(plugin)
-                if let manifest = try? CheckedParts.manifest(in: folder).0, manifest.kinds.contains(.policyModule) {
+                if !plugin.isUnused, let manifest = try? CheckedParts.manifest(in: folder).0, manifest.kinds.contains(.policyModule) {
                     unfit.append(GuardedPolicyModule.unfit(manifest, refusal.reason))
                 }
-                // A provider that nobody set up is no fault: a fresh server has no secrets.
+                // A provider that nobody set up is no fault: a fresh server has no accounts.
+                let level: PluginLogLevel = plugin.isUnused ? .info : refusal.code == .secretMissing ? .warning : .error
                 services.log(
-                    refusal.code == .secretMissing ? .warning : .error, "A plugin was refused: \(plugin.sentence)",
+                    level, plugin.isUnused ? "A plugin is not in use: \(plugin.sentence)" : "A plugin was refused: \(plugin.sentence)",
                     ["folder": folder.lastPathComponent, "code": refusal.code.rawValue],
                     plugin: id ?? folder.lastPathComponent)
             }

@@ -11,6 +11,8 @@ package struct RefusedPlugin: Sendable, Hashable {
     package let reason: String
     /// What is wrong, and what to do next.
     package var sentence: String { "\(reason) \(code.remedy.replacing("`", with: ""))" }
+    /// Nobody configured it: there is nothing wrong with it.
+    package var isUnused: Bool { code == .notSetUp }
 }
 
 /// Every way in which a plugin is refused; the reference page is made of these.
@@ -18,6 +20,7 @@ package enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     case manifestMissing = "manifest_missing"
     case manifestInvalid = "manifest_invalid"
     case idTaken = "id_taken"
+    case notSetUp = "not_set_up"
     case settingsInvalid = "settings_invalid"
     case secretMissing = "secret_missing"
     case secretUnreadable = "secret_unreadable"
@@ -49,6 +52,7 @@ package enum RefusalCode: String, Sendable, Hashable, CaseIterable {
         case .manifestMissing: "The folder has no readable `plugin.json`."
         case .manifestInvalid: "`plugin.json` breaks its format; every mistake is listed."
         case .idTaken: "Another folder already has this id."
+        case .notSetUp: "Nothing is configured for it, and it needs something. No fault: a fresh server has no accounts anywhere."
         case .settingsInvalid: "A setting is unknown, missing or outside its bounds."
         case .secretMissing: "A secret that the plugin requires is not set."
         case .secretUnreadable: "A file that holds a secret cannot be read, or the secret is given twice."
@@ -81,6 +85,7 @@ package enum RefusalCode: String, Sendable, Hashable, CaseIterable {
         switch self {
         case .manifestMissing, .manifestInvalid: "Correct `plugin.json`; docs/reference/plugins.md has its format."
         case .idTaken: "Remove one of the two folders."
+        case .notSetUp: "Give what the sentence names, or leave it: nothing else is affected."
         case .settingsInvalid, .settingsRefused: "Correct the setting in coditect.yaml or the environment."
         case .secretMissing: "Set the variable, or name a file with it in the variable of that name and `_FILE`, or remove the folder."
         case .secretUnreadable: "Let the server's user read the file, and give each secret in one place."

@@ -90,6 +90,21 @@ import Testing
                 }
             ),
             (
+                .secretMissing, "MISBEHAVING_SECRET is not set.",
+                { bench in
+                    try bench.place("bad")
+                    bench.state.withLock { $0.environment = [:] }
+                    bench.set("limit", 3)
+                }
+            ),
+            (
+                .notSetUp, "To use it, give MISBEHAVING_SECRET in the environment.",
+                { bench in
+                    try bench.place("bad")
+                    bench.state.withLock { $0.environment = [:] }
+                }
+            ),
+            (
                 .libraryMissing, "libOther.so is not beside plugin.json.",
                 { try $0.place("bad", manifest: { $0["library"] = "libOther.so" }) }
             ),
@@ -221,7 +236,8 @@ import Testing
             #expect(report.refused.map(\.code) == [code], "\(code): \(report)")
             #expect(report.refused.first?.reason.contains(sentence) == true, "\(code): \(report.refused.first?.reason ?? "taken")")
             #expect(report.loaded == [])
-            #expect(bench.lines.contains { $0.contains("A plugin was refused") && $0.contains("code=\(code.rawValue)") })
+            let said = code == .notSetUp ? "A plugin is not in use" : "A plugin was refused"
+            #expect(bench.lines.contains { $0.contains(said) && $0.contains("code=\(code.rawValue)") })
         }
         let said = Set(table.map(\.0)).union([.idTaken, .tooSlow, .secretUnreadable, .checksumDiffers, .signatureMissing, .probeFailed])
         #expect(said == Set(RefusalCode.allCases), "every code has its case")

@@ -67,7 +67,20 @@ import Testing
         let stripe = report.refused.first { $0.id == "stripe" }
         #expect(stripe?.code == .secretMissing && stripe?.reason == "STRIPE_WEBHOOK_SECRET is not set.")
         #expect(Set(report.refused.map(\.id)) == ["bank-invoice", "stripe"], "a seller without a name has nothing to put on an invoice")
+        let bank = try #require(report.refused.first { $0.id == "bank-invoice" })
+        #expect(bank.isUnused && bank.reason.contains("seller_name, seller_street") && bank.reason.contains("BANK_INVOICE_DESK_SECRET"))
+        #expect(bench.lines.filter { $0.contains("bank-invoice: A plugin is not in use") }.count == 1)
         #expect(host.paymentProvider("stripe") == nil)
+        await host.stop()
+    }
+
+    @Test("a plugin of which something is configured but not all is refused for what is missing")
+    func halfConfigured() async throws {
+        let bench = try Bench()
+        bench.state.withLock { $0.environment = ["CODITECT_PLUGINS_BANK_INVOICE_SELLER_NAME": "Acme"] }
+        let host = try host(bench)
+        let bank = try #require(await host.load().refused.first { $0.id == "bank-invoice" })
+        #expect(bank.code == .settingsInvalid && bank.reason.contains("The setting iban is missing."))
         await host.stop()
     }
 }

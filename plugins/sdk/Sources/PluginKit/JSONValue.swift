@@ -20,6 +20,8 @@ import Foundation
     public var array: [JSONValue]? { if case .array(let items) = self { items } else { nil } }
     public var object: [String: JSONValue]? { if case .object(let members) = self { members } else { nil } }
     public var isNull: Bool { if case .null = self { true } else { false } }
+    /// Nil for null. The type is written out: a bare `nil` beside a `JSONValue` is the literal `.null`.
+    var unlessNull: JSONValue? { isNull ? JSONValue?.none : self }
 }
 
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral, ExpressibleByNilLiteral,

@@ -40,7 +40,7 @@ public struct PluginSettings: Sendable, Hashable, Codable {
     public init(_ values: [String: JSONValue] = [:]) { self.values = values }
 
     /// Nil for an optional setting that nobody gave.
-    public subscript(name: String) -> JSONValue? { values[name].flatMap { $0.isNull ? nil : $0 } }
+    public subscript(name: String) -> JSONValue? { values[name].flatMap(\.unlessNull) }
     public func text(_ name: String) throws -> String { try typed(name, "a text") { $0.string } }
     public func integer(_ name: String) throws -> Int { try typed(name, "a whole number") { $0.int.map(Int.init) } }
     public func flag(_ name: String) throws -> Bool { try typed(name, "true or false") { $0.bool } }

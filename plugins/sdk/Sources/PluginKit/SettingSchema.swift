@@ -35,7 +35,7 @@ extension PluginManifest {
             faults.append("The setting \(name) is unknown; this plugin has \(settings.map(\.name).joined(separator: ", ")).")
         }
         for schema in settings {
-            guard let value = given[schema.name].flatMap({ $0.isNull ? nil : $0 }) ?? schema.default else {
+            guard let value = given[schema.name].flatMap(\.unlessNull) ?? schema.default else {
                 if schema.isRequired { faults.append("The setting \(schema.name) is missing.") }
                 continue
             }

@@ -107,6 +107,25 @@ import Testing
         #expect(faults(["mode": "live", "tolerance": "300"]) == ["The setting tolerance must be a whole number."])
     }
 
+    @Test("an explicit null is a setting that nobody gave: the default holds, an optional one has no value, a required one is missing")
+    func nullSettings() throws {
+        var members = try #require(Self.proper.object)
+        members["settings"] = [
+            ["name": "note", "type": "text", "min": 1, "max": 9, "summary": "s"],
+            ["name": "mode", "type": "text", "max": 9, "default": "test", "summary": "s"],
+            ["name": "seller", "type": "text", "max": 9, "required": true, "summary": "s"],
+        ]
+        let manifest = try PluginManifest(json: JSONValue.object(members).encoded())
+        let inForce = try manifest.settings(from: ["note": .null, "mode": .null, "seller": "Acme"]).get()
+        #expect(inForce["note"] == JSONValue?.none && inForce["mode"] == "test")
+        #expect(PluginSettings(["note": .null])["note"] == JSONValue?.none)
+        guard case .failure(let fault) = manifest.settings(from: ["seller": .null]) else {
+            Issue.record("a required setting was taken as null")
+            return
+        }
+        #expect(fault.sentences == ["The setting seller is missing."])
+    }
+
     @Test("an address that two readers could read differently has no origin")
     func origins() {
         #expect(WebOrigin("https://Api.Acme.test/v1")?.description == "https://api.acme.test")
