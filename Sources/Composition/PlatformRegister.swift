@@ -56,7 +56,9 @@ package enum PlatformRegister {
 
     /// Which rooms listen to which event. The store must know before the rooms are built; `Platform.open` checks that they agree.
     static let topics: [String: [String]] = [
-        UserVerified.topic: ["licensing"], StandingChanged.topic: ["licensing", "webhooks"],
-        LicenseIssued.topic: ["webhooks"], MailRequested.topic: ["notifications"],
+        UserVerified.topic: ["licensing", "webhooks"], StandingChanged.topic: ["licensing", "webhooks"],
+        LicenseIssued.topic: ["webhooks"], LicenseChanged.topic: ["webhooks"], LicenseRevoked.topic: ["webhooks"],
+        PaymentTold.topic: ["webhooks"], SeatTold.topic: ["webhooks"], TenantPoliciesChanged.topic: ["webhooks"],
+        MailRequested.topic: ["notifications"],
     ]
 }

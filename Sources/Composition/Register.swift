@@ -21,6 +21,8 @@ package struct Register: Sendable {
     package static let events: [(topic: String, summary: String)] = [
         (UserVerified.topic, UserVerified.summary), (StandingChanged.topic, StandingChanged.summary),
         (LicenseIssued.topic, LicenseIssued.summary), (LicenseRevoked.topic, LicenseRevoked.summary),
+        (LicenseChanged.topic, LicenseChanged.summary), (PaymentTold.topic, PaymentTold.summary),
+        (SeatTold.topic, SeatTold.summary), (TenantPoliciesChanged.topic, TenantPoliciesChanged.summary),
         (MailRequested.topic, MailRequested.summary),
     ]
 }

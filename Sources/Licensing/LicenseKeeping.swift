@@ -169,6 +169,12 @@ extension Licenses {
                 transition?.action ?? "license.changed", subject: "license:\(license.id)",
                 details: details(tier: license.tier, quantity: license.quantity, terms).merging(extra)), act)
         if let transition { try mail(transition, license.id, tierName: grant.tierName, version: license.version, in: db, act) }
+        if let step = transition.map({ $0.step }) ?? (extra.object?.isEmpty == false ? .changed : nil) {
+            try db.emit(
+                LicenseChanged(
+                    tenant: db.tenant, license: license.id, step: step, tier: license.tier, quantity: license.quantity,
+                    status: terms.status(at: act.now).rawValue, expiresAt: terms.effectiveEnd), act)
+        }
     }
 
     /// A paid licence takes the free one's place.

@@ -88,6 +88,18 @@ package struct LicenseTransition: Sendable, Hashable {
         "revoke", from: [.active, .grace, .suspended, .expired], to: [.revoked], action: "license.revoked", mail: "license_revoked")
     package static let all = [issue, enterGrace, suspend, reinstate, renew, expire, revoke]
 
+    /// As others hear of it; nil for what has an event of its own.
+    package var step: LicenseChanged.Step? {
+        switch self {
+        case .enterGrace: .graceStarted
+        case .suspend: .suspended
+        case .reinstate: .reinstated
+        case .renew: .renewed
+        case .expire: .expired
+        default: nil
+        }
+    }
+
     private init(_ verb: String, from: Set<LicenseStatus>, to: Set<LicenseStatus>, action: String, mail: String?) {
         self.verb = verb
         self.from = from

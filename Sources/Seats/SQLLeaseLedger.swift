@@ -239,6 +239,9 @@ package final class SQLLeaseLedger: LeaseLedger {
                 recipient: .owners(claim.tenant), template: "seats_nearly_full",
                 values: ["license_id": claim.license.description, "seats_used": String(after), "seats_total": String(seats)],
                 key: "seats_nearly_full:\(claim.license):\(act.now.seconds / 86_400)"), act)
+        var told = SeatTold(tenant: claim.tenant, step: .nearlyFull, license: claim.license)
+        (told.seatsUsed, told.seatsTotal) = (after, seats)
+        try db.emit(told, act)
     }
 
     private func journalRefusal(_ claim: LeaseClaim, _ details: [String: JSONValue], in db: any TenantScope, _ act: Act) throws {

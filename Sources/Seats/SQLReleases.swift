@@ -35,6 +35,11 @@ extension SQLLeaseLedger {
                     }
                     try book.close()
                     try end(lease, reason, note: reason == .forced ? note : nil, sequence: forced?.count.sequence, in: db, act)
+                    if reason == .forced {
+                        var told = SeatTold(tenant: tenant, step: .released, license: lease.license)
+                        (told.session, told.reason) = (lease.id.description, note)
+                        try db.emit(told, act)
+                    }
                     return forced
                 }
             }
@@ -88,6 +93,9 @@ extension SQLLeaseLedger {
                     "license": .string(lease.license.description), "epoch": .int(lease.epoch), "until": .string(until.iso8601),
                     "receipt": .int(count.sequence),
                 ], decision: claim.asked?.decision), act)
+        var told = SeatTold(tenant: db.tenant, step: .borrowed, license: lease.license)
+        (told.session, told.until) = (lease.id.description, until)
+        try db.emit(told, act)
         return BorrowGrant(
             license: lease.license, session: lease.id, epoch: lease.epoch, issuedAt: issued, expiresAt: until, count: count,
             asked: claim.asked)

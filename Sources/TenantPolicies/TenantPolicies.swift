@@ -166,6 +166,7 @@ package struct TenantPolicies: Sendable {
             JournalEntry(
                 hash == nil ? "tenant_policies.switched_off" : "tenant_policies.activated", subject: "policies:\(hash ?? "none")",
                 details: .object(details)), act)
+        try db.emit(TenantPoliciesChanged(tenant: db.tenant, hash: hash, reason: reason), act)
         return TenantPolicyChange(tenant: db.tenant, hash: hash, hooks: hooks, revision: (current?.revision ?? 0) + 1)
     }
 

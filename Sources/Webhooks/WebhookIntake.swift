@@ -14,13 +14,16 @@ extension Webhooks {
 
     package func subscribers() -> [EventSubscriber] {
         [
-            EventSubscriber(LicenseIssued.self, subscriber: "webhooks") { event, delivery, act in
-                try await take(event.webhook, event.tenant, delivery, act)
-            },
-            EventSubscriber(StandingChanged.self, subscriber: "webhooks") { event, delivery, act in
-                try await take(event.webhook, event.tenant, delivery, act)
-            },
+            hear(LicenseIssued.self), hear(LicenseChanged.self), hear(LicenseRevoked.self), hear(StandingChanged.self),
+            hear(PaymentTold.self),
+            hear(SeatTold.self), hear(TenantPoliciesChanged.self), hear(UserVerified.self),
         ]
+    }
+
+    private func hear<News: WebhookNews>(_ news: News.Type) -> EventSubscriber {
+        EventSubscriber(news, subscriber: "webhooks") { event, delivery, act in
+            try await take(event.webhook, event.tenant, delivery, act)
+        }
     }
 
     private func take(
