@@ -8,6 +8,8 @@ import Vocabulary
 package struct SubscriptionView: Sendable, Hashable {
     package let id: SubscriptionID
     package let provider: String
+    /// The provider's name of it.
+    let object: String
     package let standing: Standing
     /// Of what is in force; nil for a tier that is gone.
     package let seats: Int?
@@ -43,10 +45,10 @@ package final class Billing: Sendable {
 
     package init(
         _ floor: BillingFloor, catalog: Catalog, prices: ProviderPrices, providers: any PaymentProviders, addresses: any AddressBook,
-        settings: Settings
+        access: any LiveAccess, settings: Settings
     ) {
         parts = BillingParts(
-            floor: floor, catalog: catalog, prices: prices, providers: providers, addresses: addresses, settings: settings)
+            floor: floor, catalog: catalog, prices: prices, providers: providers, addresses: addresses, access: access, settings: settings)
     }
 
     // MARK: - Buying
@@ -72,7 +74,7 @@ package final class Billing: Sendable {
                 let terms = parts.terms(row.provider)
                 let standing = Standing.derive(try books.facts(of: row), terms: terms, now: now)
                 return SubscriptionView(
-                    id: row.id, provider: row.provider, standing: standing,
+                    id: row.id, provider: row.provider, object: row.object, standing: standing,
                     seats: terms.catalog[standing.tier]?.seats(quantity: standing.quantity), createdAt: row.createdAt)
             }
         }
@@ -136,14 +138,18 @@ package final class Billing: Sendable {
             JobHandler(PaymentPosting.kind) { try await PaymentPosting(parts: parts).run($0, $1) },
             JobHandler(StandingReview.kind) { try await StandingReview(parts: parts).run($0, $1) },
             JobHandler(PaymentInbox.parkedKind) { try await PaymentInbox(parts: parts).reviewParked($0, $1) },
+            JobHandler(OperationDesk.settling) { try await OperationReview(parts: parts).run($0, $1) },
+            JobHandler(MoveDesk.finishing) { try await MoveDesk(parts: parts).finish($0, $1) },
+            JobHandler(ReconciliationDesk.kind) { try await ReconciliationDesk(parts: parts).run($0, $1) },
             JobHandler(PaymentInbox.purgeKind) { try await PaymentInbox(parts: parts).purge($0, $1) },
         ]
     }
 
     package func subscribers() -> [EventSubscriber] { [] }
 
-    /// Makes the daily purge due; called at each start, the same job all the same.
+    /// Makes the daily purge and the next comparison with the providers due; called at each start, the same jobs all the same.
     package func scheduleDaily(_ act: Act) async throws {
+        try await ReconciliationDesk(parts: parts).schedule(act)
         try await store.kernel(PaymentInbox.purging) { db in
             try db.enqueue(try PaymentInbox.purgeJob(day: act.now.seconds / 86_400), act)
         }
@@ -155,7 +161,7 @@ extension InvoiceView {
         let facts: InvoiceState = try StoredJSON.decode(try row.text(4))
         self.init(
             id: try row.id(0), provider: try row.text(1), number: try row.text(2),
-            status: facts.isPaid ? .paid : facts.firstFailure != nil ? .failed : .open, amount: facts.amount?.money,
+            status: facts.status, amount: facts.amount?.money,
             periodStart: facts.periodStart, periodEnd: facts.periodEnd, paidAt: facts.paidAt,
             nextAttemptAt: facts.isPaid ? nil : facts.nextAttempt?.at, issuedAt: try row.time(5))
     }

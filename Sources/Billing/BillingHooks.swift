@@ -12,7 +12,9 @@ package enum OnPayment: PlanHook {
             package var quantity: Int
             package var periodEnd: Timestamp?
             package var failedPayments: Int
+            package var isTrial = false
         }
+        package var disputeOutcome: DisputeOutcome?
         package var type: PaymentEventType
         package var declineReason: DeclineReason?
         package var provider: String
@@ -35,6 +37,9 @@ package enum OnPayment: PlanHook {
                     HookField(
                         "decline_reason", .choice(DeclineReason.allCases.map(\.rawValue)),
                         "At payment_failed: why, where the provider has said so by then", optional: true),
+                    HookField(
+                        "dispute_outcome", .choice(DisputeOutcome.allCases.map(\.rawValue)), "At dispute_closed: how it ended",
+                        optional: true),
                 ]), "The event"),
             HookField("tenant", .object([HookField("id", .string, "UUID of the tenant")]), "Who pays"),
             HookField(
@@ -47,6 +52,7 @@ package enum OnPayment: PlanHook {
                     HookField("quantity", .integer, "Units paid for", range: 0...Int64(Int32.max)),
                     HookField("period_end_seconds", .integer, "End of what is paid for, seconds since 1970", optional: true),
                     HookField("failed_payments", .integer, "Failed attempts on what is still unpaid", range: 0...1_000),
+                    HookField("is_trial", .boolean, "Nothing was due yet: the trial runs", optional: true),
                 ]), "The subscription that the event is about", optional: true),
             HookField(
                 "payment",
@@ -83,6 +89,7 @@ package enum OnPayment: PlanHook {
     package static func encode(_ input: Input) -> HookValue {
         var event: [(String, HookValue)] = [("type", .string(input.type.rawValue)), ("provider", .string(input.provider))]
         if let reason = input.declineReason { event.append(("decline_reason", .string(reason.rawValue))) }
+        if let outcome = input.disputeOutcome { event.append(("dispute_outcome", .string(outcome.rawValue))) }
         var members: [(String, HookValue)] = [
             ("event", .object(event)), ("tenant", .object([("id", .string(input.tenant.description))])),
         ]
@@ -94,6 +101,7 @@ package enum OnPayment: PlanHook {
             ]
             if let end = subscription.periodEnd { fields.append(("period_end_seconds", .int(end.seconds))) }
             fields.append(("failed_payments", .int(Int64(subscription.failedPayments))))
+            fields.append(("is_trial", .bool(subscription.isTrial)))
             members.append(("subscription", .object(fields)))
         }
         if let payment = input.payment {
@@ -117,6 +125,7 @@ package enum OnPayment: PlanHook {
             return [PlannedAction("end_subscription", .object([("when", .string("period_end"))])), mail("subscription_cancelled")]
         case .refundCreated: return [notice("refund_created")]
         case .disputeOpened: return [notice("dispute_opened")]
+        case .disputeClosed: return [notice("dispute_closed")]
         }
     }
 }

@@ -32,6 +32,36 @@ package enum BillingProblems {
     package static let providerUnreachable = Problem(
         "provider_unreachable", status: 503, title: "The payment provider did not answer.",
         hint: "Try again with the same Idempotency-Key: the same session comes back.")
+    package static let providerCannot = Problem(
+        "provider_cannot", status: 409, title: "The payment provider cannot do this.",
+        hint: "capability names what is missing; the provider's own portal may help.")
+    package static let operationOpen = Problem(
+        "operation_open", status: 409, title: "Something is still under way with this subscription or payment.",
+        hint: "Wait until operation_id is settled; GET /api/v1/billing/operations/{id} shows it.")
+    package static let stateWrong = Problem(
+        "subscription_state", status: 409, title: "The subscription's status does not allow this.",
+        hint: "status says where it stands; resume a cancelled one first, pay an open one, or buy anew.")
+    package static let nothingChanges = Problem(
+        "nothing_changes", status: 409, title: "The subscription is so already.", hint: "Name another tier, interval or quantity.")
+    package static let intervalShortens = Problem(
+        "interval_shortens", status: 409, title: "A paid year is not cut into months.",
+        hint: "Cancel at the period's end and buy by the month then.")
+    package static let downgradeWaits = Problem(
+        "downgrade_waits", status: 409, title: "A downgrade waits for the period's end.",
+        hint: "Change back to what is in force first, which costs nothing; then upgrade.")
+    package static let amountChanged = Problem(
+        "amount_changed", status: 409, title: "The change costs something else than was agreed to.",
+        hint: "due_now says what; ask for a preview again and agree to that.")
+    package static let previewOver = Problem(
+        "preview_over", status: 409, title: "The preview is too old.", hint: "Ask for a new one; it holds for an hour.")
+    package static let moveNowhere = Problem(
+        "move_nowhere", status: 409, title: "The subscription is with this provider already.",
+        hint: "Name another provider, or change the subscription where it is.")
+    package static let moveChanges = Problem(
+        "move_changes", status: 409, title: "A move keeps tier and quantity.", hint: "Move first; then change what was bought.")
+    package static let notRefundable = Problem(
+        "not_refundable", status: 409, title: "This cannot be refunded.",
+        hint: "Only what was paid and not given back: left_minor says how much that is.")
     package static let webhookForged = Problem(
         "webhook_signature_invalid", status: 400, title: "The signature does not prove where this came from.",
         hint: "Check the webhook secret on both sides.")
@@ -41,7 +71,9 @@ package enum BillingProblems {
         "webhook_malformed", status: 400, title: "This is not an event of the provider.", hint: "Send the provider's body unchanged.")
     package static let all = [
         tierIsFree, tierByContract, tierNotOffered, noSuchPrice, quantityTooLarge, cardNumberRefused, nothingBought, providerUnknown,
-        providerUnavailable, providerRefused, providerUnreachable, webhookForged, webhookStale, webhookMalformed,
+        providerUnavailable, providerRefused, providerUnreachable, providerCannot, operationOpen, stateWrong, nothingChanges,
+        intervalShortens,
+        downgradeWaits, amountChanged, previewOver, moveNowhere, moveChanges, notRefundable, webhookForged, webhookStale, webhookMalformed,
     ]
 
     /// What a caller is told of a provider's failure at a checkout or portal.

@@ -83,6 +83,7 @@ struct SubscriptionRow: Sendable {
     var told: ToldStanding?
     var version: Int64
     let createdAt: Timestamp
+    let changedAt: Timestamp
 
     init(_ row: Row) throws {
         id = try row.id(0)
@@ -94,6 +95,7 @@ struct SubscriptionRow: Sendable {
         told = try row.optional(5, row.text).map(StoredJSON.decode)
         version = try row.integer(6)
         createdAt = try row.time(7)
+        changedAt = try row.time(8)
     }
 }
 

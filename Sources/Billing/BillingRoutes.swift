@@ -5,7 +5,9 @@ import Store
 import Vocabulary
 
 extension Billing {
-    package func routes() -> [Route] { [checkoutRoute, portalRoute, subscriptionRoute, invoicesRoute, webhookRoute] }
+    package func routes() -> [Route] {
+        [checkoutRoute, portalRoute, subscriptionRoute, invoicesRoute, webhookRoute] + subscriptionRoutes() + staffRoutes()
+    }
 
     private var checkoutRoute: Route {
         Route(
@@ -16,7 +18,9 @@ extension Billing {
                 CatalogProblems.unknownTier, BillingProblems.tierIsFree, BillingProblems.tierByContract, BillingProblems.tierNotOffered,
                 BillingProblems.noSuchPrice, BillingProblems.quantityTooLarge, BillingProblems.cardNumberRefused,
                 BillingProblems.providerUnknown, BillingProblems.providerUnavailable, BillingProblems.providerRefused,
-                BillingProblems.providerUnreachable, CommonProblems.idempotencyKeyReused,
+                BillingProblems.providerUnreachable, CommonProblems.idempotencyKeyReused, CommonProblems.notFound,
+                BillingProblems.stateWrong.with(["status": "cancelled"]), BillingProblems.moveNowhere, BillingProblems.moveChanges,
+                BillingProblems.downgradeWaits, BillingProblems.providerCannot.with(["capability": "trials"]),
             ], creates: true,
             aliases: [
                 "/api/v1/billing/checkout/session", "/api/v1/checkout/session", "/api/v1/stripe/create-checkout",
@@ -67,12 +71,8 @@ extension Billing {
             query: QueryField.paging, answers: [RouteAnswer(200, "One page", BillingSchemas.invoices)]
         ) { call in
             let wanted = try call.page()
-            var after: PageCursor?
-            if let text = wanted.after {
-                guard let cursor = PageCursor(text) else { throw CommonProblems.invalid("cursor", "is of an earlier version") }
-                after = cursor
-            }
-            let listing = try await self.invoices(of: try call.caller().tenant, after: after, limit: wanted.limit)
+            let listing = try await self.invoices(
+                of: try call.caller().tenant, after: try PageCursor.wanted(wanted.after), limit: wanted.limit)
             return call.reply(Page(listing.items, next: listing.next?.text), named: "invoices", \.json)
         }
     }
@@ -109,6 +109,9 @@ enum BillingSchemas {
         SchemaField("quantity", .integer(1...10_000), "Units; 1 if absent", optional: true),
         SchemaField("provider", .string(min: 1, max: 64), "Name of a payment provider; the default if absent", optional: true),
         SchemaField(
+            "replaces", .string(max: 36, format: .uuid),
+            "A subscription at another provider that goes on at this one: its licence stays, nothing is paid twice", optional: true),
+        SchemaField(
             "price_id", .string(min: 1, max: 255), "The provider's own name of a price, instead of tier and interval", optional: true),
     ])
     static let session = Schema.object([
@@ -135,21 +138,15 @@ enum BillingSchemas {
         SchemaField("subscription", .nullable(subscription), "The one that counts most"),
         SchemaField("subscriptions", .array(subscription, max: 100), "Newest first"),
     ])
-    static let invoices = Schema.page(
-        "invoices",
-        of: .named(
-            "Invoice",
-            .object([
-                SchemaField("id", .string(max: 36, format: .uuid)), SchemaField("provider", .string(max: 64)),
-                SchemaField("number", .string(max: 255), "The provider's id"),
-                SchemaField("status", .choice(InvoiceView.Status.allCases.map(\.rawValue))),
-                SchemaField(
-                    "amount",
-                    .nullable(
-                        .object([
-                            SchemaField("amount_minor", .integer(Int64.min...Int64.max), "In the currency's minor unit"),
-                            SchemaField("currency", .string(min: 3, max: 3)),
-                        ]))), SchemaField("period_start", .nullable(time)), SchemaField("period_end", .nullable(time)),
-                SchemaField("paid_at", .nullable(time)), SchemaField("next_attempt_at", .nullable(time)), SchemaField("issued_at", time),
-            ])))
+    static let invoice = Schema.named(
+        "Invoice",
+        .object([
+            SchemaField("id", .string(max: 36, format: .uuid)), SchemaField("provider", .string(max: 64)),
+            SchemaField("number", .string(max: 255), "The provider's id"),
+            SchemaField("status", .choice(InvoiceView.Status.allCases.map(\.rawValue))),
+            SchemaField("amount", .nullable(OperationSchemas.money)), SchemaField("period_start", .nullable(time)),
+            SchemaField("period_end", .nullable(time)), SchemaField("paid_at", .nullable(time)),
+            SchemaField("next_attempt_at", .nullable(time)), SchemaField("issued_at", time),
+        ]))
+    static let invoices = Schema.page("invoices", of: invoice)
 }

@@ -28,9 +28,20 @@ package enum BillingSettings {
         "billing.portal_return_url", default: "/billing", range: "a path of this server, or https://…", accepts: isTarget,
         reason: "Where the provider's own page leads back to.")
 
+    package static let providerSeconds = Setting(
+        "billing.provider_timeout_seconds", default: 25, in: 1...60,
+        reason: "How long a provider is waited for; after that the outcome of what it was asked is unknown, and a job finds out.")
+    package static let reconcileHours = Setting(
+        "billing.reconcile_hours", default: 6, in: 1...168,
+        reason: "How often mirror and licences are compared with each provider; webhooks lost for days are found by then.")
+    package static let reconcileDays = Setting(
+        "billing.reconcile_days", default: 7, in: 1...400,
+        reason: "How far back a comparison looks for payments, refunds, disputes and events; longer than any outage that went unseen.")
+
     package static let all: [AnySetting] = [
         graceDays.erased, defaultProvider.erased, eventRetentionDays.erased, parkedNoticeHours.erased, trialReminderDays.erased,
-        webhookBodyBytes.erased, successURL.erased, cancelURL.erased, portalReturnURL.erased,
+        webhookBodyBytes.erased, providerSeconds.erased, reconcileHours.erased, reconcileDays.erased, successURL.erased, cancelURL.erased,
+        portalReturnURL.erased,
     ]
 
     @Sendable static func isTarget(_ text: String) -> Bool {

@@ -95,6 +95,9 @@ enum BillingTable {
         INSERT INTO billing_invoice (tenant_id, id, provider, object, subscription_object, facts, issued_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7)
         """)
+    static let invoiceByID = SQL(
+        "billing.invoice_by_id",
+        "SELECT id, provider, object, subscription_object, facts, issued_at FROM billing_invoice WHERE tenant_id = $1 AND id = $2")
     static let listInvoices = SQL(
         "billing.list_invoices",
         """
@@ -106,6 +109,8 @@ enum BillingTable {
     static let reversalByObject = SQL(
         "billing.reversal_by_object",
         "SELECT id, facts FROM billing_reversal WHERE tenant_id = $1 AND provider = $2 AND kind = $3 AND object = $4")
+    static let reversals = SQL(
+        "billing.reversals", "SELECT object, facts FROM billing_reversal WHERE tenant_id = $1 AND provider = $2 AND kind = $3")
     static let updateReversal = SQL(
         "billing.update_reversal",
         """
@@ -140,7 +145,8 @@ enum BillingTable {
         insertCheckout, checkoutByClaim, openCheckout, refuseCheckout, askAgain, forgetClaim, checkoutBySession, checkoutByReference,
         checkoutsOfSubscription,
         updateCheckout, firstCheckout, subscriptionByObject, subscriptionByID, subscriptions, updateSubscription, insertSubscription,
-        invoiceByObject, invoicesOfSubscription, updateInvoice, insertInvoice, listInvoices, reversalByObject, updateReversal,
+        invoiceByObject, invoicesOfSubscription, updateInvoice, insertInvoice, invoiceByID, listInvoices, reversalByObject, reversals,
+        updateReversal,
         insertReversal, decline, updateDecline, insertDecline,
         mail, insertMail,
     ]

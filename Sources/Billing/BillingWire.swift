@@ -8,12 +8,13 @@ struct CheckoutBody: Decodable {
     let quantity: Int?
     let provider: String?
     let priceID: String?
+    let replaces: SubscriptionID?
     enum CodingKeys: String, CodingKey {
-        case tier, interval, quantity, provider
+        case tier, interval, quantity, provider, replaces
         case priceID = "price_id"
     }
     var order: CheckoutOrder {
-        CheckoutOrder(tier: tier, interval: interval, priceID: priceID, quantity: quantity ?? 1, provider: provider)
+        CheckoutOrder(tier: tier, interval: interval, priceID: priceID, quantity: quantity ?? 1, provider: provider, replaces: replaces)
     }
 }
 

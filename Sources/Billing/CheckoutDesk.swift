@@ -9,7 +9,12 @@ package struct CheckoutOrder: Sendable, Hashable {
     package var priceID: String?
     package var quantity: Int
     package var provider: String?
-    package init(tier: String?, interval: BillingInterval?, priceID: String?, quantity: Int, provider: String?) {
+    /// A subscription at another provider that this one takes over.
+    package var replaces: SubscriptionID?
+    package init(
+        tier: String?, interval: BillingInterval?, priceID: String?, quantity: Int, provider: String?, replaces: SubscriptionID? = nil
+    ) {
+        self.replaces = replaces
         self.tier = tier
         self.interval = interval
         self.priceID = priceID
@@ -43,9 +48,12 @@ struct CheckoutDesk {
         try CardNumber.refuse(["tier": order.tier, "price_id": order.priceID, "provider": order.provider])
         if let answer = try await store.recalled(act, as: CheckoutAnswer.self) { return answer }
         let name = order.provider ?? parts.providers.defaultName
+        var order = order
+        let takeover = try await MoveDesk(parts: parts).takeover(order, at: name, tenant, act)
+        if let takeover { (order.tier, order.interval, order.quantity) = (takeover.tier, takeover.interval, takeover.quantity) }
         let (tier, interval, price) = try offer(order, name)
         let provider = try await parts.providers.inService(name, for: tenant)
-        let intent = try await intend(order.quantity, tier, interval, price, name, tenant, act)
+        let intent = try await intend(order.quantity, tier, interval, price, name, takeover, tenant, act)
         if intent.status == .open { return try answer(intent) }
         let request = try await request(intent, tenant, origin, act)
         let session: CheckoutSession
@@ -93,7 +101,8 @@ struct CheckoutDesk {
 
     /// The intent of this request: the one that its key made before, or a new one.
     private func intend(
-        _ quantity: Int, _ tier: Tier, _ interval: BillingInterval, _ price: Money, _ provider: String, _ tenant: TenantID, _ act: Act
+        _ quantity: Int, _ tier: Tier, _ interval: BillingInterval, _ price: Money, _ provider: String,
+        _ takeover: MoveDesk.Takeover?, _ tenant: TenantID, _ act: Act
     ) async throws -> CheckoutIntent {
         let claim = act.idempotency.map {
             parts.floor.sealer.digest(Array("\($0.scope.utf8.count):\($0.scope)\($0.key)".utf8), purpose: "billing_checkout.claim")
@@ -107,13 +116,15 @@ struct CheckoutDesk {
             providerPrice: parts.prices.name(provider: provider, tier: tier.id, interval: interval), trialDays: tier.trialDays,
             status: .asking, session: nil, urlBox: nil, createdAt: act.now)
         return try await store.kernel(CheckoutDesk.opening, .flushed) { db in
-            let intent = try db.within(tenant) { db in try keep(fresh, claim, db, act) }
+            let intent = try db.within(tenant) { db in try keep(fresh, claim, takeover, db, act) }
             try PaymentPosting.link([RouteAnchor(.reference, intent.reference)], of: provider, to: tenant, db, act)
             return intent
         }
     }
 
-    private func keep(_ fresh: CheckoutIntent, _ claim: [UInt8]?, _ db: any TenantScope, _ act: Act) throws -> CheckoutIntent {
+    private func keep(
+        _ fresh: CheckoutIntent, _ claim: [UInt8]?, _ takeover: MoveDesk.Takeover?, _ db: any TenantScope, _ act: Act
+    ) throws -> CheckoutIntent {
         if let claim, var known = try db.row(BillingTable.checkoutByClaim, db.tenant, claim).map(CheckoutIntent.init) {
             if known.createdAt + CheckoutDesk.claimLife > act.now {
                 guard known.fingerprint == fresh.fingerprint else { throw CommonProblems.idempotencyKeyReused }
@@ -129,10 +140,13 @@ struct CheckoutDesk {
         if try db.rows(BillingTable.subscriptions, db.tenant).map(SubscriptionRow.init).contains(where: { $0.told != nil }) {
             intent.trialDays = 0
         }
+        // What is paid elsewhere is not paid twice.
+        if let takeover { intent.trialDays = takeover.trialDays }
         try db.run(
             BillingTable.insertCheckout, db.tenant, intent.id, intent.provider, intent.reference, claim, intent.fingerprint, intent.tier,
             intent.interval.rawValue, intent.quantity, intent.unitPrice.amountMinor, intent.unitPrice.currency.code, intent.providerPrice,
             intent.trialDays, try StoredJSON.encode(CheckoutState()), act.now)
+        if let takeover { try db.run(MoveTable.insert, db.tenant, intent.id, takeover.root, takeover.from, act.now) }
         try db.journal(
             JournalEntry(
                 "checkout.intended", subject: "checkout:\(intent.id)",

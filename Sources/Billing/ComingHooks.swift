@@ -21,7 +21,6 @@ package enum OnTierChange: DecideHook {
     }
     package struct Terms: Sendable, Hashable {
         package var discountBasisPoints: Int?
-        package var trialDays: Int?
     }
     private static let offer = HookField.Kind.object([
         HookField("tier", .string, "Name of the tier."), HookField("quantity", .integer, "Units.", range: 0...Int64(Int32.max)),
@@ -51,9 +50,8 @@ package enum OnTierChange: DecideHook {
         terms: [
             HookField(
                 "discount_basis_points", .integer, "Off the new price, in hundredths of a percent.", optional: true, tight: .lowest,
-                range: 0...10_000),
-            HookField("trial_days", .integer, "Days before the new price is due.", optional: true, tight: .lowest, range: 0...90),
-        ], whenAllAbstain: .allow, isAsked: false, isOpenToTenants: true)
+                range: 0...10_000)
+        ], whenAllAbstain: .allow, isOpenToTenants: true)
 
     package static func encode(_ input: Input) -> HookValue {
         func put(_ offer: Offer, _ into: inout HookInput) {
@@ -79,7 +77,7 @@ package enum OnTierChange: DecideHook {
         }
     }
     package static func terms(_ value: HookValue) -> Terms {
-        Terms(discountBasisPoints: value["discount_basis_points"]?.int.map { Int($0) }, trialDays: value["trial_days"]?.int.map { Int($0) })
+        Terms(discountBasisPoints: value["discount_basis_points"]?.int.map { Int($0) })
     }
 }
 

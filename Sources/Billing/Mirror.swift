@@ -59,6 +59,8 @@ package struct Offer: Hashable, Sendable, Codable, Comparable {
 package struct InvoiceState: Joinable, Codable {
     package var subscription: String?
     package var customer: String?
+    /// By which it was or is to be paid.
+    package var payment: String?
     /// Absorbing: a failure told after the payment is old news.
     package var isPaid = false
     package var paidAt: Timestamp?
@@ -82,6 +84,7 @@ package struct InvoiceState: Joinable, Codable {
     package mutating func join(_ other: InvoiceState) {
         subscription = lesser(subscription, other.subscription)
         customer = lesser(customer, other.customer)
+        payment = lesser(payment, other.payment)
         isPaid = isPaid || other.isPaid
         paidAt = lesser(paidAt, other.paidAt)
         firstFailure = union(firstFailure, other.firstFailure)

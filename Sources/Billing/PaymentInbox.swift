@@ -32,11 +32,16 @@ struct PaymentInbox {
         } catch {
             throw BillingProblems.ofWebhook(error)
         }
-        guard PaymentInbox.isName(event.id), PaymentInbox.isName(event.type) else { throw BillingProblems.webhookMalformed }
+        guard PaymentInbox.isForeign(event) else { throw BillingProblems.webhookMalformed }
+        let act = Act(actor: .provider(name), requestID: act.requestID, now: act.now, address: act.address)
+        return try await store(event, of: name, act)
+    }
+
+    /// Stores a verified event with the job that applies it.
+    func store(_ event: VerifiedEvent, of name: String, _ act: Act) async throws -> Receipt {
         let id: PaymentEvent.ID = parts.floor.entropy.id(act.now)
         let box = try parts.floor.sealer.seal([UInt8](event.body), context: PaymentInbox.context(id))
         let digest = parts.floor.sealer.digest([UInt8](event.body), purpose: "payment_event.body")
-        let act = Act(actor: .provider(name), requestID: act.requestID, now: act.now, address: act.address)
         return try await store.kernel(PaymentInbox.receiving, .flushed) { db in
             let isNew =
                 try db.row(InboxTable.insert, id, name, event.id, event.type, event.createdAt, act.now, box, digest) != nil
@@ -60,6 +65,10 @@ struct PaymentInbox {
         return .repeated(id, isAltered: isAltered)
     }
 
+    /// Named as a provider may name its events, and not as the house names its own.
+    static func isForeign(_ event: VerifiedEvent) -> Bool {
+        isName(event.id) && isName(event.type) && !KnownNews.isReserved(event.id) && !KnownNews.isReserved(event.type)
+    }
     static func context(_ id: PaymentEvent.ID) -> String { "payment_event.body:\(id)" }
     /// Ids and types of providers: printable ASCII without blanks.
     static func isName(_ text: String) -> Bool {

@@ -30,6 +30,14 @@ package struct PaymentNews: Sendable, Hashable {
         return "\(provider):\(first?.subject ?? "event:\(event)")"
     }
 
+    /// How the dispute that it tells of ended.
+    package var disputeOutcome: DisputeOutcome? {
+        facts.lazy.compactMap { fact in
+            guard case .dispute(let fact) = fact else { return nil }
+            return DisputeOutcome(status: fact.status)
+        }.first
+    }
+
     package var amount: Money? { readings.compactMap(\.amount).first }
 
     /// What is known of the provider's objects from this news and the plan made for it, and from nothing else.
@@ -59,6 +67,8 @@ package struct PaymentNews: Sendable, Hashable {
 /// The types of `on_payment`, the most telling first.
 package enum PaymentEventType: String, Sendable, Hashable, Codable, CaseIterable {
     case disputeOpened = "dispute_opened"
+    /// Won, lost or withdrawn.
+    case disputeClosed = "dispute_closed"
     case refundCreated = "refund_created"
     case checkoutCompleted = "checkout_completed"
     case paymentSucceeded = "payment_succeeded"
@@ -88,7 +98,8 @@ struct FactReading {
     init?(_ fact: PaymentFact) {
         switch fact {
         case .dispute(let fact):
-            (type, subscription, customer, amount, asOf) = (.disputeOpened, fact.subscription, fact.customer, fact.amount, fact.asOf)
+            type = DisputeOutcome(status: fact.status) == nil ? .disputeOpened : .disputeClosed
+            (subscription, customer, amount, asOf) = (fact.subscription, fact.customer, fact.amount, fact.asOf)
             payment = fact.payment
             (subject, weight) = ("dispute:\(fact.dispute)", 0)
         case .refund(let fact):
@@ -138,6 +149,7 @@ extension InvoiceState {
         self.init()
         subscription = fact.subscription
         customer = fact.customer
+        payment = fact.payment
         isPaid = fact.isPaid
         paidAt = fact.isPaid ? fact.asOf : nil
         if fact.hasFailed, !fact.isPaid {

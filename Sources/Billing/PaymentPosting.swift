@@ -67,10 +67,15 @@ struct PaymentPosting {
 
     private func read(_ event: PaymentEvent, _ box: [UInt8]) async throws -> PaymentNews {
         let body = try parts.floor.sealer.open(box, context: PaymentInbox.context(event.id))
-        let provider = try await parts.providers.inService(event.provider)
         let facts: [PaymentFact]
         do {
-            facts = try provider.interpret(VerifiedEvent(id: event.event, type: event.type, createdAt: event.occurredAt, body: Data(body)))
+            if event.type == KnownNews.type {
+                facts = try KnownNews.facts(body)
+            } else {
+                let provider = try await parts.providers.inService(event.provider)
+                facts = try provider.interpret(
+                    VerifiedEvent(id: event.event, type: event.type, createdAt: event.occurredAt, body: Data(body)))
+            }
         } catch PaymentProviderError.unreachable(let message) {
             throw PaymentProviderError.unreachable(message)
         } catch let error as PaymentProviderError {
@@ -168,6 +173,7 @@ struct PaymentPosting {
             if let first = try db.row(BillingTable.firstCheckout, db.tenant) {
                 input.customerAgeDays = max(0, Int((act.now - (try first.time(0))).wholeSeconds / 86_400))
             }
+            input.disputeOutcome = news.disputeOutcome
             guard let subscription = news.subscription else { return input }
             let books = MirrorBooks(db: db, provider: news.provider, now: act.now, entropy: parts.floor.entropy)
             let own = try books.own(news)
@@ -179,7 +185,8 @@ struct PaymentPosting {
             input.subscription = OnPayment.Input.Subscription(
                 id: row.id.description, tier: standing.tier, interval: standing.interval, status: standing.state,
                 quantity: standing.quantity, periodEnd: standing.periodEnd,
-                failedPayments: facts.invoices.filter { !$0.isPaid }.map(\.failures.count).reduce(0, +))
+                failedPayments: facts.invoices.filter { !$0.isPaid }.map(\.failures.count).reduce(0, +),
+                isTrial: standing.reason == .trial)
             return input
         }
     }

@@ -4,6 +4,8 @@ import Vocabulary
 package protocol PaymentProviders: Sendable {
     /// Nil: there is none of this name, or it is not in service.
     func provider(_ name: String) async -> (any PaymentProvider)?
+    /// Those in service.
+    func names() async -> [String]
     /// The same for one tenant's calls, which may go to a new version before others' do.
     func provider(_ name: String, for tenant: TenantID) async -> (any PaymentProvider)?
     /// True for a plugin that is there but is switched off or did not start (its secret is missing, …): the provider may deliver again later.

@@ -25,6 +25,7 @@ extension PaymentPosting {
         let own = try books.own(news)
         let page = try books.page(news.mirror(directives: directives, ownReferences: own.references, intended: own.intended))
         try books.write(page)
+        try PaymentTelling(books: books, act: act).tell(page)
         try DeclineBooks(db: db, provider: news.provider).keep(news)
         var standings: [String: Standing] = [:]
         for subscription in page.subscriptions {
@@ -37,12 +38,24 @@ extension PaymentPosting {
         try db.journal(
             JournalEntry(
                 "payment_event.applied", subject: "payment_event:\(event.id)", details: .object(details), decision: plan?.decision), act)
-        try tell(event, news, directives, page.after, news.subscription.flatMap { standings[$0] }, db, act)
+        try tell(event, news, directives, page.after, news.subscription.flatMap { standings[$0] }, try isLeftBehind(news, books), act, db)
+    }
+
+    /// The news is of a subscription that has moved on: what happens to it there concerns no owner any more.
+    private func isLeftBehind(_ news: PaymentNews, _ books: MirrorBooks) throws -> Bool {
+        guard let object = news.subscription,
+            let row = try books.db.row(BillingTable.subscriptionByObject, books.db.tenant, news.provider, object)
+        else { return false }
+        let own = try SubscriptionRow(row)
+        guard let line = try Lineage.of(own, books.db) else { return false }
+        let standing = Standing.derive(try books.facts(of: own), terms: parts.terms(own.provider), now: books.now)
+        let carrier = Lineage.carrier(try line.standings(own, standing, books, parts, now: books.now))
+        return carrier.map { $0.row.id != own.id && line.members.firstIndex { $0.id == own.id } ?? 0 < line.members.count - 1 } ?? false
     }
 
     private func tell(
         _ event: PaymentEvent, _ news: PaymentNews, _ directives: PaymentDirectives, _ mirror: Mirror, _ standing: Standing?,
-        _ db: any TenantScope, _ act: Act
+        _ isLeftBehind: Bool, _ act: Act, _ db: any TenantScope
     ) throws {
         let mails = BillingMails(db: db, act: act)
         var values: [String: String] = [:]
@@ -54,7 +67,7 @@ extension PaymentPosting {
             if let end = standing.cancelsAt { values["cancels_at"] = end.iso8601 }
         }
         if let amount = news.amount { values["amount"] = amount.display }
-        if !news.isStale(in: mirror) {
+        if !news.isStale(in: mirror), !isLeftBehind {
             for template in directives.mails { try mails.send(template, about: news.subject, values) }
         }
         for reason in directives.notices {

@@ -9,11 +9,17 @@ package struct BillingFloor: Sendable {
     package let hooks: any Hooks
     package let sealer: any Sealer
     package let entropy: any Entropy
-    package init(store: any Store, hooks: any Hooks, sealer: any Sealer, entropy: any Entropy) {
+    /// For the operator's log: ids and counts, nothing of a person.
+    package let note: @Sendable (String, [String: String]) -> Void
+    package init(
+        store: any Store, hooks: any Hooks, sealer: any Sealer, entropy: any Entropy,
+        note: @escaping @Sendable (String, [String: String]) -> Void
+    ) {
         self.store = store
         self.hooks = hooks
         self.sealer = sealer
         self.entropy = entropy
+        self.note = note
     }
 }
 
@@ -24,6 +30,7 @@ struct BillingParts: Sendable {
     let prices: ProviderPrices
     let providers: any PaymentProviders
     let addresses: any AddressBook
+    let access: any LiveAccess
     let settings: Settings
 
     func terms(_ provider: String) -> StandingTerms {
@@ -47,6 +54,10 @@ struct StandingKeeper {
     @discardableResult
     func settle(_ row: SubscriptionRow, _ facts: StandingFacts, decision: DecisionID? = nil) throws -> Standing {
         let standing = Standing.derive(facts, terms: parts.terms(row.provider), now: act.now)
+        if let line = try Lineage.of(row, db) {
+            try settle(row, facts, standing, in: line, decision)
+            return standing
+        }
         var after = row
         after.facts = facts.subscription
         if let told = ToldStanding(standing) {
@@ -71,6 +82,14 @@ struct StandingKeeper {
         return standing
     }
 
+    /// Says once more what was said, under the version of `row`: whoever lost it, or has something else, takes it.
+    func tellAgain(_ row: SubscriptionRow, _ told: ToldStanding) throws {
+        try db.run(
+            BillingTable.updateSubscription, db.tenant, row.id, try StoredJSON.encode(row.facts), row.standing.rawValue,
+            try StoredJSON.encode(told), row.version, act.now)
+        try db.emit(told.event(db.tenant, row.id, version: row.version), act)
+    }
+
     private func journal(_ before: SubscriptionRow, _ after: SubscriptionRow, _ standing: Standing, _ decision: DecisionID?) throws {
         let verb = StandingLifecycle.transition(from: before.standing, to: after.standing)?.past ?? "changed"
         var details: [String: JSONValue] = [
@@ -85,7 +104,7 @@ struct StandingKeeper {
     }
 
     /// The next moment at which time alone changes the standing, or a trial is due to be reminded of.
-    private func schedule(_ id: SubscriptionID, _ standing: Standing) throws {
+    func schedule(_ id: SubscriptionID, _ standing: Standing) throws {
         let moments = [standing.nextReview, reminder(standing)].compactMap { $0 }.filter { $0 > act.now }
         guard let moment = moments.min() else { return }
         try db.enqueue(
@@ -103,7 +122,7 @@ struct StandingKeeper {
         return end - .days(Int64(days))
     }
 
-    private func tell(_ before: SubscriptionRow, _ after: SubscriptionRow, _ standing: Standing) throws {
+    func tell(_ before: SubscriptionRow, _ after: SubscriptionRow, _ standing: Standing) throws {
         let mails = BillingMails(db: db, act: act)
         let values = ["tier": tierName(standing.tier)]
         if after.standing == .suspended, before.standing != .suspended {

@@ -8,6 +8,7 @@ struct PluggedProviders: PaymentProviders {
     let chosen: String
 
     func provider(_ name: String) async -> (any PaymentProvider)? { host.paymentProvider(name) }
+    func names() async -> [String] { host.paymentProviders }
     func provider(_ name: String, for tenant: TenantID) async -> (any PaymentProvider)? {
         host.paymentProvider(name, for: tenant.description)
     }

@@ -54,16 +54,19 @@ struct Rooms: Sendable {
             store: store, tenancy: tenancy, hooks: hooks, vault: Vault(sealer: sealer, entropy: entropy),
             tokens: AccessTokens(signer: keys, permissions: access, entropy: entropy, settings: settings), passwords: hasher,
             settings: settings)
-        billing = Billing(
-            BillingFloor(store: store, hooks: hooks, sealer: sealer, entropy: entropy), catalog: catalog,
-            prices: .configured(environment: options.environment, settings: settings),
-            providers: PluggedProviders(host: plugins, chosen: settings[BillingSettings.defaultProvider]), addresses: identity,
-            settings: settings)
         licenses = Licenses(
             store: store, catalog: catalog, sealer: sealer, signer: keys, entropy: entropy, settings: settings,
             publicKeys: { keys.licenseKeysDocument() })
         ledgerClock = LedgerClock(clock: options.clock, settings: settings)
         ledger = SQLLeaseLedger(store: store, licenses: licenses, sealer: sealer, entropy: entropy, time: ledgerClock, settings: settings)
+        let logger = ground.logger
+        billing = Billing(
+            BillingFloor(
+                store: store, hooks: hooks, sealer: sealer, entropy: entropy,
+                note: { message, fields in logger.notice("\(message)", metadata: fields.mapValues { .string($0) }) }), catalog: catalog,
+            prices: .configured(environment: options.environment, settings: settings),
+            providers: PluggedProviders(host: plugins, chosen: settings[BillingSettings.defaultProvider]), addresses: identity,
+            access: BillingAccess(licenses: licenses, ledger: ledger), settings: settings)
         leases = Leases(ledger: ledger, licenses: licenses, hooks: hooks, signer: keys, settings: settings)
         mailbox = try Mailbox(folder: ground.data.mailbox)
         notifications = Notifications(

@@ -4,7 +4,7 @@ import Vocabulary
 
 @testable import Billing
 
-@Suite("hooks that nobody asks yet")
+@Suite("what the hooks of changes and use are sent")
 struct ComingHookTests {
     @Test("what they would send is what they declare")
     func fits() throws {

@@ -23,14 +23,20 @@ struct DocumentTests {
     @Test("the README and the explanation name every job, event and hook of the room")
     func names() throws {
         let readme = try DocumentTests.text("Sources/Billing/README.md")
-        for kind in [PaymentPosting.kind, StandingReview.kind, PaymentInbox.parkedKind, PaymentInbox.purgeKind] {
+        for kind in [
+            PaymentPosting.kind, StandingReview.kind, PaymentInbox.parkedKind, PaymentInbox.purgeKind, OperationDesk.settling,
+            ReconciliationDesk.kind,
+        ] {
             #expect(readme.contains("`\(kind)`"))
         }
-        for name in [StandingChanged.topic, MailRequested.topic, OnPayment.definition.name] { #expect(readme.contains("`\(name)`")) }
+        for name in [
+            StandingChanged.topic, MailRequested.topic, PaymentTold.topic, OnPayment.definition.name, OnTierChange.definition.name,
+        ] { #expect(readme.contains("`\(name)`")) }
         let explanation = try DocumentTests.text("docs/explanation/payments.md")
         for setting in BillingSettings.all { #expect(explanation.contains("`\(setting.path)`"), "\(setting.path)") }
         for action in OnPayment.definition.actions { #expect(explanation.contains("`\(action.name)`"), "\(action.name)") }
         for state in Standing.State.allCases { #expect(explanation.contains("`\(state.rawValue)`"), "\(state)") }
+        for status in BillingOperation.Status.allCases { #expect(explanation.contains("`\(status.rawValue)`"), "\(status)") }
         for status in PaymentEvent.Status.allCases { #expect(explanation.contains("`\(status.rawValue)`"), "\(status)") }
     }
 
@@ -38,7 +44,7 @@ struct DocumentTests {
     func registers() {
         func isUnique(_ names: [String]) -> Bool { Set(names).count == names.count }
         #expect(isUnique(BillingProblems.all.map(\.code)) && isUnique(BillingSettings.all.map(\.path)))
-        #expect(isUnique((InboxTable.all + BillingTable.all).map(\.name)))
+        #expect(isUnique((InboxTable.all + BillingTable.all + OperationTable.all + ReconciliationTable.all + MoveTable.all).map(\.name)))
         for setting in BillingSettings.all { #expect(setting.check(setting.default) == nil, "\(setting.path)") }
         #expect(BillingSettings.successURL.erased.check("javascript:alert(1)") != nil)
         #expect(BillingSettings.successURL.erased.check("//evil.example") != nil)
@@ -48,7 +54,7 @@ struct DocumentTests {
     @Test("no statement of the inbox scans a table")
     func plans() async throws {
         let house = try await House.make()
-        for statement in InboxTable.all where !statement.text.hasPrefix("INSERT") {
+        for statement in InboxTable.all + ReconciliationTable.all where !statement.text.hasPrefix("INSERT") {
             let plan = try DocumentTests.plan(of: statement, in: house.test.file)
             #expect(!plan.isEmpty)
             #expect(!plan.contains { $0.hasPrefix("SCAN") || $0.contains("TEMP B-TREE") }, "\(statement.name): \(plan)")

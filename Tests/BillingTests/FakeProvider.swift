@@ -24,6 +24,8 @@ final class FakeProvider: PaymentProvider {
         var prefix = "cs_"
     }
     private let state = Guarded(State())
+    /// What it can do beyond kit 1.0.
+    let desk = FakeDesk()
 
     func script(_ steps: Step...) { state.with { $0.steps = steps } }
     /// Names the next sessions `name`, so that a life's facts fit.
@@ -90,9 +92,15 @@ final class FakeProvider: PaymentProvider {
 /// `fake` in service, `broken` there but refused, nothing else.
 struct FakeProviders: PaymentProviders {
     let fake: FakeProvider
+    /// A second one, `rival`, in service beside it.
+    let rival = FakeProvider()
     let isDown = Guarded(false)
     var defaultName: String { "fake" }
-    func provider(_ name: String) async -> (any PaymentProvider)? { name == "fake" && !isDown.with { $0 } ? fake : nil }
+    func names() async -> [String] { isDown.with { $0 } ? [] : ["fake"] }
+    func provider(_ name: String) async -> (any PaymentProvider)? {
+        if name == "rival" { return rival }
+        return name == "fake" && !isDown.with { $0 } ? fake : nil
+    }
     func isRefused(_ name: String) async -> Bool { name == "broken" || name == "fake" }
 }
 
@@ -100,4 +108,23 @@ struct FakeAddresses: AddressBook {
     func address(of user: UserID) async throws -> MailAddress? { MailAddress(email: "buyer@example.com", name: "Buyer") }
     func owners(of tenant: TenantID) async throws -> [UserID] { [] }
     func staff() async throws -> [UserID] { [] }
+}
+
+/// What the rooms to the right would say: set by a test, or fed by the events as Licensing is.
+final class FakeAccess: LiveAccess {
+    let shown = Guarded<[SubscriptionID: ShownLicense]>([:])
+    let seats = Guarded(0)
+    func seatsUsed(_ tenant: TenantID, now: Timestamp) async throws -> Int { seats.with { $0 } }
+    /// Events for licences get lost while it is true.
+    let isDeaf = Guarded(false)
+    func licenses(_ tenant: TenantID) async throws -> [SubscriptionID: ShownLicense] { shown.with { $0 } }
+    func hear(_ event: StandingChanged) {
+        guard !isDeaf.with({ $0 }) else { return }
+        shown.with { shown in
+            guard event.version > shown[event.subscription]?.version ?? -1 else { return }
+            shown[event.subscription] = ShownLicense(
+                version: event.version, standing: event.standing, tier: event.tier, quantity: event.quantity, periodEnd: event.periodEnd,
+                isRevoked: false)
+        }
+    }
 }

@@ -18,6 +18,7 @@ final class House: Sendable {
     let catalog: Catalog
     let billing: Billing
     let settings: Settings
+    let access: FakeAccess
     private let heard: Guarded<Heard>
     private let listeners: [EventSubscriber]
 
@@ -31,17 +32,25 @@ final class House: Sendable {
         at start: Timestamp = day(0), settings: Settings = Settings(), store wrap: (any Store) -> any Store = { $0 }
     ) async throws -> House {
         let heard = Guarded(Heard())
+        let access = FakeAccess()
         let listeners = [
-            EventSubscriber(StandingChanged.self, subscriber: "test") { event, _, _ in heard.with { $0.standings.append(event) } },
+            EventSubscriber(StandingChanged.self, subscriber: "test") { event, _, _ in
+                heard.with { $0.standings.append(event) }
+                access.hear(event)
+            },
             EventSubscriber(MailRequested.self, subscriber: "test") { event, _, _ in heard.with { $0.mails.append(event) } },
         ]
         let test = try await TestStore.make(
             migrations: try BillingRoom.migrations(), topics: TestStore.topics(listeners), clock: ManualClock(at: start))
-        return House(test, heard, listeners, settings, wrap(test.store))
+        return House(test, heard, access, listeners, settings, wrap(test.store))
     }
 
-    private init(_ test: TestStore, _ heard: Guarded<Heard>, _ listeners: [EventSubscriber], _ settings: Settings, _ store: any Store) {
+    private init(
+        _ test: TestStore, _ heard: Guarded<Heard>, _ access: FakeAccess, _ listeners: [EventSubscriber], _ settings: Settings,
+        _ store: any Store
+    ) {
         self.test = test
+        self.access = access
         self.heard = heard
         self.listeners = listeners
         self.settings = settings
@@ -49,8 +58,8 @@ final class House: Sendable {
         providers = FakeProviders(fake: provider)
         catalog = Catalog(Shop.catalog())
         billing = Billing(
-            BillingFloor(store: store, hooks: hooks, sealer: test.sealer, entropy: test.entropy), catalog: catalog, prices: Shop.prices,
-            providers: providers, addresses: FakeAddresses(), settings: settings)
+            BillingFloor(store: store, hooks: hooks, sealer: test.sealer, entropy: test.entropy, note: { _, _ in }), catalog: catalog,
+            prices: Shop.prices, providers: providers, addresses: FakeAddresses(), access: access, settings: settings)
     }
 
     let tenant = TenantID("01890000-0000-7000-8000-000000000001")!
@@ -87,10 +96,12 @@ final class House: Sendable {
     }
 
     /// One delivery of an event, signed.
-    func deliver(_ told: Told, type: String = "thing.changed", signature: String = "valid") async throws {
+    func deliver(
+        _ told: Told, type: String = "thing.changed", signature: String = "valid", by provider: String = "fake"
+    ) async throws {
         let body = try JSONCoding.encode(FakeProvider.Body(id: told.id, type: type, at: told.at, facts: told.facts))
         try await billing.receive(
-            WebhookDelivery(headers: ["fake-signature": signature], body: body, receivedAt: clock.now()), provider: "fake",
+            WebhookDelivery(headers: ["fake-signature": signature], body: body, receivedAt: clock.now()), provider: provider,
             test.act(.anonymous))
     }
 

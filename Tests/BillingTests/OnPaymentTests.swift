@@ -33,7 +33,7 @@ struct OnPaymentTests {
                 "event": ["type": "payment_failed", "provider": "fake"], "tenant": ["id": .string(house.tenant.description)],
                 "subscription": [
                     "id": .string(id.description), "tier": "team", "interval": "month", "status": "grace", "quantity": 1,
-                    "period_end_seconds": .int(day(30).seconds), "failed_payments": 1,
+                    "period_end_seconds": .int(day(30).seconds), "is_trial": false, "failed_payments": 1,
                 ], "payment": ["amount_minor": 2900, "currency": "USD"], "customer": ["age_days": 0],
             ])
         #expect(failed.subject.tenant == house.tenant && failed.subject.tier == "team")
@@ -259,6 +259,33 @@ struct OnPaymentTests {
             #expect(try await house.events().allSatisfy { $0.status == .applied })
             #expect(house.mails().filter { $0 != "payment_failed" }.sorted() == life.mails.sorted())
         }
+    }
+
+    @Test("a dispute is asked about when it opens and when it ends, with its outcome; a policy that suspends at the one can lift at the other")
+    func disputes() async throws {
+        let house = try await House.make()
+        try await house.bought(3, at: day(2))
+        func dispute(_ status: String, _ at: Timestamp) -> PaymentFact {
+            .dispute(
+                DisputeFact(
+                    dispute: "dp_1", payment: "pay_1_x", customer: "cus_1_x", subscription: "sub_1_x", amount: nil, status: status,
+                    reason: nil, asOf: at))
+        }
+        house.hooks.script("on_payment", .plan([PlannedAction("suspend_license")]))
+        try await house.deliverAndRun(Told("d1", dispute("needs_response", day(2))))
+        #expect(try await house.state() == .suspended)
+        house.hooks.script("on_payment", .plan([PlannedAction("restore_access")]))
+        house.move(to: day(3))
+        try await house.deliverAndRun(Told("d2", dispute("won", day(3))))
+        #expect(try await house.state() == .active)
+        let asked = house.hooks.questions.filter { $0.hook == "on_payment" }.suffix(2)
+        #expect(asked.compactMap { $0.input["event"]?["type"]?.string } == ["dispute_opened", "dispute_closed"])
+        #expect(asked.last?.input["event"]?["dispute_outcome"]?.string == "won")
+        #expect(asked.allSatisfy { HookCheck.issues($0.input, OnPayment.definition.input).isEmpty })
+        // An old update of the dispute suspends nobody again.
+        house.hooks.script("on_payment", .plan([PlannedAction("suspend_license")]))
+        try await house.deliverAndRun(Told("d0", dispute("under_review", day(2, 60))))
+        #expect(try await house.state() == .active)
     }
 }
 

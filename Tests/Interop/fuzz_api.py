@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 from kernel import BUILD, PASSWORD, Kernel
+from tiny_browser import Browser
 
 CONFIG = "http:\n  limits_enabled: false\n"
 GOAL = 0.9
@@ -23,6 +24,7 @@ def main():
         full = kernel.want(200, "GET", f"/api/v1/licenses/{license['id']}", token=token).json
         key = full["license"]["key"]
         live(kernel, token, license["id"], key)
+        money(kernel, token, kernel.administrator())
         document = kernel.want(200, "GET", "/openapi.json").json
         operations = {
             operation["operationId"]: f"{method.upper()} {path}"
@@ -133,6 +135,35 @@ def live(kernel, token, license, key):
 
     third = kernel.member("third@example.com")
     kernel.want(204, "POST", "/api/v1/auth/logout", {}, token=third)
+
+
+def money(kernel, token, root):
+    """What is changed, given back and compared; the sandbox neither pauses nor prints PDFs."""
+    portal = Browser()
+    portal.open(kernel.want(200, "POST", "/api/v1/billing/portal", {}, token=token).json["url"])
+    portal.press("Renew now")
+    base = "/api/v1/billing/"
+    invoices = lambda: kernel.want(200, "GET", base + "invoices", token=token).json["invoices"]
+    paid = kernel.until("a paid invoice", lambda: next((x for x in invoices() if (x["amount"] or {}).get("amount_minor")), None))
+    kernel.want(200, "POST", base + "subscription/preview", {"quantity": 6}, token=token)
+    done = kernel.want(200, "POST", base + "subscription/change", {"quantity": 6}, token=token).json
+    kernel.want(200, "POST", base + "subscription/cancel", {}, token=token)
+    kernel.want(200, "POST", base + "subscription/resume", {}, token=token)
+    kernel.want(200, "GET", base + "operations/" + done["operation"]["id"], token=token)
+    kernel.want(200, "GET", base + "invoices/" + paid["id"], token=token)
+
+    org = kernel.want(200, "GET", "/api/v1/orgs/current", token=token).json
+    tenant = "/api/v1/admin/tenants/" + (org.get("org") or org.get("tenant") or org)["id"]
+    kernel.want(200, "GET", tenant + "/invoices", token=root)
+    body = {"invoice_id": paid["id"], "amount_minor": 100, "reason": "duplicate", "note": "twice"}
+    kernel.want(200, "POST", tenant + "/refunds", body, token=root)
+    kernel.want(204, "POST", f"{tenant}/subscriptions/{done['subscription']['id']}/release", {}, token=root)
+    events = kernel.want(200, "GET", "/api/v1/admin/payments/events", token=root).json["events"]
+    kernel.want(202, "POST", f"/api/v1/admin/payments/events/{events[0]['id']}/replay", {}, token=root)
+    kernel.want(202, "POST", "/api/v1/admin/payments/reconcile", {}, token=root)
+    reports = "/api/v1/admin/payments/reconciliations"
+    first = kernel.until("a report", lambda: kernel.want(200, "GET", reports, token=root).json["reconciliations"])[0]
+    kernel.want(200, "GET", f"{reports}/{first['id']}", token=root)
 
 
 def reset_token(kernel, address):

@@ -167,6 +167,16 @@ class Kernel:
         self.verify(address)
         return self.login(address)["access_token"]
 
+    def administrator(self, address="root@example.com"):
+        """The first platform administrator, by the link that the server prints at its first start."""
+        line = ""
+        while "first-administrator?token=" not in line:
+            line = self.process.stdout.readline()
+            assert line, "the server printed no link for an administrator"
+        body = {"token": line.split("token=")[1].split()[0], "email": address, "password": PASSWORD, "first_name": "Root", "last_name": "Admin"}
+        self.want(201, "POST", "/api/v1/auth/first-administrator", body)
+        return self.login(address)["access_token"]
+
     def checkout(self, token, tier="team", interval="month", quantity=1, key=None):
         body = {"tier": tier, "interval": interval, "quantity": quantity}
         headers = {"Idempotency-Key": key} if key else None

@@ -134,9 +134,10 @@
 
 ---The event
 ---@class OnPaymentEvent
----@field type "dispute_opened"|"refund_created"|"checkout_completed"|"payment_succeeded"|"payment_failed"|"subscription_cancelled"|"subscription_updated" What happened, whatever the provider calls it
+---@field type "dispute_opened"|"dispute_closed"|"refund_created"|"checkout_completed"|"payment_succeeded"|"payment_failed"|"subscription_cancelled"|"subscription_updated" What happened, whatever the provider calls it
 ---@field provider string Name of the payment provider
 ---@field decline_reason? "insufficient_funds"|"expired_card"|"incorrect_details"|"authentication_required"|"lost_or_stolen"|"not_accepted"|"processing_error"|"other" At payment_failed: why, where the provider has said so by then
+---@field dispute_outcome? "won"|"lost"|"withdrawn" At dispute_closed: how it ended
 
 ---Who pays
 ---@class OnPaymentTenant
@@ -151,6 +152,7 @@
 ---@field quantity integer Units paid for
 ---@field period_end_seconds? integer End of what is paid for, seconds since 1970
 ---@field failed_payments integer Failed attempts on what is still unpaid
+---@field is_trial? boolean Nothing was due yet: the trial runs
 
 ---The amount that the event names
 ---@class OnPaymentPayment
@@ -303,7 +305,6 @@
 ---Terms of allow in on_tier_change.
 ---@class OnTierChangeTerms
 ---@field discount_basis_points? integer Off the new price, in hundredths of a percent.
----@field trial_days? integer Days before the new price is due.
 
 ---Who uses.
 ---@class OnUsageTenant

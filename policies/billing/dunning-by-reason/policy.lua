@@ -29,7 +29,7 @@ return {
       }
     elseif event == "subscription_cancelled" then
       return plan{ end_subscription{ when = "period_end" }, send_mail{ template = "subscription_cancelled" } }
-    elseif event == "refund_created" or event == "dispute_opened" then
+    elseif event == "refund_created" or event == "dispute_opened" or event == "dispute_closed" then
       return plan{ notify_staff{ reason = event } }
     end
     -- subscription_updated: the mirror follows by itself.

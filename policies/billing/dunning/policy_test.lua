@@ -28,4 +28,5 @@ return {
   row("subscription_cancelled", { end_subscription{ when = "period_end" }, send_mail{ template = "subscription_cancelled" } }),
   row("refund_created", { notify_staff{ reason = "refund_created" } }),
   row("dispute_opened", { notify_staff{ reason = "dispute_opened" } }),
+  row("dispute_closed", { notify_staff{ reason = "dispute_closed" } }),
 }

@@ -1,0 +1,229 @@
+import Foundation
+import Store
+import Vocabulary
+
+/// One walk through everything that a provider lists and everything that is mirrored of it.
+struct ReconciliationWalk {
+    let parts: BillingParts
+    let name: String
+    let provider: any PaymentProvider
+    let since: Timestamp
+    let limit: Duration
+    let act: Act
+    private var store: any Store { parts.floor.store }
+    private var pages: ProviderList { ProviderList(limit: limit) }
+
+    func compare() async throws -> ReconciliationReport {
+        var report = ReconciliationReport()
+        var seen: Set<String> = []
+        do {
+            let provider = provider
+            try await list(.listEvents, .missedEvent, &report) {
+                try await provider.listEvents($0)
+            } take: { event, report in
+                try await take(event, &report)
+            }
+            try await list(.listSubscriptions, .subscription, &report) {
+                try await provider.listSubscriptions($0)
+            } take: { fact, report in
+                seen.insert(fact.subscription)
+                try await take(.subscription(fact), .subscription, fact.subscription, &report)
+            }
+            try await list(.listPayments, .payment, &report) {
+                try await provider.listPayments($0)
+            } take: { fact, report in
+                try await take(.invoice(fact), .payment, fact.invoice, &report)
+            }
+            try await list(.listRefunds, .refund, &report) {
+                try await provider.listRefunds($0)
+            } take: { fact, report in
+                try await take(.refund(fact), .refund, fact.refund, &report)
+            }
+            try await list(.listDisputes, .dispute, &report) {
+                try await provider.listDisputes($0)
+            } take: { fact, report in
+                try await take(.dispute(fact), .dispute, fact.dispute, &report)
+            }
+            try await ours(seen, &report)
+        } catch let error as PaymentProviderError {
+            // What was found until then is mended; the rest waits for the next run.
+            report.failure = "the provider: \(Self.label(error))"
+            try await ours([], &report, asksProvider: false)
+        }
+        return report
+    }
+
+    private static func label(_ error: PaymentProviderError) -> String {
+        switch error {
+        case .refused(let code, _): "refused \(code.prefix(100))"
+        case .unreachable: "unreachable"
+        case .malformed: "malformed answer"
+        case .rateLimited: "rate limited"
+        case .notSupported(let capability): "cannot \(capability)"
+        default: "failed"
+        }
+    }
+
+    private func list<Item: Sendable>(
+        _ capability: PaymentCapability, _ kind: ReconciliationReport.Kind, _ report: inout ReconciliationReport,
+        _ ask: @escaping @Sendable (ChangesRequest) async throws -> ProviderPage<Item>,
+        take: (Item, inout ReconciliationReport) async throws -> Void
+    ) async throws {
+        guard provider.capabilities.contains(capability) else { return report.unlisted.append(capability.rawValue) }
+        var copy = report
+        defer { report = copy }
+        try await pages.each(since: since, ask) { items in
+            for item in items {
+                copy.count(kind)
+                try await take(item, &copy)
+            }
+        }
+    }
+
+    // MARK: - What the provider has
+
+    /// A webhook that did not arrive is taken in as if it had; one that did is not touched.
+    private func take(_ event: VerifiedEvent, _ report: inout ReconciliationReport) async throws {
+        guard PaymentInbox.isForeign(event), provider.understands(event.type) != false else { return }
+        // What is old enough to have been forgotten here would only come to life again.
+        guard event.createdAt >= since else { return }
+        let isKnown = try await store.kernelRead(ReconciliationDesk.comparing) {
+            try $0.row(ReconciliationTable.event, name, event.id) != nil
+        }
+        guard !isKnown, case .stored = try await PaymentInbox(parts: parts).store(event, of: name, act) else { return }
+        report.add(.init(kind: .missedEvent, object: event.id, tenant: nil, what: String(event.type.prefix(100)), isMended: true))
+    }
+
+    private func take(
+        _ fact: PaymentFact, _ kind: ReconciliationReport.Kind, _ object: String, _ report: inout ReconciliationReport
+    ) async throws {
+        let news = PaymentNews(provider: name, event: "\(KnownNews.prefix):\(object)", facts: [fact])
+        guard news.fault == nil else {
+            return report.add(.init(kind: kind, object: object, tenant: nil, what: "impossible", isMended: false))
+        }
+        let routing = try await store.kernelRead(ReconciliationDesk.comparing) { db in
+            try PaymentRouting.find(news) { anchor in
+                try db.row(InboxTable.route, name, anchor.kind.rawValue, anchor.object).map { try $0.id(0) }
+            }
+        }
+        guard case .routed(let tenant) = routing else {
+            report.foreign += 1
+            return
+        }
+        let what = try await store.tenantRead(tenant) { db in
+            try Self.drift(fact, MirrorBooks(db: db, provider: name, now: act.now, entropy: parts.floor.entropy))
+        }
+        guard let what else { return }
+        let isNew = try await store.kernel(ReconciliationDesk.comparing, .flushed) { db -> Bool? in
+            guard try KnownNews(parts: parts).store(news, tenant, db, act) else {
+                let status = try db.row(ReconciliationTable.event, name, KnownNews.name(news))?.text(1)
+                // Nil: it is on its way.
+                return status == PaymentEvent.Status.received.rawValue ? nil : false
+            }
+            try db.journal(
+                JournalEntry(
+                    "payments.drift_found", subject: "\(kind.rawValue):\(object)",
+                    details: ["provider": .string(name), "what": .string(what)]), act, tenant: tenant)
+            return true
+        }
+        guard let isNew else { return }
+        // Known before and still different: what it says was heard, and did not make it so.
+        report.add(.init(kind: kind, object: object, tenant: tenant, what: what, isMended: isNew))
+    }
+
+    private static func drift(_ fact: PaymentFact, _ books: MirrorBooks) throws -> String? {
+        let (db, provider) = (books.db, books.provider)
+        func reversal(_ kind: String, _ object: String) throws -> ReversalState? {
+            try db.row(BillingTable.reversalByObject, db.tenant, provider, kind, object).map { try StoredJSON.decode(try $0.text(1)) }
+        }
+        switch fact {
+        case .subscription(let fact):
+            let row = try db.row(BillingTable.subscriptionByObject, db.tenant, provider, fact.subscription).map(SubscriptionRow.init)
+            return Drift.of(fact, row?.facts)
+        case .invoice(let fact):
+            let known: InvoiceState? = try db.row(BillingTable.invoiceByObject, db.tenant, provider, fact.invoice).map {
+                try StoredJSON.decode(try $0.text(1))
+            }
+            return Drift.of(fact, known)
+        case .refund(let fact): return Drift.of(fact, try reversal("refund", fact.refund))
+        case .dispute(let fact): return Drift.of(fact, try reversal("dispute", fact.dispute))
+        default: return nil
+        }
+    }
+
+    // MARK: - What is here
+
+    /// Each mirrored subscription: read where the list did not name it, brought up to the time, and its licence compared.
+    private func ours(_ seen: Set<String>, _ report: inout ReconciliationReport, asksProvider: Bool = true) async throws {
+        let nowhere = [UInt8](repeating: 0, count: 16)
+        var place: ([UInt8], [UInt8]) = (nowhere, nowhere)
+        let size = 200
+        while true {
+            let (tenantBytes, idBytes) = place
+            let rows = try await store.kernelRead(ReconciliationDesk.comparing) { db in
+                try db.rows(ReconciliationTable.subscriptions, tenantBytes, idBytes, size).map { row in
+                    (
+                        tenant: try row.id(0) as TenantID, id: try row.id(1) as SubscriptionID, provider: try row.text(2),
+                        object: try row.text(3), standing: try row.text(4)
+                    )
+                }
+            }
+            for row in rows where row.provider == name {
+                if asksProvider, provider.capabilities.contains(.subscriptionRead), !seen.contains(row.object),
+                    row.standing != Standing.State.cancelled.rawValue
+                {
+                    let (provider, object) = (provider, row.object)
+                    do {
+                        let fact = try await CallLimit.within(limit) { try await provider.readSubscription(object) }
+                        report.count(.subscription)
+                        try await take(.subscription(fact), .subscription, object, &report)
+                    } catch PaymentProviderError.refused {
+                        report.add(.init(kind: .subscription, object: object, tenant: row.tenant, what: "not_there", isMended: false))
+                    }
+                }
+                try await compareAccess(row.id, row.tenant, &report)
+            }
+            guard rows.count == size, let last = rows.last else { return }
+            place = (last.tenant.uuid.bytes, last.id.uuid.bytes)
+        }
+    }
+
+    /// A licence that is not what its subscription was last said to entitle to is told anew, under a version that wins.
+    private func compareAccess(_ id: SubscriptionID, _ tenant: TenantID, _ report: inout ReconciliationReport) async throws {
+        let shown = try await parts.access.licenses(tenant)[id]
+        let finding = try await store.tenant(tenant) { db -> ReconciliationReport.Finding? in
+            guard let row = try db.row(BillingTable.subscriptionByID, db.tenant, id).map(SubscriptionRow.init) else { return nil }
+            let books = MirrorBooks(db: db, provider: row.provider, now: act.now, entropy: parts.floor.entropy)
+            let facts = try books.facts(of: row)
+            let standing = Standing.derive(facts, terms: parts.terms(row.provider), now: act.now)
+            if standing.reason == .checkoutOpen, facts.subscription.latest?.status.grants ?? false,
+                facts.invoices.contains(where: \.isPaid),
+                row.createdAt + .hours(1) < act.now
+            {
+                return .init(kind: .checkoutOpen, object: row.object, tenant: tenant, what: "paid, and its checkout open", isMended: false)
+            }
+            guard let told = row.told, row.changedAt + ReconciliationDesk.settling < act.now else { return nil }
+            guard let what = told.difference(from: shown, version: row.version) else { return nil }
+            var ahead = row
+            ahead.version = max(row.version, shown?.version ?? 0) + 1
+            try StandingKeeper(parts, books, act).tellAgain(ahead, told)
+            try db.journal(
+                JournalEntry("license.drift_found", subject: "subscription:\(id)", details: ["what": .string(what)]), act)
+            return .init(kind: .access, object: id.description, tenant: tenant, what: what, isMended: true)
+        }
+        report.count(.access)
+        if let finding { report.add(finding) }
+    }
+}
+
+extension ToldStanding {
+    /// How a licence differs from what it was told; nil where it does not.
+    func difference(from shown: ShownLicense?, version: Int64) -> String? {
+        guard let shown else { return standing == .active || standing == .grace ? "missing" : nil }
+        if shown.isRevoked { return nil }
+        if shown.version != version { return "version" }
+        if shown.standing != standing { return "standing" }
+        if shown.tier != tier || shown.quantity != quantity { return "terms" }
+        return shown.periodEnd == periodEnd ? nil : "period_end"
+    }
+}

@@ -1,0 +1,148 @@
+import PluginKit
+import RoomTesting
+import Store
+import Testing
+import Vocabulary
+
+@testable import Billing
+
+@Suite("Comparing with providers")
+struct ReconciliationTests {
+    static func report(_ house: House) async throws -> Reconciliation {
+        try await house.billing.requestReconciliation(house.act())
+        try await house.run()
+        return try #require(try await house.billing.reconciliations(after: nil, limit: 1).items.first)
+    }
+
+    @Test("where nothing differs nothing is done, however often it is looked at")
+    func quiet() async throws {
+        let house = try await House.make()
+        try await house.bought(3, at: day(2))
+        let version = house.heardStandings.last?.version
+        for number in 0..<3 {
+            house.move(to: day(2, Int64(number) * 600))
+            let found = try await Self.report(house)
+            #expect(found.status == .done && found.report.found == 0, "\(found.report.findings)")
+            #expect(found.report.compared["subscription"] == 1 && found.report.compared["payment"] == 1)
+        }
+        #expect(house.heardStandings.last?.version == version && !house.mails().contains("staff:payments_differed"))
+    }
+
+    @Test("a lost webhook of each kind is made good, once, and policy is asked about it")
+    func lostWebhooks() async throws {
+        let house = try await House.make()
+        try await house.bought(3, at: day(2))
+        house.provider.desk.state.with { state in
+            state.subscriptions["sub_1_x"]?.quantity = 6
+            state.refunds = [
+                RefundFact(
+                    refund: "re_9", payment: "pay_1_x", customer: "cus_1_x", subscription: nil, amount: nil, reason: nil, asOf: day(2))
+            ]
+            state.disputes = [
+                DisputeFact(
+                    dispute: "dp_9", payment: "pay_1_x", customer: "cus_1_x", subscription: "sub_1_x", amount: nil,
+                    status: "needs_response",
+                    reason: nil, asOf: day(2))
+            ]
+            state.invoices["in_2_x"] = ProviderInvoice(
+                invoice: "in_2_x", number: nil, customer: "cus_1_x", subscription: "sub_1_x", status: .paid,
+                total: Money(amountMinor: 2900, currency: Say.usd), due: Money(amountMinor: 0, currency: Say.usd), issuedAt: day(2),
+                periodStart: day(30), periodEnd: day(60), lines: [])
+            state.subscriptions["sub_foreign"] = state.subscriptions["sub_1_x"].map {
+                var other = $0
+                (other.subscription, other.customer, other.reference) = ("sub_foreign", "cus_foreign", nil)
+                return other
+            }
+        }
+        let found = try await Self.report(house)
+        #expect(Set(found.report.findings.map(\.kind)) == [.subscription, .payment, .refund, .dispute] && found.report.foreign == 1)
+        #expect(found.report.findings.allSatisfy { $0.isMended && $0.tenant == house.tenant })
+        #expect(try await house.subscription()?.standing.quantity == 6)
+        #expect(try await house.subscription()?.standing.periodEnd == day(60))
+        #expect(Set(house.mails()).isSuperset(of: ["staff:refund_created", "staff:dispute_opened", "staff:payments_differed"]))
+        house.move(to: day(2, 600))
+        #expect(try await Self.report(house).report.found == 0)
+        #expect(house.mails().filter { $0 == "staff:refund_created" }.count == 1)
+        // The webhook comes after all.
+        try await house.deliverAndRun(Told("late", OperationTests.told("re_9", 100)))
+        #expect(house.mails().filter { $0 == "staff:refund_created" }.count == 1)
+    }
+
+    @Test("events that no webhook brought are taken from the provider's list, as if they had come")
+    func events() async throws {
+        let house = try await House.make(at: day(0))
+        let answer = try await house.checkout()
+        house.provider.desk.state.with { $0.capabilities = [.listEvents] }
+        for told in Lives.bought {
+            let told = told.of("x", session: answer.sessionID, reference: house.reference)
+            let body = try JSONCoding.encode(FakeProvider.Body(id: told.id, type: "thing.changed", at: told.at, facts: told.facts))
+            let event = VerifiedEvent(id: told.id, type: "thing.changed", createdAt: told.at, body: body)
+            house.provider.desk.state.with { $0.events.append(event) }
+        }
+        let found = try await Self.report(house)
+        #expect(found.report.findings.map(\.kind) == [.missedEvent, .missedEvent, .missedEvent] && found.report.unlisted.count == 4)
+        #expect(try await house.state() == .active)
+        house.move(to: day(0, 60))
+        #expect(try await Self.report(house).report.found == 0)
+    }
+
+    @Test("a licence that lost its news, or shows something else, is told anew under a version that wins")
+    func access() async throws {
+        let house = try await House.make()
+        house.access.isDeaf.with { $0 = true }
+        try await house.bought(3, at: day(2))
+        house.access.isDeaf.with { $0 = false }
+        let found = try await Self.report(house)
+        #expect(found.report.findings.map(\.what) == ["missing"])
+        let id = try #require(try await house.subscription()?.id)
+        #expect(house.access.shown.with { $0[id]?.quantity } == 3)
+        house.access.shown.with {
+            $0[id] = ShownLicense(version: 99, standing: .active, tier: "pro", quantity: 50, periodEnd: day(900), isRevoked: false)
+        }
+        house.move(to: day(3))
+        #expect(try await Self.report(house).report.findings.map(\.what) == ["version"])
+        #expect(house.access.shown.with { $0[id]?.quantity } == 3 && house.access.shown.with { $0[id]?.version } == 100)
+        house.move(to: day(4))
+        #expect(try await Self.report(house).report.found == 0)
+    }
+
+    @Test("a provider that does not answer ends its own comparison only; what is here is looked after all the same")
+    func unreachable() async throws {
+        let house = try await House.make()
+        house.access.isDeaf.with { $0 = true }
+        try await house.bought(3, at: day(2))
+        house.access.isDeaf.with { $0 = false }
+        house.provider.desk.lose(.question)
+        let found = try await Self.report(house)
+        #expect(found.status == .failed && found.report.failure == "the provider: unreachable")
+        #expect(found.report.findings.map(\.kind) == [.access])
+    }
+
+    @Test("the regular run comes back by itself, and a crash at any step of a run repairs each thing once")
+    func crashes() async throws {
+        let (probe, counted) = try await OperationCrashTests.house()
+        probe.provider.desk.state.with { $0.subscriptions["sub_1_x"]?.quantity = 6 }
+        counted.crash(at: nil, .before)
+        try await probe.billing.scheduleDaily(probe.act())
+        probe.move(to: day(11))
+        try await probe.run()
+        let steps = counted.calls
+        #expect(try await probe.subscription()?.standing.quantity == 6)
+        for step in stride(from: 1, through: steps, by: 2) {
+            let (house, store) = try await OperationCrashTests.house()
+            house.provider.desk.state.with { $0.subscriptions["sub_1_x"]?.quantity = 6 }
+            try await house.billing.scheduleDaily(house.act())
+            store.crash(at: step, step.isMultiple(of: 4) ? .after : .before)
+            house.move(to: day(11))
+            for _ in 0..<4 {
+                do { try await house.run() } catch is FaultyStore.Crash {}
+                house.move(to: house.clock.now() + .minutes(20))
+            }
+            store.crash(at: nil, .before)
+            house.move(to: house.clock.now() + .hours(7))
+            try await house.run()
+            #expect(try await house.subscription()?.standing.quantity == 6, "step \(step)")
+            #expect(house.heardStandings.filter { $0.quantity == 6 }.count == 1, "step \(step)")
+        }
+    }
+}
