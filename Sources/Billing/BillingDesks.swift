@@ -61,7 +61,7 @@ extension Billing {
 
     package func invoice(_ id: Identifier<InvoiceMark>, of tenant: TenantID) async throws -> InvoiceDetail {
         let view = try await view(id, of: tenant)
-        guard let provider = await parts.providers.provider(view.provider), provider.capabilities.contains(.invoices) else {
+        guard let provider = await parts.providers.provider(view.provider, for: tenant), provider.capabilities.contains(.invoices) else {
             return InvoiceDetail(invoice: view, document: nil, source: .none)
         }
         let number = view.number
@@ -74,7 +74,7 @@ extension Billing {
     /// Where the invoice's PDF is read just now; ask anew for each person who wants it.
     package func invoicePDF(_ id: Identifier<InvoiceMark>, of tenant: TenantID) async throws -> String {
         let view = try await view(id, of: tenant)
-        let provider = try await parts.providers.inService(view.provider)
+        let provider = try await parts.providers.inService(view.provider, for: tenant)
         guard provider.capabilities.contains(.invoicePDF) else {
             throw BillingProblems.providerCannot.with(["capability": .string(PaymentCapability.invoicePDF.rawValue)])
         }

@@ -50,7 +50,7 @@ struct MoveDesk {
                 from: row.id, root: line?.root.id ?? row.id, tier: standing.tier, interval: order.interval ?? standing.interval,
                 quantity: standing.quantity, trialDays: min(365, max(0, Int((rest + 86_399) / 86_400))))
         }
-        let provider = try await parts.providers.inService(name)
+        let provider = try await parts.providers.inService(name, for: tenant)
         guard takeover.trialDays == 0 || provider.capabilities.contains(.trials) else {
             throw BillingProblems.providerCannot.with(["capability": .string(PaymentCapability.trials.rawValue)])
         }
@@ -79,7 +79,7 @@ struct MoveDesk {
             // The old one was renewed while the new one was being bought.
             try await tell("move_overlaps", old, tenant, act)
         }
-        guard let provider = await parts.providers.provider(old.provider) else {
+        guard let provider = await parts.providers.provider(old.provider, for: tenant) else {
             return try await tell("move_not_finished", old, tenant, act)
         }
         let isAtEnd = isPaid && provider.capabilities.contains(.cancelAtPeriodEnd)

@@ -29,7 +29,7 @@ struct OperationDesk {
         _ wish: Wish, at name: String, tenant: TenantID, details: [String: JSONValue], decision: DecisionID? = nil, _ act: Act,
         check: @escaping @Sendable (any TenantScope) throws -> Void = { _ in }
     ) async throws -> BillingOperation {
-        let provider = try await parts.providers.inService(name)
+        let provider = try await parts.providers.inService(name, for: tenant)
         guard provider.capabilities.contains(wish.capability) else {
             throw BillingProblems.providerCannot.with(["capability": .string(wish.capability.rawValue)])
         }
@@ -43,7 +43,7 @@ struct OperationDesk {
     func repeated(_ tenant: TenantID, _ act: Act) async throws -> BillingOperation? {
         guard let known = try await known(tenant, act), known.status != .refused else { return nil }
         guard known.isOpen else { return known }
-        return try await ask(known, try await parts.providers.inService(known.provider), tenant, act, tellsCaller: true)
+        return try await ask(known, try await parts.providers.inService(known.provider, for: tenant), tenant, act, tellsCaller: true)
     }
 
     private func known(_ tenant: TenantID, _ act: Act) async throws -> BillingOperation? {

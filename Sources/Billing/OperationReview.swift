@@ -16,7 +16,7 @@ struct OperationReview {
         guard operation.isOpen else { return }
         // A look of an earlier attempt: the present one has its own.
         guard operation.askedAt + OperationDesk.patience <= act.now || operation.status == .unknown else { return }
-        guard let provider = await parts.providers.provider(operation.provider) else {
+        guard let provider = await parts.providers.provider(operation.provider, for: tenant) else {
             _ = try await desk.lost(operation, tenant, act, settling: delivery)
             return
         }

@@ -36,7 +36,7 @@ struct RefundDesk {
         let desk = OperationDesk(parts: parts)
         if let before = try await desk.repeated(tenant, act) { return before }
         let (name, object, facts) = try await invoice(order.invoice, tenant)
-        let provider = try await parts.providers.inService(name)
+        let provider = try await parts.providers.inService(name, for: tenant)
         guard provider.capabilities.contains(.refunds) else {
             throw BillingProblems.providerCannot.with(["capability": .string(PaymentCapability.refunds.rawValue)])
         }

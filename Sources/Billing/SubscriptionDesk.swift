@@ -132,7 +132,7 @@ struct SubscriptionDesk {
             subscription: held.row.object, tier: after.tier, interval: interval, quantity: quantity, unitPrice: after.price,
             providerPrice: priceName, proration: when == .now ? .invoiceNow : .none, prorationAt: when == .now ? order.prorationAt : nil,
             idempotencyKey: "")
-        let quote = try await quote(change, held, before, after, when, prices: prices, act)
+        let quote = try await quote(change, held, before, after, when, prices: prices, of: caller.tenant, act)
         var agreed = change
         agreed.prorationAt = when == .now ? quote.prorationAt ?? order.prorationAt : nil
         return Planned(held: held, change: agreed, quote: quote, decision: verdict.decision)
@@ -174,14 +174,14 @@ struct SubscriptionDesk {
 
     private func quote(
         _ change: SubscriptionChange, _ held: Held, _ before: OnTierChange.Offer, _ after: OnTierChange.Offer, _ when: ChangeQuote.When,
-        prices: Bool, _ act: Act
+        prices: Bool, of tenant: TenantID, _ act: Act
     ) async throws -> ChangeQuote {
         let (total, overflow) = after.price.amountMinor.multipliedReportingOverflow(by: Int64(after.quantity))
         guard !overflow else { throw BillingProblems.quantityTooLarge }
         let nothing = Money(amountMinor: 0, currency: after.price.currency)
         var preview: ChangePreview?
         if prices, when == .now {
-            let provider = try await parts.providers.inService(held.row.provider)
+            let provider = try await parts.providers.inService(held.row.provider, for: tenant)
             guard provider.capabilities.contains(.changePreview) else {
                 throw BillingProblems.providerCannot.with(["capability": .string(PaymentCapability.changePreview.rawValue)])
             }

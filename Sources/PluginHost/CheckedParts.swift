@@ -90,7 +90,10 @@ struct CheckedParts {
     private static func isUntouched(_ manifest: PluginManifest, _ services: any PluginHostServices) -> Bool {
         services.settings(of: manifest.id).isEmpty
             && !manifest.settings.flatMap { variables(of: $0, manifest) }.contains { services.environment($0)?.isEmpty == false }
-            && !manifest.secrets.contains { services.secret($0.name)?.isEmpty == false }
+            && !manifest.secrets.contains { secret in
+                // What cannot be read was given.
+                do { return try services.secret(secret.name)?.isEmpty == false } catch { return true }
+            }
     }
 
     /// How it is set up, in one line.
