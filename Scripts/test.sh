@@ -38,6 +38,8 @@ if [ ${#failed[@]} -eq 0 ]; then
     step "Stripe signatures by the official SDK" "$python" Tests/Interop/stripe_signatures.py
     # Tests/Interop/en16931.py is the judge of its documents.
     step "a sale on invoice, by the rules of EN 16931" "$python" Tests/Interop/test_bank_invoice.py
+    # Tests/Interop/paddle_signatures.py are its cases, Tests/Interop/paddle_stand_in.py its Paddle.
+    step "a sale through Paddle, read by its official SDK" "$python" Tests/Interop/test_paddle.py
     step "the checker of seats against faulty ledgers" python3 Tests/Stress/test_checker.py
     step "random schedules on seats" python3 Tests/Stress/stress.py --operations 5000 --rounds-of 2500 --crowds 2
     step "the long run on the ledger alone, shortened" env SEAT_DESK=.build/debug/seat-desk python3 Tests/Stress/marathon.py --operations 12000

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Proves that the conformance kits for payment providers catch faults: seeds them into a copy of stripe-payments, one at a time.
+"""Proves that the conformance kits for payment providers catch faults: seeds them into copies of stripe-payments and paddle-payments, one at a time.
 
   Scripts/plugin-mutants.sh [NAME …]      every fault, or those named; each must break a clause, and none must not
   Scripts/plugin-mutants.sh --check       only whether every fault still finds its place in the sources (no build)
 
-All faults are built in at once, each behind a switch, so there is one build; the kits then run once for each.
+All faults of a package are built in at once, each behind a switch, so there is one build of it; the kits then run once for each fault.
+CODITECT_MUTANT_PACKAGES names the packages where not all are wanted.
 """
 import os
 import pathlib
@@ -13,8 +14,10 @@ import shutil
 import subprocess
 import sys
 
+sys.dont_write_bytecode = True
+import paddle_faults
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SOURCES = ROOT / "plugins/stripe-payments/Sources/StripePayments"
 
 # (kit that runs first, name, file, what stands there, what stands there instead); ON is true while the fault is at work.
 WEBHOOKS, CALLS = "webhooks", "calls"
@@ -174,15 +177,15 @@ extension StripeProvider {
 TEST = '''import PluginKitTesting
 import Testing
 
-@testable import StripePayments
+@testable import %s
 
 @Test("the kits catch every fault")
 func faults() async {
     for (kit, name) in [%s] as [(String, String)] {
         Mutants.current = name
         Mutants.seen = []
-        let webhooks = PaymentProviderConformance(StripeSubject(), now: moment)
-        let calls = PaymentCallsConformance(StripeSubject(), now: moment)
+        let webhooks = PaymentProviderConformance(%s(), now: moment)
+        let calls = PaymentCallsConformance(%s(), now: moment)
         var findings = kit == "calls" ? await calls.run(stoppingAtFault: true) : await webhooks.run(stoppingAtFault: true)
         if !findings.contains(where: { !$0.holds }) {
             findings += kit == "calls" ? await webhooks.run(stoppingAtFault: true) : await calls.run(stoppingAtFault: true)
@@ -205,48 +208,69 @@ def patched(text, name, old, new):
     return text.replace(old, new)
 
 
+# package, module, its subject of the kits, its faults, what they need beside the switch
+PACKAGES = [
+    ("stripe-payments", "StripePayments", "StripeSubject", FAULTS, PRETTY),
+    ("paddle-payments", "PaddlePayments", "PaddleSubject", paddle_faults.FAULTS, ""),
+]
+
+
 def main():
     names = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    unknown = set(names) - {fault[1] for fault in FAULTS}
+    unknown = set(names) - {fault[1] for package in PACKAGES for fault in package[3]}
     if unknown:
         raise SystemExit(f"plugin mutants: there is no fault named {sorted(unknown)}")
-    texts = {path.stem: path.read_text() for path in SOURCES.glob("*.swift")}
-    for _, name, file, old, new in FAULTS:
-        texts[file] = patched(texts[file], name, old, new)
+    chosen = os.environ.get("CODITECT_MUTANT_PACKAGES", " ".join(package[0] for package in PACKAGES)).split()
+    for package in PACKAGES:
+        if package[0] in chosen:
+            seed(names, *package)
+
+
+def seed(names, name, module, subject, faults, extra):
+    sources = ROOT / f"plugins/{name}/Sources/{module}"
+    texts = {path.stem: path.read_text() for path in sources.glob("*.swift")}
+    for _, fault, file, old, new in faults:
+        texts[file] = patched(texts[file], fault, old, new)
     if "--check" in sys.argv:
-        return print(f"plugin mutants: {len(FAULTS)} faults find their places")
+        return print(f"plugin mutants: {len(faults)} faults find their places in {name}")
+    wanted = [("calls", "")] + [(kit, fault) for kit, fault, *_ in faults if not names or fault in names]
+    if len(wanted) == 1:
+        return
 
     scratch = pathlib.Path(os.environ.get("CODITECT_PLUGIN_SCRATCH", ROOT / ".build-plugins").__str__() + "-mutants")
     place = scratch / "plugins"
     shutil.rmtree(place, ignore_errors=True)
     ignored = shutil.ignore_patterns(".build*")
-    for package in ("sdk", "sdk-testing", "stripe-payments"):
-        shutil.copytree(ROOT / "plugins" / package, place / package, ignore=ignored)
-    package = place / "stripe-payments"
+    for part in ("sdk", "sdk-testing", name):
+        shutil.copytree(ROOT / "plugins" / part, place / part, ignore=ignored)
+    # Where a stand-in of ours is asked, it is found beside the copy as it is beside the package.
+    shutil.rmtree(scratch / "Tests", ignore_errors=True)
+    shutil.copytree(ROOT / "Tests/Interop", scratch / "Tests/Interop", ignore=shutil.ignore_patterns("__pycache__"))
+    package = place / name
     for file, text in texts.items():
-        (package / f"Sources/StripePayments/{file}.swift").write_text(text)
-    (package / "Sources/StripePayments/Mutants.swift").write_text(SWITCH + PRETTY)
-    tests = package / "Tests/StripePaymentsTests"
+        (package / f"Sources/{module}/{file}.swift").write_text(text)
+    (package / f"Sources/{module}/Mutants.swift").write_text(SWITCH + extra)
+    tests = package / f"Tests/{module}Tests"
     for test in tests.glob("*Tests.swift"):
         test.unlink()
-    wanted = [("calls", "")] + [(kit, name) for kit, name, *_ in FAULTS if not names or name in names]
-    (tests / "MutantTests.swift").write_text(TEST % ", ".join(f'("{kit}", "{name}")' for kit, name in wanted))
+    runs = ", ".join(f'("{kit}", "{fault}")' for kit, fault in wanted)
+    (tests / "MutantTests.swift").write_text(TEST % (module, runs, subject, subject))
 
     build = subprocess.run(
-        ["swift", "test", "--package-path", package, "--scratch-path", scratch / "build", "--disable-xctest"],
+        ["swift", "test", "--package-path", package, "--scratch-path", scratch / "build" / name, "--disable-xctest"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     told = [line.split("|") for line in build.stdout.splitlines() if line.startswith("mutant|")]
-    for _, name, clause, fault in told:
-        print(f"{'caught' if clause else 'MISSED' if name else 'none  '}  {name or 'no fault'}" + (f"\n        {clause}: {fault}" if clause else ""))
-    missed = [name for _, name, clause, _ in told if name and not clause]
+    for _, fault, clause, more in told:
+        print(f"{'caught' if clause else 'MISSED' if fault else 'none  '}  {fault or 'no fault'}" + (f"\n        {clause}: {more}" if clause else ""))
+    missed = [fault for _, fault, clause, _ in told if fault and not clause]
     if len(told) != len(wanted):
         sys.stdout.write(build.stdout[-4000:])
         raise SystemExit(f"plugin mutants: {len(told)} of {len(wanted)} runs came to an end")
     if told[0][2]:
-        raise SystemExit("plugin mutants: the kits find fault with the plugin as it is")
+        raise SystemExit(f"plugin mutants: the kits find fault with {name} as it is")
     if missed:
         raise SystemExit(f"plugin mutants: {len(missed)} of {len(told) - 1} faults were missed: {', '.join(missed)}")
-    print(f"plugin mutants: the kits caught all {len(told) - 1} faults, and find none in the plugin as it is")
+    print(f"plugin mutants: the kits caught all {len(told) - 1} faults in {name}, and find none in it as it is")
 
 
 main()

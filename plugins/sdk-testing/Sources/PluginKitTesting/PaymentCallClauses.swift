@@ -256,12 +256,13 @@ extension PaymentCallsConformance {
 
     private func trials(_ stage: PaymentStage) async throws -> [String] {
         let end = Timestamp(seconds: (now + .days(9)).seconds)
-        let fact = try await stage.provider.changeTrial(TrialChange(subscription: stage.subscription, endsAt: end, idempotencyKey: "t1"))
+        let name = stage.trial ?? stage.subscription
+        let fact = try await stage.provider.changeTrial(TrialChange(subscription: name, endsAt: end, idempotencyKey: "t1"))
         var faults: [String] = []
         if fact.trialEnd != end || fact.status != .trialing {
             faults.append("It is \(fact.status) until \(String(describing: fact.trialEnd)).")
         }
-        let ended = try await stage.provider.changeTrial(TrialChange(subscription: stage.subscription, endsAt: nil, idempotencyKey: "t2"))
+        let ended = try await stage.provider.changeTrial(TrialChange(subscription: name, endsAt: nil, idempotencyKey: "t2"))
         if ended.status != .active { faults.append("After its trial it is \(ended.status).") }
         return faults
     }

@@ -34,6 +34,8 @@ public struct PaymentStage: Sendable {
     public var populate: (@Sendable (Int) async throws -> Void)?
     /// A code that takes something off.
     public var coupon: String?
+    /// A subscription in its trial, where the provider makes no trial of one that is paid for; nil: it does, and `subscription` is tried.
+    public var trial: String?
     /// The way to the other side; nil where there is none to break.
     public var wire: FaultyWire?
     /// How the provider refuses for good, in these words.
