@@ -190,7 +190,8 @@ package final class Platform: Sendable {
         lines.append(
             "  payments       \(providers.isEmpty ? "none: build the plugins with 'make plugins'" : providers.joined(separator: ", "))")
         for refused in plugins.report.refused {
-            lines.append("  \(refused.isUnused ? "not in use     " : "not loaded     ")\(refused.id ?? refused.folder): \(refused.sentence)")
+            let standing = refused.isUnused ? "not in use     " : "not loaded     "
+            lines.append("  \(standing)\(refused.id ?? refused.folder): \(refused.sentence)")
         }
         lines.append("  stop           Ctrl-C")
         return lines

@@ -261,7 +261,7 @@ struct OnPaymentTests {
         }
     }
 
-    @Test("a dispute is asked about when it opens and when it ends, with its outcome; a policy that suspends at the one can lift at the other")
+    @Test("a dispute is asked about when it opens and when it ends, with its outcome; who suspends at the one can lift at the other")
     func disputes() async throws {
         let house = try await House.make()
         try await house.bought(3, at: day(2))
