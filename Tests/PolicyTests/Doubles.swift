@@ -56,7 +56,7 @@ enum Hooked {
                         "type",
                         .choice([
                             "checkout_completed", "payment_succeeded", "payment_failed", "subscription_updated", "subscription_cancelled",
-                            "refund_created", "dispute_opened",
+                            "refund_created", "dispute_opened", "dispute_closed",
                         ]), "What"), HookField("provider", .string, "Provider"),
                     HookField(
                         "decline_reason",
