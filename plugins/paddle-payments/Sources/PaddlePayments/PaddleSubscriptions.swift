@@ -60,19 +60,19 @@ extension PaddleProvider {
     /// All or nothing: a payment that fails prevents the change. The mark goes with it, so that a change is found by it.
     func changeSubscription(_ change: SubscriptionChange) async throws -> SubscriptionFact {
         let mark = PaddleJournal.mark(change.idempotencyKey)
-        let current = try await raw(change.subscription).object
-        var body = try Self.items(change, of: current)
-        body["proration_billing_mode"] = .string(Self.mode(change.proration, of: current))
-        if change.proration == .invoiceNow { body["on_payment_failure"] = "prevent_change" }
-        // Paddle replaces the whole of it: what is there stays.
-        var data = current["custom_data"]?.object ?? [:]
-        data["tier"] = .string(change.tier)
-        data["interval"] = .string(change.interval.rawValue)
-        data["change"] = .string(mark)
-        body["custom_data"] = .object(data)
         let deed = try await journal.once(change.idempotencyKey, asked: PaddleJournal.digest(change)) { _ in
             try await raw(change.subscription).object.custom("change") == mark ? change.subscription : nil
-        } act: { [body] in
+        } act: {
+            let current = try await raw(change.subscription).object
+            var body = try Self.items(change, of: current)
+            body["proration_billing_mode"] = .string(Self.mode(change.proration, of: current))
+            if change.proration == .invoiceNow { body["on_payment_failure"] = "prevent_change" }
+            // Paddle replaces the whole of it: what is there stays.
+            var data = current["custom_data"]?.object ?? [:]
+            data["tier"] = .string(change.tier)
+            data["interval"] = .string(change.interval.rawValue)
+            data["change"] = .string(mark)
+            body["custom_data"] = .object(data)
             let answer = try await client.write("PATCH", Self.path(change.subscription), .object(body))
             return PaddleJournal.Deed(made: change.subscription, answer: answer)
         }
@@ -205,7 +205,7 @@ extension PaddleProvider {
         guard (1...100).contains(code.utf8.count), code.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != 44 }) else { return nil }
         let filter = code.hasPrefix("dsc_") ? "id" : "code"
         let found = try await walked(
-            "/discounts", [(filter, code), ("status", "active,archived,expired,used"), ("order_by", "id[ASC]"), ("per_page", "50")]
+            "/discounts", [(filter, code), ("order_by", "id[ASC]"), ("per_page", "50")]
         ) { $0.id == code || $0["code"]?.string?.lowercased() == code.lowercased() }
         guard let object = found, let id = object.id, let written = object["amount"]?.string else { return nil }
         var coupon = Coupon(
