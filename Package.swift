@@ -67,6 +67,8 @@ let entries: [Entry] = [
     system("COpenSSL", pkgConfig: "openssl", debian: "libssl-dev"),
     system("CArgon2", pkgConfig: "libargon2", debian: "libargon2-dev"),
     c("LuaShim", on: ["CLua"]),
+    c("PrisonShim", on: []),
+    c("WallShim", on: []),
 
     // The floor
     floor("Vocabulary", products: [kit]),
@@ -80,7 +82,12 @@ let entries: [Entry] = [
     floor("HTTPEdge", on: ["Vocabulary", "KeyValue", "Signing"]),
     floor("HTTPServer", on: ["Vocabulary", "HTTPEdge", "Telemetry"], products: hummingbird),
     floor("PolicyHost", on: ["HookEngine", "LuaShim"], resources: [.copy("Attacks")]),
-    floor("PluginHost", on: ["HookEngine"], products: [kit, .product(name: "PluginNote", package: "sdk")]),
+    floor("PluginWire", on: ["PrisonShim"], products: [kit]),
+    floor(
+        "PluginHost", on: ["Vocabulary", "HookEngine", "PluginWire", "PrisonShim"],
+        products: [kit, .product(name: "PluginNote", package: "sdk")]),
+    // The process of a plugin that runs apart: nothing of the kernel is in it.
+    program("coditect-plugin-child", on: ["PluginWire", "WallShim"], products: [kit]),
 
     // The features, from left to right
     room("Tenancy"),
@@ -141,7 +148,9 @@ let entries: [Entry] = [
     tests("TelemetryTests", on: ["Telemetry", "Vocabulary"], products: [logging]),
     tests("HookEngineTests", on: ["HookEngine"]),
     tests("PolicyTests", on: ["PolicyHost", "HookEngine", "LuaShim", "policy-judge", "LuaPeer"]),
-    tests("PluginTests", on: ["PluginHost"], products: [kit, .product(name: "PluginKitTesting", package: "sdk-testing")]),
+    tests(
+        "PluginTests", on: ["PluginHost", "PluginWire", "coditect-plugin-child", "Vocabulary"],
+        products: [kit, .product(name: "PluginKitTesting", package: "sdk-testing")]),
     tests(
         "IdentityTests",
         on: [

@@ -47,6 +47,7 @@ if [ ${#failed[@]} -eq 0 ]; then
     step "policies on trial" python3 Tests/Interop/test_policy_trials.py
     step "a policy module of a plugin" python3 Tests/Interop/test_policy_module.py
     step "a customer's money, and its move between providers" python3 Tests/Interop/test_billing.py
+    step "a sale through a plugin in a child process" python3 Tests/Interop/test_isolated_plugin.py
     step "kill -9 at every step" python3 Tests/Interop/test_crash.py
     step "clients of seats, killed and cut off" python3 Tests/Interop/test_seat_clients.py
     step "licences and borrowed seats at their clients" /usr/bin/python3 Tests/Interop/test_licence_clients.py

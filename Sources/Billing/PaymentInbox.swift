@@ -28,7 +28,7 @@ struct PaymentInbox {
         let provider = try await parts.providers.inService(name)
         let event: VerifiedEvent
         do {
-            event = try provider.verify(delivery)
+            event = try await provider.verifiedApart(delivery)
         } catch {
             throw BillingProblems.ofWebhook(error)
         }

@@ -73,7 +73,7 @@ struct PaymentPosting {
                 facts = try KnownNews.facts(body)
             } else {
                 let provider = try await parts.providers.inService(event.provider)
-                facts = try provider.interpret(
+                facts = try await provider.interpretedApart(
                     VerifiedEvent(id: event.event, type: event.type, createdAt: event.occurredAt, body: Data(body)))
             }
         } catch PaymentProviderError.unreachable(let message) {

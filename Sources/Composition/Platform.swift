@@ -189,6 +189,9 @@ package final class Platform: Sendable {
         let providers = plugins.paymentProviders
         lines.append(
             "  payments       \(providers.isEmpty ? "none: build the plugins with 'make plugins'" : providers.joined(separator: ", "))")
+        for child in plugins.children {
+            lines.append("  isolated       \(child.plugin), in process \(child.process.map { "\($0)" } ?? "none, \(child.state.rawValue)")")
+        }
         for refused in plugins.report.refused {
             let standing = refused.isUnused ? "not in use     " : "not loaded     "
             lines.append("  \(standing)\(refused.id ?? refused.folder): \(refused.sentence)")

@@ -6,6 +6,7 @@ import PluginNote
 struct CheckedParts {
     let folder: String
     let manifest: PluginManifest
+    let confinement: PluginConfinement
     let settings: PluginSettings
     let secrets: PluginSecrets
     let library: Data
@@ -20,11 +21,16 @@ struct CheckedParts {
         let json: Data
         (manifest, json) = try CheckedParts.manifest(in: place)
         try id(manifest.id)
+        var given = services.settings(of: manifest.id)
+        if let name = manifest.settings.map(\.name).first(where: PluginConfinement.names.contains) {
+            throw Refusal(.manifestInvalid, "plugin.json: settings names \(name), which is the server's own word.")
+        }
+        confinement = try PluginConfinement(takenFrom: &given, plugin: manifest.id) { services.environment($0) }
         do {
-            settings = try CheckedParts.settings(manifest, services)
+            settings = try CheckedParts.settings(manifest, given, services)
             secrets = try CheckedParts.secrets(manifest, services)
         } catch {
-            guard CheckedParts.isUntouched(manifest, services) else { throw error }
+            guard CheckedParts.isUntouched(manifest, given, services) else { throw error }
             throw Refusal(.notSetUp, CheckedParts.wants(manifest))
         }
         library = try CheckedParts.library(manifest.library, in: place)
@@ -33,6 +39,7 @@ struct CheckedParts {
         try CheckedParts.check(LibraryFile(library), against: manifest)
         var hasher = Hasher()
         hasher.combine(manifest)
+        hasher.combine(confinement)
         hasher.combine(settings)
         hasher.combine(secrets)
         hasher.combine(digest)
@@ -61,8 +68,10 @@ struct CheckedParts {
         do { return (try PluginManifest(json: data), data) } catch { throw Refusal(.manifestInvalid, "\(error)") }
     }
 
-    private static func settings(_ manifest: PluginManifest, _ services: any PluginHostServices) throws -> PluginSettings {
-        var given = services.settings(of: manifest.id)
+    private static func settings(
+        _ manifest: PluginManifest, _ given: [String: JSONValue], _ services: any PluginHostServices
+    ) throws -> PluginSettings {
+        var given = given
         var faults: [String] = []
         for schema in manifest.settings {
             for name in variables(of: schema, manifest) {
@@ -87,8 +96,10 @@ struct CheckedParts {
     }
 
     /// Nobody gave it anything: no setting in the file, no variable, no secret.
-    private static func isUntouched(_ manifest: PluginManifest, _ services: any PluginHostServices) -> Bool {
-        services.settings(of: manifest.id).isEmpty
+    private static func isUntouched(
+        _ manifest: PluginManifest, _ given: [String: JSONValue], _ services: any PluginHostServices
+    ) -> Bool {
+        given.isEmpty
             && !manifest.settings.flatMap { variables(of: $0, manifest) }.contains { services.environment($0)?.isEmpty == false }
             && !manifest.secrets.contains { secret in
                 // What cannot be read was given.

@@ -35,21 +35,26 @@ struct GuardedPaymentProvider: PaymentProvider {
 
     func verify(_ delivery: WebhookDelivery) throws -> VerifiedEvent {
         try entered {
-            let event = try provider.verify(delivery)
-            guard isID(event.id), isID(event.type) else {
-                throw PaymentProviderError.malformed("\(plugin) named an event without a usable id and type.")
-            }
-            guard event.body == delivery.body else { throw PaymentProviderError.malformed("\(plugin) changed the body that it verified.") }
-            return event
+            try checked(try provider.verify(delivery), delivery)
         }
     }
 
     func interpret(_ event: VerifiedEvent) throws -> [PaymentFact] {
         try entered {
-            let facts = try provider.interpret(event)
-            guard facts.count <= 100 else { throw PaymentProviderError.malformed("\(plugin) stated more than 100 facts for one event.") }
-            return facts
+            try checked(try provider.interpret(event))
         }
+    }
+
+    func checked(_ event: VerifiedEvent, _ delivery: WebhookDelivery) throws -> VerifiedEvent {
+        guard isID(event.id), isID(event.type) else {
+            throw PaymentProviderError.malformed("\(plugin) named an event without a usable id and type.")
+        }
+        guard event.body == delivery.body else { throw PaymentProviderError.malformed("\(plugin) changed the body that it verified.") }
+        return event
+    }
+    func checked(_ facts: [PaymentFact]) throws -> [PaymentFact] {
+        guard facts.count <= 100 else { throw PaymentProviderError.malformed("\(plugin) stated more than 100 facts for one event.") }
+        return facts
     }
 
     func entered<Value>(_ work: () throws -> Value) throws -> Value {

@@ -13,6 +13,7 @@ package struct LoadedPlugin: Sendable, Hashable {
     package let publisher: String?
     /// In force; secrets are no settings.
     package let settings: PluginSettings
+    package let isolation: PluginIsolation
     package var id: String { manifest.id }
 }
 
@@ -34,7 +35,8 @@ final class HostedPlugin: Sendable {
     ) {
         let gate = gate
         loaded = LoadedPlugin(
-            manifest: parts.manifest, folder: parts.folder, digest: parts.digest, publisher: parts.publisher, settings: parts.settings)
+            manifest: parts.manifest, folder: parts.folder, digest: parts.digest, publisher: parts.publisher, settings: parts.settings,
+            isolation: parts.confinement.isolation)
         fingerprint = parts.fingerprint
         let id = parts.manifest.id
         policyModule = instance.policyModule.map {
@@ -51,9 +53,13 @@ final class HostedPlugin: Sendable {
 
     /// Loads the copy and takes the plugin through entry, validate, make and start. Throws `Refusal`; a half start is taken back.
     static func begin(
-        _ parts: CheckedParts, copy: URL, services: any PluginHostServices, patience: PluginPatience
+        _ parts: CheckedParts, copy: URL, prison: PluginPrison, services: any PluginHostServices, patience: PluginPatience
     ) async throws -> HostedPlugin {
-        let factory = try HostedPlugin.factory(in: copy)
+        let factory: any Plugin =
+            switch parts.confinement.isolation {
+            case .inProcess: try HostedPlugin.factory(in: copy)
+            case .process: ConfinedPlugin(parts, library: copy, prison: prison, services: services, patience: patience)
+            }
         guard factory.id == parts.manifest.id else {
             throw Refusal(.manifestDisagrees, "plugin.json says the id \(parts.manifest.id), the library says \(factory.id).")
         }
@@ -70,6 +76,8 @@ final class HostedPlugin: Sendable {
             }
         } catch is TooSlow {
             throw Refusal(.tooSlow, "make did not return within \(patience.make.wholeSeconds) s.")
+        } catch let refusal as Refusal {
+            throw refusal
         } catch {
             throw Refusal(.makeFailed, sentence(error, parts))
         }
@@ -86,6 +94,9 @@ final class HostedPlugin: Sendable {
         }
         return hosted
     }
+
+    /// Its child process; nil for one in process.
+    var confined: ConfinedPlugin? { instance as? ConfinedPlugin }
 
     private func checkKinds() throws {
         let manifest = loaded.manifest

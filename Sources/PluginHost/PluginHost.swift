@@ -41,6 +41,7 @@ package final class PluginHost: Sendable {
     let services: any PluginHostServices
     let patience: PluginPatience
     let limits: CanaryLimits
+    let prison: PluginPrison
     /// What operators decided, kept over restarts.
     package let shelf: PluginShelf
     let state = Mutex(State())
@@ -49,15 +50,17 @@ package final class PluginHost: Sendable {
     ///   - directory: holds one folder per plugin, with `plugin.json` and the library in it. Need not exist. A folder whose name ends in
     ///     `.next` waits for an upgrade and is not loaded by itself.
     ///   - copies: where the content-addressed copies that are really loaded are kept, and the book; made with mode 0700.
+    ///   - prison: what the plugins run in that the operator wants apart.
     package init(
         directory: URL, copies: URL, services: any PluginHostServices, patience: PluginPatience = PluginPatience(),
-        limits: CanaryLimits = CanaryLimits()
+        limits: CanaryLimits = CanaryLimits(), prison: PluginPrison = PluginPrison()
     ) {
         self.directory = directory
         self.copies = copies
         self.services = services
         self.patience = patience
         self.limits = limits
+        self.prison = prison
         shelf = PluginShelf(copies)
     }
 
@@ -104,6 +107,11 @@ package final class PluginHost: Sendable {
         state.withLock {
             Report(loaded: $0.plugins.values.map(\.loaded).sorted { $0.id < $1.id }, refused: $0.refused, disabled: $0.disabled)
         }
+    }
+
+    /// How the plugins in child processes fare, in the order of their ids.
+    package var children: [ChildReport] {
+        state.withLock { $0.plugins.values.compactMap { $0.confined?.report } }.sorted { $0.plugin < $1.plugin }
     }
 
     /// Takes no new calls, waits for those under way and for what the plugins finish themselves; then stops all. For good.
@@ -182,7 +190,8 @@ package final class PluginHost: Sendable {
         if let canary = state.withLock({ $0.canaries[id] }), canary.hosted.fingerprint == parts.fingerprint {
             hosted = canary.hosted
         } else {
-            hosted = try await HostedPlugin.begin(parts, copy: try copy(parts), services: services, patience: patience)
+            hosted = try await HostedPlugin.begin(
+                parts, copy: try copy(parts), prison: prison, services: services, patience: patience)
         }
         state.withLock { state in
             state.plugins[id] = hosted
@@ -190,7 +199,7 @@ package final class PluginHost: Sendable {
         }
         services.log(
             .info, old == nil ? "A plugin is at work." : "A plugin was replaced.",
-            ["version": parts.manifest.version, "digest": String(parts.digest.prefix(12))], plugin: id)
+            ["version": parts.manifest.version, "digest": String(parts.digest.prefix(12)), "isolation": hosted.isolation], plugin: id)
         if let old { await PluginHost.letGo([old]) }
     }
 

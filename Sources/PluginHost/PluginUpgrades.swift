@@ -129,7 +129,8 @@ extension PluginHost {
                 }
                 return
             }
-            let hosted = try await HostedPlugin.begin(parts, copy: try copy(parts), services: services, patience: patience)
+            let hosted = try await HostedPlugin.begin(
+                parts, copy: try copy(parts), prison: prison, services: services, patience: patience)
             if let provider = hosted.paymentProvider, let fault = ProviderProbe.faults(provider, id: id, now: services.now()).first {
                 await PluginHost.letGo([hosted])
                 throw Refusal(.probeFailed, fault)

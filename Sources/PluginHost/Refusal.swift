@@ -45,6 +45,7 @@ package enum RefusalCode: String, Sendable, Hashable, CaseIterable {
     case startFailed = "start_failed"
     case tooSlow = "too_slow"
     case probeFailed = "probe_failed"
+    case childFailed = "child_failed"
 
     /// When it is refused so.
     package var summary: String {
@@ -77,6 +78,7 @@ package enum RefusalCode: String, Sendable, Hashable, CaseIterable {
         case .startFailed: "Its `start` threw; `drain` and `stop` were called."
         case .tooSlow: "`make` or `start` did not return in time; the host no longer waits."
         case .probeFailed: "A new version breaks what holds for every provider of its kind: it believes a forged webhook, or is not pure."
+        case .childFailed: "Its process could not be started, could not be walled in on this kernel, or died before it was made."
         }
     }
 
@@ -106,6 +108,7 @@ package enum RefusalCode: String, Sendable, Hashable, CaseIterable {
         case .kindsDiffer: "Let `kinds` and `pages` in `plugin.json` say what the instance provides."
         case .tooSlow: "A plugin must start without waiting for its provider; ask its author."
         case .probeFailed: "Give its author the sentence; the conformance kit shows the same."
+        case .childFailed: "The sentence says which; no plugin runs less isolated than its operator asked."
         }
     }
 }

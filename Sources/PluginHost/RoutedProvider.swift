@@ -133,32 +133,56 @@ struct RoutedPaymentProvider: PaymentProvider {
             let told = Result { try work(provider) }
             if case .failure(let error) = told, error is GateClosed { continue }
             guard let canary, let candidate = canary.hosted.paymentProvider else { return try told.get() }
-            let beside = Result { try work(candidate) }
-            switch (told, beside) {
-            case (.success(let value), .success(let other)):
-                let differs = differ(value, other)
-                let reason = canary.count { count in
-                    count.calls += 1
-                    count.callsBefore += 1
-                    count.differences += differs ? 1 : 0
-                }
-                if let reason { host.giveUp(canary, of: plugin, reason) }
-                return value
-            case (.success(let value), .failure(let error)):
-                if error is GateClosed { return value }
-                let reason = canary.count { count in
-                    count.calls += 1
-                    count.failures += 1
-                    count.callsBefore += 1
-                }
-                if let reason { host.giveUp(canary, of: plugin, reason) }
-                return value
-            // What only the new version knows is its own: a secret that was rolled, an event of a kind that came with it.
-            case (.failure, .success(let other)): return other
-            case (.failure(let error), .failure): throw error
-            }
+            return try settled(told, Result { try work(candidate) }, canary, differ)
         }
         throw PaymentProviderError.unreachable("\(plugin) is stopping.")
+    }
+
+    /// The same of versions that answer from processes of their own.
+    func bothApart<Value>(
+        _ work: (any PaymentProvider) async throws -> Value, differ: (Value, Value) -> Bool
+    ) async throws -> Value {
+        func asked(_ provider: any PaymentProvider) async -> Result<Value, any Error> {
+            do { return .success(try await work(provider)) } catch { return .failure(error) }
+        }
+        for _ in 0..<16 {
+            let (current, canary) = host.versions(plugin)
+            guard let provider = current?.paymentProvider else { break }
+            let told = await asked(provider)
+            if case .failure(let error) = told, error is GateClosed { continue }
+            guard let canary, let candidate = canary.hosted.paymentProvider else { return try told.get() }
+            return try settled(told, await asked(candidate), canary, differ)
+        }
+        throw PaymentProviderError.unreachable("\(plugin) is stopping.")
+    }
+
+    /// What counts of what both versions said.
+    private func settled<Value>(
+        _ told: Result<Value, any Error>, _ beside: Result<Value, any Error>, _ canary: Canary, _ differ: (Value, Value) -> Bool
+    ) throws -> Value {
+        switch (told, beside) {
+        case (.success(let value), .success(let other)):
+            let differs = differ(value, other)
+            let reason = canary.count { count in
+                count.calls += 1
+                count.callsBefore += 1
+                count.differences += differs ? 1 : 0
+            }
+            if let reason { host.giveUp(canary, of: plugin, reason) }
+            return value
+        case (.success(let value), .failure(let error)):
+            if error is GateClosed { return value }
+            let reason = canary.count { count in
+                count.calls += 1
+                count.failures += 1
+                count.callsBefore += 1
+            }
+            if let reason { host.giveUp(canary, of: plugin, reason) }
+            return value
+        // What only the new version knows is its own: a secret that was rolled, an event of a kind that came with it.
+        case (.failure, .success(let other)): return other
+        case (.failure(let error), .failure): throw error
+        }
     }
 }
 

@@ -13,9 +13,11 @@ import Testing
         return try #require(host.paymentProvider("misbehaving"))
     }
 
-    @Test("a plugin reaches the hosts of its manifest, what the operator opened, and its own webhook; nothing else")
-    func egress() async throws {
-        let bench = try Bench()
+    @Test(
+        "a plugin reaches the hosts of its manifest, what the operator opened, and its own webhook; nothing else",
+        arguments: PluginIsolation.allCases)
+    func egress(_ isolation: PluginIsolation) async throws {
+        let bench = try Bench(isolation)
         bench.state.withLock { $0.environment["MISBEHAVING_BASE"] = "http://127.0.0.1:12111" }
         let provider = try await provider(bench)
         func reach(_ url: String, _ interval: BillingInterval = .month) async -> String {
@@ -40,18 +42,18 @@ import Testing
         #expect(bench.state.withLock { $0.requests.count } == allowed.count)
     }
 
-    @Test("a plugin's space is its own, and a tenant's apart from the platform's")
-    func space() async throws {
-        let bench = try Bench()
+    @Test("a plugin's space is its own, and a tenant's apart from the platform's", arguments: PluginIsolation.allCases)
+    func space(_ isolation: PluginIsolation) async throws {
+        let bench = try Bench(isolation)
         #expect(try await provider(bench).startCheckout(checkout("remembers")).id == "ref_1")
         let values = bench.state.withLock { $0.values }
         #expect(values[PluginSpaceName(plugin: "misbehaving", tenant: nil)] == ["last": Data("ref_1".utf8)])
         #expect(values[PluginSpaceName(plugin: "misbehaving", tenant: "ten_1")] == ["last": Data("tenant".utf8)])
     }
 
-    @Test("an answer that is no checkout is refused, and an unknown error is an unknown outcome")
-    func answers() async throws {
-        let provider = try await provider(Bench())
+    @Test("an answer that is no checkout is refused, and an unknown error is an unknown outcome", arguments: PluginIsolation.allCases)
+    func answers(_ isolation: PluginIsolation) async throws {
+        let provider = try await provider(Bench(isolation))
         await #expect(throws: PaymentProviderError.malformed("misbehaving answered a checkout without a usable address.")) {
             _ = try await provider.startCheckout(checkout("answers_nonsense"))
         }
@@ -63,9 +65,11 @@ import Testing
         }
     }
 
-    @Test("an answer to a call that cannot be right is an unknown outcome, and what is not claimed is never asked for")
-    func calls() async throws {
-        let provider = try await provider(Bench())
+    @Test(
+        "an answer to a call that cannot be right is an unknown outcome, and what is not claimed is never asked for",
+        arguments: PluginIsolation.allCases)
+    func calls(_ isolation: PluginIsolation) async throws {
+        let provider = try await provider(Bench(isolation))
         #expect(try await provider.readSubscription("sub_7").subscription == "sub_7")
         func fault(_ call: () async throws -> Void) async -> PaymentProviderError? {
             do {
@@ -114,9 +118,9 @@ import Testing
         #expect(try await provider.listSubscriptions(ChangesRequest(since: Timestamp(seconds: 1_800_000_000))).items.count == 3)
     }
 
-    @Test("a page cannot set headers, run script, send people to nowhere or fill the memory")
-    func pages() async throws {
-        let bench = try Bench()
+    @Test("a page cannot set headers, run script, send people to nowhere or fill the memory", arguments: PluginIsolation.allCases)
+    func pages(_ isolation: PluginIsolation) async throws {
+        let bench = try Bench(isolation)
         try bench.place()
         let host = bench.host()
         _ = await host.load()

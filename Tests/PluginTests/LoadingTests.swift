@@ -4,9 +4,9 @@ import PluginKit
 import Testing
 
 @Suite struct LoadingTests {
-    @Test("a plugin from its own package is loaded, cast and called, and its errors are the kit's")
-    func loads() async throws {
-        let bench = try Bench()
+    @Test("a plugin from its own package is loaded, cast and called, and its errors are the kit's", arguments: PluginIsolation.allCases)
+    func loads(_ isolation: PluginIsolation) async throws {
+        let bench = try Bench(isolation)
         try bench.place()
         let host = bench.host()
         let report = await host.load()
@@ -57,8 +57,8 @@ import Testing
         #expect(await bench.host().load() == PluginHost.Report(loaded: [], refused: []))
     }
 
-    @Test("a bad plugin is refused with its sentence, and its neighbour goes on")
-    func refusals() async throws {
+    @Test("a bad plugin is refused with its sentence, and its neighbour goes on", arguments: PluginIsolation.allCases)
+    func refusals(_ isolation: PluginIsolation) async throws {
         let table: [(RefusalCode, String, (Bench) throws -> Void)] = [
             (
                 .manifestMissing, "plugin.json cannot be read.",
@@ -230,7 +230,7 @@ import Testing
             ),
         ]
         for (code, sentence, prepare) in table {
-            let bench = try Bench()
+            let bench = try Bench(isolation)
             try prepare(bench)
             let report = await bench.host().load()
             #expect(report.refused.map(\.code) == [code], "\(code): \(report)")
@@ -239,7 +239,9 @@ import Testing
             let said = code == .notSetUp ? "A plugin is not in use" : "A plugin was refused"
             #expect(bench.lines.contains { $0.contains(said) && $0.contains("code=\(code.rawValue)") })
         }
-        let said = Set(table.map(\.0)).union([.idTaken, .tooSlow, .secretUnreadable, .checksumDiffers, .signatureMissing, .probeFailed])
+        let said = Set(table.map(\.0)).union([
+            .idTaken, .tooSlow, .secretUnreadable, .checksumDiffers, .signatureMissing, .probeFailed, .childFailed,
+        ])
         #expect(said == Set(RefusalCode.allCases), "every code has its case")
     }
 
@@ -253,9 +255,9 @@ import Testing
         #expect(bench.lines.filter { $0.hasPrefix("misbehaving: make") } == [])
     }
 
-    @Test("two folders with one id: the first is taken, the second refused, and the rest goes on")
-    func neighbours() async throws {
-        let bench = try Bench()
+    @Test("two folders with one id: the first is taken, the second refused, and the rest goes on", arguments: PluginIsolation.allCases)
+    func neighbours(_ isolation: PluginIsolation) async throws {
+        let bench = try Bench(isolation)
         try bench.place("a-good-one")
         try bench.place("b-second")
         try bench.place("c-broken", manifest: { $0["version"] = "x" })
@@ -266,9 +268,9 @@ import Testing
         #expect(report.refused.first?.reason == "The folder a-good-one already has the id misbehaving.")
     }
 
-    @Test("half a start is taken back: drain and stop are called")
-    func halfStart() async throws {
-        let bench = try Bench()
+    @Test("half a start is taken back: drain and stop are called", arguments: PluginIsolation.allCases)
+    func halfStart(_ isolation: PluginIsolation) async throws {
+        let bench = try Bench(isolation)
         try bench.place()
         bench.set("fails_in", "start")
         let host = bench.host()
@@ -277,31 +279,35 @@ import Testing
         #expect(host.paymentProvider("misbehaving") == nil)
     }
 
-    @Test("a plugin that hangs is given up after its time", arguments: [("make_hangs", 10), ("start_hangs", 20)] as [(String, Int64)])
-    func hangs(mode: String, seconds: Int64) async throws {
-        let bench = try Bench()
+    @Test(
+        "a plugin that hangs is given up after its time", arguments: [("make_hangs", 10), ("start_hangs", 20)] as [(String, Int64)],
+        PluginIsolation.allCases)
+    func hangs(_ hanging: (mode: String, seconds: Int64), _ isolation: PluginIsolation) async throws {
+        let (mode, seconds) = hanging
+        let bench = try Bench(isolation)
         try bench.place()
         bench.set("fails_in", .string(mode))
         let host = bench.host()
         async let report = host.load()
-        await bench.clock.sleepers(2)
+        await bench.clock.sleepers(2 + bench.watchers)
         bench.clock.advance(by: .seconds(seconds))
         let refused = try #require(await report.refused.first)
         #expect(refused.code == .tooSlow && refused.reason.hasSuffix("did not return within \(seconds) s."))
     }
 
-    @Test("draining waits for calls under way, lets nobody in, and gives up on a plugin that never ends")
-    func drains() async throws {
-        let bench = try Bench()
+    @Test(
+        "draining waits for calls under way, lets nobody in, and gives up on a plugin that never ends", arguments: PluginIsolation.allCases)
+    func drains(_ isolation: PluginIsolation) async throws {
+        let bench = try Bench(isolation)
         try bench.place()
         bench.set("fails_in", "drain_hangs")
         let host = bench.host()
         _ = await host.load()
         let provider = try #require(host.paymentProvider("misbehaving"))
         async let waiting = provider.startCheckout(checkout("waits"))
-        await bench.clock.sleepers(1)
+        await bench.clock.sleepers(1 + bench.watchers)
         async let stopped: Void = host.stop()
-        await bench.clock.sleepers(2)  // the call and the host's patience for it
+        await bench.clock.sleepers(2 + bench.watchers)  // the call and the host's patience for it
         var refusal: PaymentProviderError?
         while refusal == nil {
             do { _ = try await provider.startCheckout(checkout("pro")) } catch { refusal = error as? PaymentProviderError }
@@ -309,15 +315,17 @@ import Testing
         #expect(refusal == .unreachable("misbehaving is stopping."))
         bench.clock.advance(by: .hours(1))  // the call returns in time for nobody, the host goes on
         #expect(try await waiting.id == "cs_ref_1")
-        await bench.clock.sleepers(2)  // the plugin's endless drain and the host's patience for it
+        await bench.clock.sleepers(2 + bench.watchers)  // the plugin's endless drain and the host's patience for it
         bench.clock.advance(by: .seconds(10))
         await stopped
         #expect(bench.lines.suffix(2) == ["misbehaving: A plugin did not drain in time. step=drain", "misbehaving: stop"])
     }
 
-    @Test("a new build starts beside the old one, takes over, and the old one drains; a bad one changes nothing")
-    func reloads() async throws {
-        let bench = try Bench()
+    @Test(
+        "a new build starts beside the old one, takes over, and the old one drains; a bad one changes nothing",
+        arguments: PluginIsolation.allCases)
+    func reloads(_ isolation: PluginIsolation) async throws {
+        let bench = try Bench(isolation)
         try bench.place()
         let host = bench.host()
         let first = try #require(await host.load().loaded.first)

@@ -42,12 +42,20 @@ final class Bench: PluginHostServices {
     var directory: URL { root.appendingPathComponent("plugins") }
     var copies: URL { root.appendingPathComponent("copies") }
 
-    init() throws { try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true) }
+    /// Where the plugins of this bench run.
+    let isolation: PluginIsolation
+
+    init(_ isolation: PluginIsolation = .inProcess) throws {
+        self.isolation = isolation
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    }
     deinit { try? FileManager.default.removeItem(at: root) }
 
-    func host(_ limits: CanaryLimits = CanaryLimits()) -> PluginHost {
-        PluginHost(directory: directory, copies: copies, services: self, limits: limits)
+    func host(_ limits: CanaryLimits = CanaryLimits(), rules: ChildRules = ChildRules()) -> PluginHost {
+        PluginHost(directory: directory, copies: copies, services: self, limits: limits, prison: PluginPrison(rules: rules))
     }
+    /// Tasks that sleep on the clock beside those of the test: the one that watches a child.
+    var watchers: Int { isolation == .process ? 1 : 0 }
     var lines: [String] { state.withLock { $0.lines } }
 
     /// Lays the fixture out under `name`, its manifest and library changed.
@@ -72,7 +80,9 @@ final class Bench: PluginHostServices {
     }
     var requiresSignature: Bool { state.withLock { $0.trust != nil } }
     func environment(_ name: String) -> String? { state.withLock { $0.environment[name] } }
-    func settings(of plugin: String) -> [String: JSONValue] { state.withLock { $0.settings[plugin] ?? [:] } }
+    func settings(of plugin: String) -> [String: JSONValue] {
+        state.withLock { ($0.settings[plugin] ?? [:]).merging(["isolation": .string(isolation.rawValue)]) { given, _ in given } }
+    }
     func send(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse {
         state.withLock { $0.requests.append(request) }
         return OutboundResponse(status: 204)

@@ -17,9 +17,9 @@ import Testing
         return PluginHost(directory: Self.directory, copies: bench.copies, services: bench)
     }
 
-    @Test("with its secrets every shipped plugin is at work, and each speaks the kit's types")
-    func allLoad() async throws {
-        let bench = try Bench()
+    @Test("with its secrets every shipped plugin is at work, and each speaks the kit's types", arguments: PluginIsolation.allCases)
+    func allLoad(_ isolation: PluginIsolation) async throws {
+        let bench = try Bench(isolation)
         bench.state.withLock {
             $0.environment = [
                 "STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "whsec_1", "SANDBOX_WEBHOOK_SECRET": "whsec_1",

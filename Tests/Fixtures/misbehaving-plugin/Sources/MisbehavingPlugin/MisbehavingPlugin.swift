@@ -78,7 +78,7 @@ struct Provider: PaymentProvider {
         case "reaches":
             let answer = try await context.http.send(OutboundRequest(request.interval == .month ? "POST" : "GET", request.successURL))
             return CheckoutSession(id: "status_\(answer.status)", url: "https://pay.test/")
-        default: break
+        default: if let found = try await Hostility.act(request, context) { return CheckoutSession(id: found, url: "https://pay.test/") }
         }
         return CheckoutSession(id: "cs_\(request.reference)", url: "https://pay.test/cs?x=1#y")
     }

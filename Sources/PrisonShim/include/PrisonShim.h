@@ -1,0 +1,19 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// What a plugin's child process is started with. The walls that it builds around itself are in WallShim.
+
+/// Starts `program` with an empty environment, its standard input and output on /dev/null, `stderr_end` as standard error, `socket_end` as descriptor 3
+/// and no other descriptor, in a session of its own, signals at their defaults. The child dies with the calling *thread*: that must live as long as it.
+/// Gives 0 or an errno.
+int prison_spawn(const char *program, char *const arguments[], int socket_end, int stderr_end, pid_t *child);
+
+/// Both ends closed on exec. Gives 0 or an errno.
+int prison_socketpair(int ends[2]);
+int prison_pipe(int ends[2]);
+
+/// Processor time that the process has used, in nanoseconds; -1 where it is gone.
+int64_t prison_processor_time(pid_t child);
