@@ -138,7 +138,7 @@ struct CheckedParts {
         return PluginSecrets(found)
     }
 
-    private static func library(_ name: String, in place: URL) throws -> Data {
+    static func library(_ name: String, in place: URL) throws -> Data {
         let file = place.appendingPathComponent(name)
         for path in [file.path, place.path] {
             var status = stat()

@@ -147,9 +147,10 @@ package struct PluginFiles {
             throw PluginRefusal("\(place.path) has no plugin.json that can be read.")
         }
         do { manifest = try PluginManifest(json: json) } catch { throw PluginRefusal("\(error)") }
+        // What everybody on the machine could have changed is not taken along, nor what a link leads to.
         let library: Data
-        do { library = try CheckedParts.bounded(place.appendingPathComponent(manifest.library), LibraryFile.maxBytes) } catch {
-            throw PluginRefusal("\(place.path) has no \(manifest.library), which plugin.json names.")
+        do { library = try CheckedParts.library(manifest.library, in: place) } catch {
+            throw PluginRefusal("\(place.path): \((error as? Refusal)?.reason ?? "\(error)")")
         }
         var contents = [("plugin.json", json), (manifest.library, library)]
         for name in [PluginSeal.list, PluginSeal.signature] {

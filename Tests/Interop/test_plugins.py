@@ -168,6 +168,8 @@ def wrong(house, root, token):
     assert "it is cut off. Copy the library again" in house.run("upgrade", "sandbox", code=1)
     refused = kernel.want(422, "POST", f"{PATH}/sandbox/upgrade", {}, token=root).json
     assert refused["error"] == "plugin_refused" and "cut off" in refused["reason"], refused
+    os.chmod(place, 0o777)
+    assert "can be written by everybody on this machine." in house.run("upgrade", "sandbox", code=1)
     shutil.rmtree(place)
     place = house.next("misbehaving", "9.0.0", house.fixture, WEBHOOK_BEHAVIOUR_PROPER="WEBHOOK_BEHAVIOURBELIEVE")
     assert "It believes a webhook without a signature." in house.run("upgrade", "misbehaving", "--share", "100", code=1)
