@@ -33,7 +33,7 @@ package final class PolicyEngine: Hooks {
         package var shadowTries = 50
         package var tenants: TenantLayer.Limits
         package var probation: Probation
-        package var modules: ModuleThreads.Limits
+        package var modules = ModuleThreads.Limits()
         package init(
             decision: LuaLimits = .decision, states: Int = 16, queue: Int = 256, look: Duration = .milliseconds(500),
             shadowQueue: Int = 1_024, probation: Probation = .init(), tenants: TenantLayer.Limits = .init(),
@@ -42,7 +42,6 @@ package final class PolicyEngine: Hooks {
             self.tenants = tenants
             self.shadowQueue = shadowQueue
             self.probation = probation
-            self.modules = modules
             self.decision = decision
             self.states = states
             self.queue = queue

@@ -17,7 +17,9 @@ struct ModuleTests {
 
         init(_ modules: [HookModule], lua: String = "return allow{ overdraft_seats = 5 }", limits: ModuleThreads.Limits = .init()) throws {
             folder = try PolicyFolder.single("return { id = 'x.y', api = 1, on_seat_request = function(request) \(lua) end }")
-            engine = folder.engine(sink: sink, limits: .init(modules: limits))
+            var all = PolicyEngine.Limits()
+            all.modules = limits
+            engine = folder.engine(sink: sink, limits: all)
             engine.modules.read { hook in modules.filter { $0.hooks.contains(hook) } }
             try engine.load()
         }
