@@ -38,7 +38,8 @@ enum Confinement {
 
     /// The libraries that this process already uses, and those of the Swift runtime beside them, file by file: their folder may hold more.
     private static func runtime() -> [String] {
-        let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+        let file = try? FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/self/maps"))
+        let maps = String(decoding: (try? file?.readToEnd()) ?? Data(), as: UTF8.self)
         let mapped = Set(maps.split(separator: "\n").compactMap { $0.split(separator: " ", maxSplits: 5).last }.map(String.init))
             .filter { $0.hasPrefix("/") }
         guard let core = mapped.first(where: { $0.hasSuffix("/libswiftCore.so") }) else { return Array(mapped) }
