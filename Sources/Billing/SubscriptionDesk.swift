@@ -266,13 +266,19 @@ struct SubscriptionDesk {
                 let books = MirrorBooks(db: db, provider: row.provider, now: now, entropy: parts.floor.entropy)
                 let facts = try books.facts(of: row)
                 let standing = Standing.derive(facts, terms: parts.terms(row.provider), now: now)
-                let rank = order.firstIndex(of: standing.state) ?? order.count
+                // What the provider ended lives on here until its paid time is over, but nothing can be asked about it any more.
+                let isOver = facts.subscription.ended != nil
+                let rank = isOver ? order.count : order.firstIndex(of: standing.state) ?? order.count
                 if best.map({ rank < $0.rank }) ?? true { best = (rank, row, facts, standing) }
             }
             guard let best else { throw BillingProblems.nothingBought }
             guard states.contains(best.standing.state), best.standing.state != .pending, best.standing.state != .cancelled,
+                best.facts.subscription.ended == nil,
                 let latest = best.facts.subscription.latest
-            else { throw BillingProblems.stateWrong.with(["status": .string(best.standing.state.rawValue)]) }
+            else {
+                let status = best.facts.subscription.ended == nil ? best.standing.state : .cancelled
+                throw BillingProblems.stateWrong.with(["status": .string(status.rawValue)])
+            }
             let period = latest.periodStart.flatMap { start in latest.periodEnd.map { $0 - start } }
             let offer = parts.terms(best.row.provider).offer(
                 price: latest.providerPrice, tier: latest.tier, interval: latest.interval,

@@ -93,16 +93,21 @@ struct OperationTests {
         #expect(paused.subscription?.standing.state == .suspended && paused.subscription?.standing.reason == .paused)
         house.move(to: day(13))
         #expect(try await house.billing.resume(nil, tenant: house.tenant, house.act("e")).subscription?.standing.state == .active)
-        house.move(to: day(14))
-        let ended = try await house.billing.cancel(nil, .now, reason: nil, tenant: house.tenant, house.act("f"))
-        #expect(ended.subscription?.standing.cancelsAt == day(30), "what is paid for stays")
-        try await house.run()
-        #expect(house.mails().filter { $0 == "subscription_cancelled" }.count == 1, "policy heard of the end")
-        #expect(house.effects("cancel") == 2 && house.effects("resume") == 2 && house.effects("pause") == 1)
+        let able = house.provider.desk.state.with { $0.capabilities }
         house.provider.desk.state.with { $0.capabilities = [] }
         await expectProblem(BillingProblems.providerCannot) {
             try await house.billing.pause(nil, until: nil, tenant: house.tenant, house.act("g"))
         }
+        house.provider.desk.state.with { $0.capabilities = able }
+        house.move(to: day(14))
+        let ended = try await house.billing.cancel(nil, .now, reason: nil, tenant: house.tenant, house.act("f"))
+        #expect(ended.subscription?.standing.cancelsAt == day(30), "what is paid for stays")
+        await expectProblem(BillingProblems.stateWrong) {
+            try await house.billing.resume(ended.subscription?.id, tenant: house.tenant, house.act("over"))
+        }
+        try await house.run()
+        #expect(house.mails().filter { $0 == "subscription_cancelled" }.count == 1, "policy heard of the end")
+        #expect(house.effects("cancel") == 2 && house.effects("resume") == 2 && house.effects("pause") == 1)
         await expectProblem(BillingProblems.nothingBought) {
             try await house.billing.cancel(nil, .now, reason: nil, tenant: house.stranger, house.act("h"))
         }
