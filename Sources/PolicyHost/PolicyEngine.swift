@@ -36,8 +36,7 @@ package final class PolicyEngine: Hooks {
         package var modules = ModuleThreads.Limits()
         package init(
             decision: LuaLimits = .decision, states: Int = 16, queue: Int = 256, look: Duration = .milliseconds(500),
-            shadowQueue: Int = 1_024, probation: Probation = .init(), tenants: TenantLayer.Limits = .init(),
-            modules: ModuleThreads.Limits = .init()
+            shadowQueue: Int = 1_024, probation: Probation = .init(), tenants: TenantLayer.Limits = .init()
         ) {
             self.tenants = tenants
             self.shadowQueue = shadowQueue
