@@ -80,7 +80,7 @@ def main():
         print("a sale with three kills -9 in it: one licence")
 
         log = open(kernel.log, encoding="utf-8").read()
-        assert log.count("A plugin's process died") == 3 and "isolation=process" in log.replace('"', "").replace(": process", "=process"), log[-3000:]
+        assert log.count("A plugin's process died") == 3 and '"isolation":"process: ' in log, log[-3000:]
         last = child()
         kernel.kill()
         kernel.until("the end of the child with its server", lambda: gone(last), seconds=10)
