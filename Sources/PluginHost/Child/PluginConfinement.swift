@@ -12,7 +12,7 @@ package enum PluginIsolation: String, Sendable, Hashable, CaseIterable {
 /// What the operator says of one plugin's prison, beside the plugin's own settings and under names that no plugin may use.
 package struct PluginConfinement: Sendable, Hashable {
     package var isolation = PluginIsolation.inProcess
-    /// Address space of the child. A Swift process maps about 250 MiB before it holds anything.
+    /// Address space of the child. A Swift process maps about 170 MiB before it holds anything.
     package var memoryBytes: UInt64 = 1_073_741_824
     /// A call that takes longer ends the child.
     package var callSeconds = 120
