@@ -27,6 +27,11 @@ package struct HookModule: Sendable {
     package var file: String { "\(PolicyAnswer.modulePrefix)\(id)@\(build)" }
 }
 
+/// The module was asked while its plugin was being replaced or taken away: its successor answers, if there is one.
+package struct ModuleGone: Error {
+    package init() {}
+}
+
 package struct ModuleQuestion: Sendable {
     package let hook: String
     /// As policies see it, `now` included.

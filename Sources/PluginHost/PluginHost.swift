@@ -119,6 +119,7 @@ package final class PluginHost: Sendable {
         await inTurn { [self] in
             let plugins = state.withLock { state in
                 defer { (state.plugins, state.canaries) = ([:], [:]) }
+                state.unfit += state.plugins.values.compactMap(\.policyModule).map(GuardedPolicyModule.stopping)
                 state.isStopped = true
                 return Array(state.plugins.values) + state.canaries.values.map(\.hosted)
             }

@@ -9,13 +9,9 @@ struct GuardedPolicyModule: Sendable {
     let module: any PolicyModule
     let gate: WorkGate
 
-    struct Stopping: Error, CustomStringConvertible {
-        let description = "the plugin is stopping"
-    }
-
     var asked: HookModule {
         HookModule(id: manifest.id, build: String(digest.prefix(12)), hooks: Set(manifest.hooks)) { question in
-            guard gate.enter() else { throw Stopping() }
+            guard gate.enter() else { throw ModuleGone() }
             defer { gate.leave() }
             return try Self.reply(
                 module.answer(
@@ -30,6 +26,11 @@ struct GuardedPolicyModule: Sendable {
         HookModule(
             id: manifest.id, build: "none", hooks: Set(manifest.hooks), unfit: "the plugin was refused: \(reason)",
             answer: { _ in .abstain })
+    }
+
+    /// While the server stops, what the module would have said is not to be left out.
+    static func stopping(_ module: HookModule) -> HookModule {
+        HookModule(id: module.id, build: module.build, hooks: module.hooks, unfit: "the server is stopping", answer: { _ in .abstain })
     }
 
     // MARK: Values

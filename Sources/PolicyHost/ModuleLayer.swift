@@ -21,20 +21,32 @@ package final class ModuleLayer: Sendable {
         var evaluation = PolicySet.Evaluation()
         let question = ModuleQuestion(record)
         for module in modules where !evaluation.isSettled {
-            evaluation.append(answer: await answer(module, question, definition))
+            if let answer = await answer(module, question, definition, tries: 3) { evaluation.append(answer: answer) }
         }
         return evaluation
     }
 
-    private func answer(_ module: HookModule, _ question: ModuleQuestion, _ definition: HookDefinition) async -> PolicyAnswer {
-        PolicyAnswer(
-            layer: .platform, policy: module.id, file: module.file, line: 0, content: await content(module, question, definition))
+    /// Nil where the plugin was taken away meanwhile: then it is asked as little as in the next question.
+    private func answer(
+        _ module: HookModule, _ question: ModuleQuestion, _ definition: HookDefinition, tries: Int
+    ) async -> PolicyAnswer? {
+        if let content = await content(module, question, definition) {
+            return PolicyAnswer(layer: .platform, policy: module.id, file: module.file, line: 0, content: content)
+        }
+        guard let next = source.withLock({ $0 })?(definition.name).first(where: { $0.id == module.id }) else { return nil }
+        guard tries > 1 else {
+            let content = PolicyAnswer.Content.failed("was replaced again and again")
+            return PolicyAnswer(layer: .platform, policy: next.id, file: next.file, line: 0, content: content)
+        }
+        return await answer(next, question, definition, tries: tries - 1)
     }
 
-    private func content(_ module: HookModule, _ question: ModuleQuestion, _ definition: HookDefinition) async -> PolicyAnswer.Content {
+    /// Nil where the module is gone.
+    private func content(_ module: HookModule, _ question: ModuleQuestion, _ definition: HookDefinition) async -> PolicyAnswer.Content? {
         if let unfit = module.unfit { return .failed(unfit) }
         switch await threads(of: module).run({ Result { try module.answer(question) } }) {
         case .done(.success(let reply)): return reply.content(definition)
+        case .done(.failure(is ModuleGone)): return nil
         case .done(.failure(let error)): return .failed(Shown.line("\(error)", most: 300))
         case .late: return .failed("did not answer within \(patience.patience.milliseconds) ms")
         case .full: return .failed("too many questions wait for it")

@@ -54,7 +54,17 @@ import Vocabulary
         try FileManager.default.removeItem(at: bench.directory.appendingPathComponent("device-denylist"))
         await host.load()
         #expect(host.policyModules("on_seat_request").isEmpty)
-        #expect(throws: (any Error).self) { try module.answer(question("laptop-8")) }
+        #expect(throws: ModuleGone.self) { try module.answer(question("laptop-8")) }
+    }
+
+    @Test("while the server stops, a module that is no longer there fails its questions instead of being left out")
+    func stops() async throws {
+        let bench = try Bench()
+        try place(bench, "laptop-7\n")
+        let host = bench.host()
+        await host.load()
+        await host.stop()
+        #expect(host.policyModules("on_seat_request").map(\.unfit) == ["the server is stopping"])
     }
 
     @Test("a policy module that is refused keeps its hooks from being answered without it, and says why")

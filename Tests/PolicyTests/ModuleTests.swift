@@ -121,6 +121,29 @@ struct ModuleTests {
         gate.signal()
     }
 
+    @Test("who is asked while his plugin is replaced is answered by its successor; taken away for good he has nothing to say")
+    func replaced() async throws {
+        let sets = Mutex<[[HookModule]]>([])
+        func gone(_ build: String) -> HookModule {
+            HookModule(id: "list", build: build, hooks: ["on_seat_request"]) { _ in throw ModuleGone() }
+        }
+        let next = HookModule(id: "list", build: "two", hooks: ["on_seat_request"]) { _ in .deny(reason: "listed", retryAfterSeconds: nil) }
+        let folder = try PolicyFolder.single("return { id = 'x.y', api = 1, on_seat_request = function(request) return allow{} end }")
+        let sink = MemorySink()
+        let engine = folder.engine(sink: sink)
+        engine.modules.read { _ in sets.withLock { $0.count > 1 ? $0.removeFirst() : $0.first ?? [] } }
+        try engine.load()
+        func ask(_ looks: [[HookModule]]) async throws -> Verdict<SeatHook.Terms>.Outcome {
+            sets.withLock { $0 = looks }
+            return try await engine.decide(SeatHook.self, .init(), .test()).outcome
+        }
+        #expect(try await ask([[gone("one")], [next]]) == .deny(reason: "listed", retryAfterSeconds: nil))
+        #expect(sink.last?.answers.map(\.file) == ["plugin:list@two"])
+        #expect(try await ask([[gone("one")], []]) == .allow)
+        #expect(sink.last?.answers.map(\.policy) == ["x.y"])
+        #expect(try await ask([[gone("one")]]) == .deny(reason: "policy_failed", retryAfterSeconds: nil))
+    }
+
     @Test("what a module said is replayed as it was recorded, byte by byte; the policies are asked again behind it")
     func replayed() async throws {
         let modules = [
