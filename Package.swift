@@ -129,6 +129,7 @@ let entries: [Entry] = [
     floor("LicenseClientC", on: ["LicenseClient", "CLicenseClient"]),
     program("coditect", on: ["Vocabulary", "Signing", "LicenseFormat", "LicenseClient"], products: [arguments]),
     program("bench-floor", on: [], products: [.product(name: "Hummingbird", package: "hummingbird"), logging], path: "Benchmarks/Floor"),
+    program("bench-boundary", on: ["PluginHost"], products: [kit], path: "Benchmarks/Boundary"),
 
     // The tests; LuaPeer is Debian's Lua as it is, policy-judge runs what may take its process along, seat-desk plays schedules on Seats
     c("LuaPeer", on: ["CLua"], path: "Tests/LuaPeer"),

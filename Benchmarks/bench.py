@@ -187,6 +187,7 @@ def main():
     rows.extend(scale(policies))
     rows.append(start_time())
     rows.extend(hook_calls())
+    rows.extend(boundary())
     rows.extend(decisions.rows())
     rows.extend(shadows.rows(policies, Kernel))
     width = [max(len(str(r[i])) for r in rows) for i in range(5)]
@@ -216,6 +217,21 @@ def start_time():
     shutil.rmtree(data, ignore_errors=True)
     value = statistics.median(times)
     return ("start to ready", f"{value:.0f} ms", "", "", verdict(value < 300, "under 300 ms"))
+
+
+def boundary():
+    """A call of a plugin, in process and in a child, as ratios to a plain call and to an echo over a Unix socket."""
+    print("bench: the boundary to a plugin", flush=True)
+    ran = subprocess.run([os.path.join(BUILD, "bench-boundary"), os.path.join(BUILD, "bench-plugins")], capture_output=True, text=True)
+    if ran.returncode != 0:
+        return [("plugin call", "not measured", "", (ran.stdout + ran.stderr).strip()[-120:], "")]
+    found = [json.loads(line) for line in ran.stdout.splitlines()]
+    plain, echo = (next(row["nanoseconds"] for row in found if row["name"] == name) for name in ("a plain Swift call", "echo over a Unix socket"))
+    return [
+        (f"{row['name']}, {row['in_flight']} in flight", f"{row['nanoseconds'] / 1000:,.2f} us", "",
+         f"{row['nanoseconds'] / plain:,.1f} of plain, {row['nanoseconds'] / echo:,.2f} of the echo", "")
+        for row in found
+    ]
 
 
 def hook_calls():

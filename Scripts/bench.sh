@@ -4,4 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 Scripts/build.sh release
 swift build -c release --product bench-floor
+swift build -c release --product bench-boundary
+Scripts/build-plugins.sh release .build/release/bench-plugins Tests/Fixtures/misbehaving-plugin
 exec python3 Benchmarks/bench.py

@@ -20,6 +20,7 @@ struct PluggedProviders: PaymentProviders {
     var defaultName: String {
         if !chosen.isEmpty { return chosen }
         let names = host.paymentProviders
-        return names.first { $0.hasPrefix("stripe") } ?? names.first ?? "sandbox"
+        // A card before a bank transfer.
+        return ["stripe", "paddle"].first(where: names.contains) ?? names.first { $0.hasPrefix("stripe") } ?? names.first ?? "sandbox"
     }
 }

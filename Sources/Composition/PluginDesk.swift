@@ -81,6 +81,7 @@ package struct PluginDesk: Sendable {
         let state = (text("state") ?? "").replacing("_", with: " ")
         let head = [text("id"), text("version"), kinds.isEmpty ? nil : kinds, state, text("digest").map { String($0.prefix(12)) }]
         var lines = [head.compactMap { $0 }.joined(separator: "  ") + (text("publisher").map { "  signed by \($0)" } ?? "")]
+        if text("isolation") == "process" { lines.append("  process   of its own") }
         if let refusal = plugin["refusal"] { lines.append("  refused   \(refusal["reason"]?.string ?? "")") }
         if let settings = plugin["settings"]?.object, !settings.isEmpty {
             lines.append("  settings  " + settings.sorted { $0.key < $1.key }.map { "\($0.key)=\(shown($0.value))" }.joined(separator: " "))

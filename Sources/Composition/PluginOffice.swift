@@ -115,6 +115,13 @@ extension PluginStanding {
         if let loaded {
             members["digest"] = .string(loaded.digest)
             if let publisher = loaded.publisher { members["publisher"] = .string(publisher) }
+            members["isolation"] = .string(child == nil ? "in_process" : "process")
+        }
+        if let child {
+            var process: [String: JSONValue] = ["state": .string(child.state.rawValue), "deaths": .int(Int64(child.deaths))]
+            if let id = child.process { process["id"] = .int(Int64(id)) }
+            if let end = child.lastEnd { process["last_end"] = .string(end) }
+            members["process"] = .object(process)
         }
         if let refused { members["refusal"] = ["code": .string(refused.code.rawValue), "reason": .string(refused.sentence)] }
         if let candidate { members["candidate"] = .string(candidate) }

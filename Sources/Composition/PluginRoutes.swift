@@ -58,6 +58,15 @@ struct PluginRoutes: Sendable {
             SchemaField("settings", .map(.any), "In force", optional: true),
             SchemaField("digest", name, "SHA-256 of the library at work", optional: true),
             SchemaField("publisher", name, "The trusted publisher who signed it", optional: true),
+            SchemaField("isolation", .choice(["in_process", "process"]), "Where it runs, while it is at work", optional: true),
+            SchemaField(
+                "process",
+                .object([
+                    SchemaField("state", .choice(ChildReport.State.allCases.map(\.rawValue))),
+                    SchemaField("id", count, "While there is one", optional: true),
+                    SchemaField("deaths", count, "Since the server started"),
+                    SchemaField("last_end", .string(max: 1_000), "How it ended last", optional: true),
+                ]), "Of its own, where it has one", optional: true),
             SchemaField("candidate", .string(max: 32), "The version that waits in a folder .next", optional: true),
             SchemaField(
                 "refusal",

@@ -15,6 +15,8 @@ package struct PluginStanding: Sendable, Hashable {
     /// Nil where its manifest cannot be read.
     package let manifest: PluginManifest?
     package let loaded: LoadedPlugin?
+    /// How its process fares, where it has one of its own.
+    package let child: ChildReport?
     package let refused: RefusedPlugin?
     package let upgrade: Upgrade?
     /// The version that waits in a folder `….next`.
@@ -27,11 +29,13 @@ extension PluginHost {
     package func standings() -> [PluginStanding] {
         let (report, book, canaries) = (report, state.withLock(\.book), state.withLock(\.canaries))
         let waiting = PluginHost.candidates(in: directory)
+        let children = children
         func standing(
             _ id: String, _ folder: String, _ now: PluginStanding.State, _ manifest: PluginManifest?, _ loaded: LoadedPlugin? = nil
         ) -> PluginStanding {
             PluginStanding(
                 id: id, folder: folder, state: now, manifest: manifest, loaded: loaded,
+                child: loaded == nil ? nil : children.first { $0.plugin == id },
                 refused: report.refused.first { $0.id == id || $0.folder == folder },
                 upgrade: book.plugins[id]?.upgrade.map { PluginStanding.Upgrade(upgrade: $0, count: canaries[id]?.count) },
                 candidate: waiting[id]?.version)

@@ -1,5 +1,6 @@
 import COpenSSL
 import Foundation
+import Store
 import Vocabulary
 
 /// How a key signs. Fixed by the key's purpose, never by what a message says of itself.
@@ -61,6 +62,7 @@ final class AsymmetricKey: @unchecked Sendable {  // all pointers are set in ini
             case .ed25519: "ED25519"
             case .rsaPSS: "RSA"
             }
+        guard OpenSSLProcess.staysToTheEnd else { throw SigningFault.openSSL("key generation") }
         let context = EVP_PKEY_CTX_new_from_name(nil, name, nil)
         defer { EVP_PKEY_CTX_free(context) }
         guard EVP_PKEY_keygen_init(context) == 1 else { throw SigningFault.openSSL("key generation") }

@@ -1,5 +1,6 @@
 import COpenSSL
 import Foundation
+import Store
 
 /// Algorithms of OpenSSL, looked up once: a look-up by name for each use costs more than hashing a short text.
 enum Algorithms {
@@ -9,8 +10,8 @@ enum Algorithms {
     static let hmac = Handle(pointer: required(EVP_MAC_fetch(nil, "HMAC", nil), "HMAC"))
     static let aes256gcm = Handle(pointer: required(EVP_CIPHER_fetch(nil, "AES-256-GCM", nil), "AES-256-GCM"))
 
-    private static func required(_ pointer: OpaquePointer?, _ name: String) -> OpaquePointer {
-        guard let pointer else { preconditionFailure("OpenSSL lacks \(name)") }  // a broken installation; nothing can be signed or read
+    private static func required(_ fetch: @autoclosure () -> OpaquePointer?, _ name: String) -> OpaquePointer {
+        guard OpenSSLProcess.staysToTheEnd, let pointer = fetch() else { preconditionFailure("OpenSSL lacks \(name)") }  // a broken installation; nothing can be signed or read
         return pointer
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Store
 import Vocabulary
 
 /// The one secret under which all others are sealed: 32 bytes, never used itself, only what is derived from it.

@@ -3,7 +3,8 @@ import Vocabulary
 
 /// SHA-256 (FIPS 180-4), by the system's library.
 package enum StoreDigest {
-    nonisolated(unsafe) private static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)  // immutable once fetched, counted atomically
+    // immutable once fetched, counted atomically
+    nonisolated(unsafe) private static let algorithm = OpenSSLProcess.staysToTheEnd ? EVP_MD_fetch(nil, "SHA256", nil) : nil
 
     package static func sha256(_ bytes: [UInt8]) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: 32) { out, count in

@@ -49,6 +49,7 @@ struct PluginRouteTests {
         #expect(list.status == 200 && list["plugins"]?.array?.count == 1, "\(list.text)")
         #expect(!list.text.contains("canary"))
         let one = await owner.call("GET", "\(Self.path)/sandbox")
+        #expect(one["isolation"] == "in_process" && one["process"] == nil)
         #expect(one["state"] == "at_work" && one["secrets"] == ["SANDBOX_WEBHOOK_SECRET"] && one["settings"]?["webhooks"] == "in_order")
         #expect(await owner.call("GET", "\(Self.path)/nobody")["error"] == "plugin_unknown")
         #expect(await owner.call("POST", "\(Self.path)/nobody/disable")["error"] == "plugin_unknown")

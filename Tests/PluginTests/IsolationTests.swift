@@ -62,6 +62,7 @@ import Testing
         async let charge = outcome { _ = try await provider.startCheckout(checkout("waits")) }
         await bench.clock.sleepers(2)
         let process = try #require(host.children.first?.process)
+        #expect(host.standings().map { $0.child?.process } == [process], "the list says where it runs")
         #expect(kill(pid_t(process), SIGKILL) == 0)
         #expect(await charge == .unknown)
         try await revived(host, bench, deaths: 1)

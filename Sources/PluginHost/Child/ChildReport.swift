@@ -3,7 +3,7 @@ import Vocabulary
 
 /// How a plugin in a child process fares.
 package struct ChildReport: Sendable, Hashable {
-    package enum State: String, Sendable, Hashable { case working, resting, starting, leftAlone = "left_alone", stopped }
+    package enum State: String, Sendable, Hashable, CaseIterable { case working, resting, starting, leftAlone = "left_alone", stopped }
     package let plugin: String
     /// The process; nil while there is none.
     package let process: Int?
