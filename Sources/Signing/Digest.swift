@@ -46,9 +46,10 @@ package enum HMAC {
         let empty: [UInt8] = [0]
         let context = EVP_MAC_CTX_new(Algorithms.hmac.pointer)
         defer { EVP_MAC_CTX_free(context) }
+        // A parameter keeps the addresses that it was made of: both texts live until the call has read them.
         var name = Array("SHA256".utf8CString)
-        let status = name.withUnsafeMutableBufferPointer { name in
-            let parameters = [OSSL_PARAM_construct_utf8_string("digest", name.baseAddress, 0), OSSL_PARAM_construct_end()]
+        let status = withTexts("digest", &name) { label, name in
+            let parameters = [OSSL_PARAM_construct_utf8_string(label, name, 0), OSSL_PARAM_construct_end()]
             // A null key means "the key of last time" to OpenSSL, so the empty key needs an address.
             return empty.withUnsafeBytes { empty in
                 EVP_MAC_init(context, (key.baseAddress ?? empty.baseAddress)?.assumingMemoryBound(to: UInt8.self), key.count, parameters)
@@ -58,6 +59,12 @@ package enum HMAC {
         }
         precondition(status && length == 32, "HMAC failed")  // only for want of memory
         return out
+    }
+
+    private static func withTexts<Value>(
+        _ label: String, _ name: inout [CChar], _ body: (UnsafePointer<CChar>, UnsafeMutablePointer<CChar>?) -> Value
+    ) -> Value {
+        label.withCString { label in name.withUnsafeMutableBufferPointer { body(label, $0.baseAddress) } }
     }
 }
 
