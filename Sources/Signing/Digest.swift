@@ -11,7 +11,9 @@ enum Algorithms {
     static let aes256gcm = Handle(pointer: required(EVP_CIPHER_fetch(nil, "AES-256-GCM", nil), "AES-256-GCM"))
 
     private static func required(_ fetch: @autoclosure () -> OpaquePointer?, _ name: String) -> OpaquePointer {
-        guard OpenSSLProcess.staysToTheEnd, let pointer = fetch() else { preconditionFailure("OpenSSL lacks \(name)") }  // a broken installation; nothing can be signed or read
+        guard OpenSSLProcess.staysToTheEnd, let pointer = fetch() else {
+            preconditionFailure("OpenSSL lacks \(name)")  // a broken installation; nothing can be signed or read
+        }
         return pointer
     }
 }
