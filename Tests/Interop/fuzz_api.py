@@ -18,13 +18,14 @@ GOAL = 0.9
 def main():
     own = shutil.copytree(os.path.join(BUILD, "plugins"), os.path.join(tempfile.mkdtemp(prefix="fuzz-"), "plugins"))
     with Kernel(config=CONFIG, plugins=own) as kernel:
-        plugins(kernel, kernel.administrator())
+        root = kernel.administrator()
+        plugins(kernel, root)
         token = kernel.member()
         license = kernel.paid_license(token, "team", quantity=5)
         full = kernel.want(200, "GET", f"/api/v1/licenses/{license['id']}", token=token).json
         key = full["license"]["key"]
         live(kernel, token, license["id"], key)
-        money(kernel, token, kernel.administrator())
+        money(kernel, token, root)
         document = kernel.want(200, "GET", "/openapi.json").json
         operations = {
             operation["operationId"]: f"{method.upper()} {path}"

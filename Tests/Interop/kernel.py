@@ -149,16 +149,6 @@ class Kernel:
     def verify(self, address="ada@example.com"):
         return self.want(200, "POST", "/api/v1/auth/verify-email", {"token": self.mail_token(address)})
 
-    def administrator(self, address="root@example.com"):
-        """The first platform administrator, by the link that the server prints at its first start; answers an access token."""
-        for line in self.process.stdout:
-            found = re.search(r"/first-administrator\?token=(\S+)", line)
-            if found:
-                break
-        body = {"token": found.group(1), "email": address, "password": PASSWORD, "first_name": "Grace", "last_name": "Hopper"}
-        self.want(201, "POST", "/api/v1/auth/first-administrator", body)
-        return self.login(address)["access_token"]
-
     def login(self, address="ada@example.com"):
         return self.want(200, "POST", "/api/v1/auth/login", {"email": address, "password": PASSWORD}).json
 
