@@ -32,7 +32,9 @@ enum Confinement {
             var prison = prison_terms(memory_bytes: terms.memoryBytes, readable: list.baseAddress)
             return prison_enter(&prison, &landlock, &why, why.count)
         }
-        guard status == 0 else { throw NoConfinement(description: String(cString: why)) }
+        guard status == 0 else {
+            throw NoConfinement(description: String(decoding: why.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+        }
         return ToHost.Walls(landlock: Int(landlock))
     }
 
