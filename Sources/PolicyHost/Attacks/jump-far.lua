@@ -1,6 +1,6 @@
 -- class: crash
 -- attack: a jump over more code than a jump can reach.
--- expect: OK|ERR|KILLED_CPU
+-- expect: OK|ERR
 -- within: 200
 local a = 1
 if a == 2 then
