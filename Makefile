@@ -39,6 +39,15 @@ interop: ## the heavy peers: a browser through the pages, an API fuzzer, shells 
 	@Scripts/install.sh interop
 	@Scripts/interop.sh
 
+release: ## pack programs, plugins, policies, kit and Swift's libraries for machines without Swift: dist/coditect-….tar.gz
+	@Scripts/install.sh run
+	@Scripts/install.sh release
+	@Scripts/release.sh
+
+release-check: ## try the packed release in a bare Debian 12, and its kit as an outsider; as root, some minutes
+	@Scripts/install.sh release
+	@Scripts/release-check.sh
+
 plugin-mutants: ## seed faults into a payment plugin, one at a time: the conformance kits must catch each
 	@Scripts/plugin-mutants.sh
 
@@ -51,9 +60,21 @@ stress-long: ## 10,000,000 operations of the same on the ledger alone, on every 
 	@CODITECT_ROOMS=seat-desk swift build -c release --product seat-desk --scratch-path .build-stress
 	@SEAT_DESK=$(CURDIR)/.build-stress/release/seat-desk python3 Tests/Stress/marathon.py
 
+drill: build ## lose a server and its disk, and come back: from a backup, a standby and to a moment; recovery time and loss, a few minutes
+	@Scripts/install.sh chaos
+	@CODITECT_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 Tests/Stress/drill.py
+
+chaos: build ## the world falls down under load: Redis, PostgreSQL with fail-over, the pooler, disk, clocks, lines, frozen and killed servers; some five minutes
+	@Scripts/install.sh chaos
+	@CODITECT_BUILD=$(CURDIR)/$(BUILD) /usr/bin/python3 Tests/Stress/chaos.py
+
 bench: ## measure ours and its yardstick in one run, as ratios
 	@Scripts/install.sh bench
 	@Scripts/bench.sh
+
+bench-peers: ## the seat service beside FastAPI and nginx with Lua, strict and fast, some 20 minutes
+	@Scripts/install.sh bench
+	@Scripts/bench-peers.sh
 
 lint: ## swift format lint --strict
 	swift format lint --strict --recursive --parallel Package.swift Sources Tests plugins examples Benchmarks
@@ -70,6 +91,6 @@ new-feature: ## a furnished room: make new-feature NAME=Projects
 	@Scripts/new-feature.sh "$(NAME)"
 
 clean: ## remove what was built; data stays
-	rm -rf .build .build-room .build-stress .build-new-feature plugins/*/.build
+	rm -rf dist .build .build-room .build-stress .build-new-feature plugins/*/.build
 
-.PHONY: help run build plugins test room fuzz interop plugin-mutants stress stress-long bench lint format check docs new-feature clean
+.PHONY: help run build plugins test room fuzz interop release release-check plugin-mutants stress stress-long drill chaos bench bench-peers lint format check docs new-feature clean

@@ -3,7 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 Scripts/build.sh release
-swift build -c release --product bench-floor
+CODITECT_YARDSTICK=1 swift build -c release --product bench-floor
 swift build -c release --product bench-boundary
 Scripts/build-plugins.sh release .build/release/bench-plugins Tests/Fixtures/misbehaving-plugin
+swift build -c release --product bench-redis
+python3 Benchmarks/redis.py
 exec python3 Benchmarks/bench.py

@@ -3,7 +3,7 @@
 #
 #   Scripts/build-plugins.sh [debug|release] OUTDIR [PACKAGE_FOLDER …]
 #
-# Without package folders: every folder in plugins/ that has a plugin.json, but for the template. All packages share one scratch path, so that the kit
+# Without package folders: every folder in plugins/ that has a plugin.json; the templates are a step deeper. All packages share one scratch path, so that the kit
 # is compiled once; the build plan is made anew for each, because a kept one would be that of the package before. A library that did not change is left alone, hence a running server sees nothing to reload.
 set -eu
 
@@ -22,9 +22,10 @@ fi
 mkdir -p "$1"
 out=$(CDPATH= cd -- "$1" && pwd)
 shift
+ships= built=
 if [ $# -eq 0 ]; then
+    ships=yes
     for manifest in "$root"/plugins/*/plugin.json; do
-        [ "$manifest" = "$root/plugins/template/plugin.json" ] && continue
         [ -e "$manifest" ] && set -- "$@" "$(dirname -- "$manifest")"
     done
 fi
@@ -63,5 +64,11 @@ for package in "$@"; do
     fi
     lay "$scratch/$configuration/$library" "$out/$id/$library"
     lay "$package/plugin.json" "$out/$id/plugin.json"
+    built="$built $(basename "$out")/$id/plugin.json $(basename "$out")/$id/$library"
 done
+# Beside the programs that they ship with: by this list the server knows its own plugins, which run in its process.
+if [ -n "$ships" ] && [ -e "$out/../coditectd" ]; then
+    # shellcheck disable=SC2086 -- ids and libraries hold no space
+    (cd "$out/.." && sha256sum $built >shipped-plugins.sha256.part && mv shipped-plugins.sha256.part shipped-plugins.sha256)
+fi
 printf 'Plugins are in %s\n' "$out"

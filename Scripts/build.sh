@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 configuration=${1:-debug}
 
 [ -d .build ] || echo "build: the first build takes some minutes (about 10 minutes of one core); later ones take seconds"
-for product in coditectd coditect coditect-plugin-child; do
+for product in coditectd coditect coditect-plugin-child coditect-workstation coditect-prison; do
     echo "build: $product ($configuration)"
     swift build -c "$configuration" --product "$product"
 done

@@ -1,17 +1,27 @@
 #!/usr/bin/env bash
-# Installs what a job needs and this machine lacks, naming it first.  Usage: Scripts/install.sh run|test|fuzz|interop|stress|bench
+# Installs what a job needs and this machine lacks, naming it first.  Usage: Scripts/install.sh run|test|fuzz|interop|stress|chaos|bench|release
 set -euo pipefail
 
 job=${1:-run}
-run=(pkg-config git liblua5.4-dev libssl-dev libargon2-dev libsqlite3-dev)
+run=(pkg-config git liblua5.4-dev libssl-dev libargon2-dev libsqlite3-dev libpq-dev libhiredis-dev libxmlsec1-dev libxml2-dev)
 case "$job" in
     run) wanted=("${run[@]}") ;;
-    test) wanted=("${run[@]}" openssl python3 python3-venv python3-cryptography faketime gcc libc6-dev) ;;
+    test) wanted=("${run[@]}" openssl python3 python3-venv python3-cryptography faketime gcc libc6-dev postgresql redis-server softhsm2 opensc slapd ldap-utils xmlsec1 oathtool) ;;
     fuzz) wanted=("${run[@]}" patch) ;;
     stress) wanted=("${run[@]}" python3 gcc libc6-dev) ;;
-    interop) wanted=("${run[@]}" patch python3 python3-venv python3-cryptography chromium bash zsh fish) ;;
-    bench) wanted=("${run[@]}" python3 openssl wrk nginx libnginx-mod-http-lua lua-cjson redis-server) ;;
-    *) echo "install: unknown job '$job': one of run, test, fuzz, interop, stress, bench" >&2; exit 64 ;;
+    chaos) wanted=("${run[@]}" python3 python3-cryptography gcc libc6-dev postgresql redis-server pgbouncer) ;;
+    interop)
+        wanted=("${run[@]}" patch faketime python3 python3-venv python3-cryptography chromium bash zsh fish postgresql
+            pgbouncer haproxy nginx redis-server
+            prometheus oathtool exim4-daemon-light
+            ldap-utils samba samba-ad-provision samba-dsdb-modules iproute2
+            simplesamlphp php-cli php-xml
+            glewlwyd lemonldap-ng libgd-securityimage-perl libimage-magick-perl libio-string-perl libstring-random-perl)
+        ;;
+    bench) wanted=("${run[@]}" python3 openssl wrk nginx libnginx-mod-http-lua lua-cjson lua-nginx-redis lua-resty-core lua-resty-lrucache redis-server
+        postgresql python3-venv) ;;
+    release) wanted=(binutils patchelf mmdebstrap) ;;
+    *) echo "install: unknown job '$job': one of run, test, fuzz, interop, stress, chaos, bench, release" >&2; exit 64 ;;
 esac
 
 if ! command -v swift >/dev/null 2>&1; then
@@ -38,7 +48,7 @@ log=$(mktemp)
 guard=
 trap 'rm -f "$log"; [ -z "$guard" ] || "${as_root[@]}" rm -f "$guard"' EXIT
 # Debian starts a server when it installs one; ours are started by who measures, on loopback.
-if [ "$job" = bench ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+if [[ "$job" =~ ^(bench|test|interop|chaos)$ ]] && [ ! -e /usr/sbin/policy-rc.d ]; then
     guard=/usr/sbin/policy-rc.d
     printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$guard" >/dev/null
     "${as_root[@]}" chmod 755 "$guard"

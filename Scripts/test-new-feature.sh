@@ -34,7 +34,7 @@ insert() { # file, the line after which, the line to add
 }
 insert Package.swift '    room("Notifications"' "$(line "room(\"$name\")")"
 insert Package.swift '    tests("NotificationsTests"' "$(line "tests(\"${name}Tests\"")"
-insert Tests/ArchitectureTests/ImportGraphTests.swift '("Notifications", []),' "        $(line "(\"$name\"" | sed 's/^ *//')"
+insert Tests/ArchitectureTests/ImportGraphTests.swift '("Notifications", ["Tenancy"]),' "        $(line "(\"$name\"" | sed 's/^ *//')"
 
 swift format lint --strict --recursive Package.swift "Sources/$name" "Tests/${name}Tests"
 CODITECT_ROOMS=$name,Architecture swift build --build-tests --quiet

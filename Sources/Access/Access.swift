@@ -45,13 +45,43 @@ package struct Access: Sendable {
         guard let place = try await tenancy.standing(of: principal.user, in: principal.tenant), place.isActive(at: act.now) else {
             throw CommonProblems.forbidden
         }
+        if let refusal = Self.refusal(permission, principal.bounds.delegation) {
+            try await refuse(permission, principal, refusal.code, nil, act)
+            throw refusal
+        }
         let verdict = try await ask(Role(rawValue: principal.role), permission, principal.tenant, place.tenantKind, act)
-        guard case .deny(let reason, let seconds) = verdict.outcome else { return }
+        guard case .deny(let reason, let seconds) = verdict.outcome else {
+            if principal.role == Role.auditor.rawValue { try await watch(permission, principal, verdict.decision, act) }
+            return
+        }
+        try await refuse(permission, principal, reason, verdict.decision, act)
+        throw Self.problem(reason, retryAfterSeconds: seconds)
+    }
+
+    /// What stands between a delegate and a permission that the person in whose place it acts may well have.
+    static func refusal(_ permission: Permission, _ delegation: Principal.Delegation?) -> Problem? {
+        switch delegation {
+        case nil: nil
+        case .key(_, let permissions):
+            permission.delegates != .none && permissions.contains(permission.name) ? nil : CommonProblems.keyOutOfScope
+        case .impersonation: permission.delegates == .all ? nil : CommonProblems.impersonationLimited
+        }
+    }
+
+    private func refuse(
+        _ permission: Permission, _ principal: Principal, _ reason: String, _ decision: DecisionID?, _ act: Act
+    ) async throws {
         let entry = JournalEntry(
             "permission.refused", subject: "permission:\(permission)", outcome: .denied,
-            details: ["reason": .string(reason), "role": .string(principal.role)], decision: verdict.decision)
+            details: ["reason": .string(reason), "role": .string(principal.role)], decision: decision)
         try await store.tenant(principal.tenant) { db in try db.journal(entry, act) }
-        throw Self.problem(reason, retryAfterSeconds: seconds)
+    }
+
+    /// Everything that an auditor looks at stands in the journal, before it is shown.
+    private func watch(_ permission: Permission, _ principal: Principal, _ decision: DecisionID, _ act: Act) async throws {
+        let entry = JournalEntry(
+            "permission.used", subject: "permission:\(permission)", details: ["role": .string(principal.role)], decision: decision)
+        try await store.tenant(principal.tenant) { db in try db.journal(entry, act) }
     }
 
     /// The engine's reason when every policy abstains, and the two that a matrix may give in its place.

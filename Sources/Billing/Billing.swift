@@ -41,6 +41,10 @@ package struct Listing<Item: Sendable>: Sendable {
 /// Payments: checkouts, the inbox of the providers' events, the mirror of their objects, and what they entitle to.
 package final class Billing: Sendable {
     let parts: BillingParts
+    /// What was agreed with single tenants.
+    package var contracts: Contracts {
+        Contracts(store: store, catalog: parts.catalog, entropy: parts.floor.entropy, isTenant: parts.floor.isTenant)
+    }
     private var store: any Store { parts.floor.store }
 
     package init(
@@ -65,17 +69,23 @@ package final class Billing: Sendable {
 
     // MARK: - Reading
 
+    /// What the tenant may choose from, at its own prices.
+    package func catalog(of tenant: TenantID, now: Timestamp) async throws -> TenantCatalog {
+        try await store.tenantRead(tenant) { [parts] db in try parts.catalog.inForce(in: db, at: now) }
+    }
+
     /// Newest first, each derived anew: access follows the facts and the time of the question.
     package func subscriptions(of tenant: TenantID, now: Timestamp) async throws -> [SubscriptionView] {
         let parts = parts
         return try await store.tenantRead(tenant) { db in
-            try db.rows(BillingTable.subscriptions, db.tenant).map(SubscriptionRow.init).map { row in
+            let catalog = try parts.catalog.inForce(in: db, at: now)
+            return try db.rows(BillingTable.subscriptions, db.tenant).map(SubscriptionRow.init).map { row in
                 let books = MirrorBooks(db: db, provider: row.provider, now: now, entropy: parts.floor.entropy)
                 let terms = parts.terms(row.provider)
                 let standing = Standing.derive(try books.facts(of: row), terms: terms, now: now)
                 return SubscriptionView(
                     id: row.id, provider: row.provider, object: row.object, standing: standing,
-                    seats: terms.catalog[standing.tier]?.seats(quantity: standing.quantity), createdAt: row.createdAt)
+                    seats: catalog[standing.tier]?.seats(quantity: standing.quantity), createdAt: row.createdAt)
             }
         }
     }
@@ -142,7 +152,7 @@ package final class Billing: Sendable {
             JobHandler(MoveDesk.finishing) { try await MoveDesk(parts: parts).finish($0, $1) },
             JobHandler(ReconciliationDesk.kind) { try await ReconciliationDesk(parts: parts).run($0, $1) },
             JobHandler(PaymentInbox.purgeKind) { try await PaymentInbox(parts: parts).purge($0, $1) },
-        ]
+        ] + contracts.jobs()
     }
 
     package func subscribers() -> [EventSubscriber] { [] }

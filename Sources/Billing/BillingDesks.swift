@@ -1,3 +1,4 @@
+import Catalog
 import Store
 import Vocabulary
 
@@ -95,6 +96,17 @@ extension Billing {
     }
 
     // MARK: - Staff
+
+    package func agree(_ order: ContractOrder, with tenant: TenantID, _ act: Act) async throws -> Contract {
+        try CardNumber.refuse(["reason": order.reason])
+        return try await contracts.agree(order, with: tenant, act)
+    }
+    package func revise(
+        _ id: Contract.ID, version: Int, _ order: ContractOrder, with tenant: TenantID, _ act: Act
+    ) async throws -> Contract {
+        try CardNumber.refuse(["reason": order.reason])
+        return try await contracts.revise(id, version: version, order, with: tenant, act)
+    }
 
     package func refund(_ order: RefundOrder, of tenant: TenantID, _ act: Act) async throws -> BillingOperation {
         try await RefundDesk(parts: parts).refund(order, of: tenant, act)

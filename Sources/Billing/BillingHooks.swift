@@ -131,5 +131,5 @@ package enum OnPayment: PlanHook {
 }
 
 package enum BillingHooks {
-    package static let all: [HookDefinition] = [OnPayment.definition, OnTierChange.definition, OnUsage.definition]
+    package static let all: [HookDefinition] = [OnPayment.definition, OnTierChange.definition]
 }

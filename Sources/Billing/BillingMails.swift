@@ -6,17 +6,49 @@ import Vocabulary
 struct BillingMails {
     /// Templates that the kernel itself asks for; the plans of `on_payment` may name any other.
     static let trialEnding = "trial_ending"
+    static let renewalReminder = "renewal_reminder"
+    static let graceReminder = "grace_reminder"
     static let accessSuspended = "access_suspended"
+    static let subscriptionPaused = "subscription_paused"
+    static let accessRestored = "access_restored"
+    static let paymentRecovered = "payment_recovered"
     static let staffNotice = "staff_notice"
 
     let db: any TenantScope
     let act: Act
 
-    /// To the tenant's owners.
-    func send(_ template: String, about subject: String, _ values: [String: String]) throws {
-        let key = "billing:\(template):\(db.tenant):\(subject)"
-        guard try isFirst(key) else { return }
+    /// To the tenant's owners. True where that is the first time.
+    @discardableResult
+    func send(_ template: String, about subject: String, _ values: [String: String]) throws -> Bool {
+        let key = key(template, subject)
+        guard try isFirst(key) else { return false }
         try db.emit(MailRequested(recipient: .owners(db.tenant), template: template, values: values, key: key), act)
+        return true
+    }
+
+    func wasSent(_ template: String, about subject: String) throws -> Bool {
+        try db.row(BillingTable.mail, db.tenant, key(template, subject)) != nil
+    }
+
+    private func key(_ template: String, _ subject: String) -> String { "billing:\(template):\(db.tenant):\(subject)" }
+
+    // MARK: - What waits for its good end
+
+    /// Told to owners, and not yet taken back.
+    enum Open: String { case failed, suspended }
+
+    /// Notes that owners were told; since when, and whether that is new.
+    @discardableResult
+    func mark(_ open: Open, _ id: SubscriptionID) throws -> (since: Timestamp, isNew: Bool) {
+        let key = "open:\(open.rawValue):\(id)"
+        if let row = try db.row(BillingTable.mail, db.tenant, key) { return (try row.time(0), false) }
+        try db.run(BillingTable.insertMail, db.tenant, key, act.now)
+        return (act.now, true)
+    }
+
+    /// Ends the note: since when it stood; nil where there was none.
+    func lift(_ open: Open, _ id: SubscriptionID) throws -> Timestamp? {
+        try db.row(BillingTable.dropMail, db.tenant, "open:\(open.rawValue):\(id)").map { try $0.time(0) }
     }
 
     func notifyStaff(_ reason: String, about subject: String, _ values: [String: String] = [:]) throws {

@@ -135,7 +135,7 @@ struct ToldStanding: Codable, Hashable, Sendable {
 /// A row of `billing_checkout`: what was asked of the provider, or is about to be.
 struct CheckoutIntent: Sendable, Hashable {
     typealias ID = Identifier<CheckoutMark>
-    enum Status: String, Sendable { case asking, open, refused }
+    enum Status: String, Sendable, CaseIterable { case asking, open, refused }
     var id: ID
     var provider: String
     var reference: String

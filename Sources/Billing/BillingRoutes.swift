@@ -7,6 +7,7 @@ import Vocabulary
 extension Billing {
     package func routes() -> [Route] {
         [checkoutRoute, portalRoute, subscriptionRoute, invoicesRoute, webhookRoute] + subscriptionRoutes() + staffRoutes()
+            + contractRoutes()
     }
 
     private var checkoutRoute: Route {

@@ -7,6 +7,9 @@ package enum BillingSettings {
     package static let defaultProvider = Setting<String>(
         "billing.default_provider", default: "", range: "name of a payment plugin, or empty",
         reason: "Who is asked when a checkout names nobody; empty: the only payment plugin, Stripe where its key is set, else the sandbox.")
+    package static let invoiceProvider = Setting<String>(
+        "billing.invoice_provider", default: "", range: "name of a payment plugin, or empty",
+        reason: "Who is asked when a checkout of a tier that is paid by invoice names nobody; empty: whoever is asked otherwise.")
     package static let eventRetentionDays = Setting(
         "billing.event_retention_days", default: 30, in: 7...365,
         reason: "How long raw webhook events stay; providers repeat for days, so never less than a week.")
@@ -15,6 +18,12 @@ package enum BillingSettings {
         reason: "Staff is told of an event whose object has not appeared by then.")
     package static let trialReminderDays = Setting(
         "billing.trial_reminder_days", default: 3, in: 0...30, reason: "How long before its end a trial is reminded of; 0: not at all.")
+    package static let renewalReminderDays = Setting(
+        "billing.renewal_reminder_days", default: 7, in: 0...60, reason: "How long before it a renewal is reminded of; 0: not at all.")
+    package static let graceReminderDays = Setting<[String]>(
+        "billing.grace_reminder_days", default: ["3", "1"], range: "at most 10 whole numbers of days, 1 … 89; empty for none",
+        accepts: { $0.count <= 10 && days($0).count == $0.count },
+        reason: "How long before its end a grace is reminded of, beside the mail of the failure itself.")
     package static let webhookBodyBytes = Setting(
         "billing.webhook_max_body_bytes", default: 524_288, in: 65_536...4_194_304,
         reason: "The longest webhook accepted; providers send a few kilobytes, the largest known objects some hundred.")
@@ -39,10 +48,15 @@ package enum BillingSettings {
         reason: "How far back a comparison looks for payments, refunds, disputes and events; longer than any outage that went unseen.")
 
     package static let all: [AnySetting] = [
-        graceDays.erased, defaultProvider.erased, eventRetentionDays.erased, parkedNoticeHours.erased, trialReminderDays.erased,
+        graceDays.erased, defaultProvider.erased, invoiceProvider.erased, eventRetentionDays.erased, parkedNoticeHours.erased,
+        trialReminderDays.erased,
+        renewalReminderDays.erased, graceReminderDays.erased,
         webhookBodyBytes.erased, providerSeconds.erased, reconcileHours.erased, reconcileDays.erased, successURL.erased, cancelURL.erased,
         portalReturnURL.erased,
     ]
+
+    /// What is no number of days is left out.
+    @Sendable static func days(_ texts: [String]) -> [Int64] { texts.compactMap { Int64($0) }.filter { (1...89).contains($0) } }
 
     @Sendable static func isTarget(_ text: String) -> Bool {
         text.utf8.count <= 1_000

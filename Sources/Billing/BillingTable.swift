@@ -2,6 +2,17 @@ import Store
 
 /// Every statement over a tenant's own rows. Tenant scope.
 enum BillingTable {
+    // What a tenant that left leaves to the tax office. Kernel scope.
+    static let forgetInvoices = SQL("billing.forget_invoices", "DELETE FROM billing_invoice_all WHERE tenant_id = $1 AND issued_at < $2")
+    static let forgetReversals = SQL(
+        "billing.forget_reversals", "DELETE FROM billing_reversal_all WHERE tenant_id = $1 AND happened_at < $2")
+    static let newestDocument = SQL(
+        "billing.newest_document",
+        """
+        SELECT max(at) FROM (
+            SELECT max(issued_at) AS at FROM billing_invoice_all WHERE tenant_id = $1
+            UNION ALL SELECT max(happened_at) AS at FROM billing_reversal_all WHERE tenant_id = $1) documents
+        """)
     // Checkouts
     static let insertCheckout = SQL(
         "billing.insert_checkout",
@@ -40,11 +51,25 @@ enum BillingTable {
         "SELECT reference, tier, interval, facts FROM billing_checkout WHERE tenant_id = $1 AND provider = $2 AND session = $3")
     static let checkoutByReference = SQL(
         "billing.checkout_by_reference", "SELECT id FROM billing_checkout WHERE tenant_id = $1 AND provider = $2 AND reference = $3")
+    /// What an open checkout offered, and what was told of it.
+    static let checkoutOffered = SQL(
+        "billing.checkout_offered",
+        """
+        SELECT session, tier, interval, quantity, unit_amount_minor, currency, facts FROM billing_checkout
+        WHERE tenant_id = $1 AND provider = $2 AND reference = $3 AND status = 'open'
+        """)
     static let checkoutsOfSubscription = SQL(
         "billing.checkouts_of_subscription",
         """
         SELECT session, facts FROM billing_checkout
         WHERE tenant_id = $1 AND provider = $2 AND subscription_object = $3 AND session IS NOT NULL
+        """)
+    /// What was offered where a subscription was bought.
+    static let pricesBought = SQL(
+        "billing.prices_bought",
+        """
+        SELECT tier, interval, unit_amount_minor, currency FROM billing_checkout
+        WHERE tenant_id = $1 AND provider = $2 AND subscription_object = $3
         """)
     static let updateCheckout = SQL(
         "billing.update_checkout",
@@ -140,14 +165,16 @@ enum BillingTable {
     // Mails
     static let mail = SQL("billing.find_mail", "SELECT sent_at FROM billing_mail WHERE tenant_id = $1 AND mail_key = $2")
     static let insertMail = SQL("billing.insert_mail", "INSERT INTO billing_mail (tenant_id, mail_key, sent_at) VALUES ($1, $2, $3)")
+    static let dropMail = SQL(
+        "billing.drop_mail", "DELETE FROM billing_mail WHERE tenant_id = $1 AND mail_key = $2 RETURNING sent_at")
 
     static let all = [
         insertCheckout, checkoutByClaim, openCheckout, refuseCheckout, askAgain, forgetClaim, checkoutBySession, checkoutByReference,
-        checkoutsOfSubscription,
+        checkoutOffered, checkoutsOfSubscription,
         updateCheckout, firstCheckout, subscriptionByObject, subscriptionByID, subscriptions, updateSubscription, insertSubscription,
         invoiceByObject, invoicesOfSubscription, updateInvoice, insertInvoice, invoiceByID, listInvoices, reversalByObject, reversals,
         updateReversal,
         insertReversal, decline, updateDecline, insertDecline,
-        mail, insertMail,
+        mail, insertMail, dropMail,
     ]
 }

@@ -47,13 +47,14 @@ struct CheckoutDesk {
     func start(_ order: CheckoutOrder, tenant: TenantID, origin: String, _ act: Act) async throws -> CheckoutAnswer {
         try CardNumber.refuse(["tier": order.tier, "price_id": order.priceID, "provider": order.provider])
         if let answer = try await store.recalled(act, as: CheckoutAnswer.self) { return answer }
-        let name = order.provider ?? parts.providers.defaultName
+        let catalog = try await store.tenantRead(tenant) { [parts] db in try parts.catalog.inForce(in: db, at: act.now) }
+        let name = order.provider ?? seller(of: order, catalog)
         var order = order
         let takeover = try await MoveDesk(parts: parts).takeover(order, at: name, tenant, act)
         if let takeover { (order.tier, order.interval, order.quantity) = (takeover.tier, takeover.interval, takeover.quantity) }
-        let (tier, interval, price) = try offer(order, name)
+        let sale = try offer(order, name, catalog)
         let provider = try await parts.providers.inService(name, for: tenant)
-        let intent = try await intend(order.quantity, tier, interval, price, name, takeover, tenant, act)
+        let intent = try await intend(sale, name, takeover, tenant, act)
         if intent.status == .open { return try answer(intent) }
         let request = try await request(intent, tenant, origin, act)
         let session: CheckoutSession
@@ -66,9 +67,27 @@ struct CheckoutDesk {
         return try await record(intent, session, tenant, act)
     }
 
+    /// Who is asked where the order names nobody.
+    private func seller(of order: CheckoutOrder, _ catalog: TenantCatalog) -> String {
+        let invoices = parts.settings[BillingSettings.invoiceProvider]
+        guard !invoices.isEmpty, order.tier.flatMap({ catalog[$0] })?.isInvoiced == true else { return parts.providers.defaultName }
+        return invoices
+    }
+
+    /// What is about to be sold.
+    private struct Sale: Sendable {
+        let tier: Tier
+        let interval: BillingInterval
+        let price: Money
+        let quantity: Int
+        /// The provider's own price knows nothing of what was agreed with one tenant.
+        let isOwnPrice: Bool
+    }
+
     /// The tier, interval and unit price of an order, or the reason why it cannot be bought here.
-    private func offer(_ order: CheckoutOrder, _ provider: String) throws(Problem) -> (Tier, BillingInterval, Money) {
-        let catalog = parts.catalog.current
+    private func offer(
+        _ order: CheckoutOrder, _ provider: String, _ catalog: TenantCatalog
+    ) throws(Problem) -> Sale {
         let tier: Tier
         let interval: BillingInterval
         if let priceID = order.priceID {
@@ -85,7 +104,7 @@ struct CheckoutDesk {
             guard let wanted = order.interval else { throw CommonProblems.invalid("interval", "is required: month or year") }
             (tier, interval) = (named, wanted)
         }
-        if tier.isHidden { throw BillingProblems.tierNotOffered }
+        if tier.isHidden, !catalog.isAgreed(tier.id) { throw BillingProblems.tierNotOffered }
         if tier.isByContract {
             throw tier.contactURL.map { BillingProblems.tierByContract.with(["contact_url": .string($0)]) }
                 ?? BillingProblems.tierByContract
@@ -96,13 +115,13 @@ struct CheckoutDesk {
         guard order.quantity <= tier.maxQuantity else {
             throw BillingProblems.quantityTooLarge.with(["max_quantity": .int(Int64(tier.maxQuantity))])
         }
-        return (tier, interval, price)
+        return Sale(
+            tier: tier, interval: interval, price: price, quantity: order.quantity, isOwnPrice: catalog.hasOwnPrice(tier.id, interval))
     }
 
     /// The intent of this request: the one that its key made before, or a new one.
     private func intend(
-        _ quantity: Int, _ tier: Tier, _ interval: BillingInterval, _ price: Money, _ provider: String,
-        _ takeover: MoveDesk.Takeover?, _ tenant: TenantID, _ act: Act
+        _ sale: Sale, _ provider: String, _ takeover: MoveDesk.Takeover?, _ tenant: TenantID, _ act: Act
     ) async throws -> CheckoutIntent {
         let claim = act.idempotency.map {
             parts.floor.sealer.digest(Array("\($0.scope.utf8.count):\($0.scope)\($0.key)".utf8), purpose: "billing_checkout.claim")
@@ -112,9 +131,9 @@ struct CheckoutDesk {
         let reference: Identifier<Never> = parts.floor.entropy.id(act.now)
         let fresh = CheckoutIntent(
             id: id, provider: provider, reference: reference.description, fingerprint: act.idempotency?.fingerprint, attempt: 1,
-            tier: tier.id.name, interval: interval, quantity: quantity, unitPrice: price,
-            providerPrice: parts.prices.name(provider: provider, tier: tier.id, interval: interval), trialDays: tier.trialDays,
-            status: .asking, session: nil, urlBox: nil, createdAt: act.now)
+            tier: sale.tier.id.name, interval: sale.interval, quantity: sale.quantity, unitPrice: sale.price,
+            providerPrice: sale.isOwnPrice ? nil : parts.prices.name(provider: provider, tier: sale.tier.id, interval: sale.interval),
+            trialDays: sale.tier.trialDays, status: .asking, session: nil, urlBox: nil, createdAt: act.now)
         return try await store.kernel(CheckoutDesk.opening, .flushed) { db in
             let intent = try db.within(tenant) { db in try keep(fresh, claim, takeover, db, act) }
             try PaymentPosting.link([RouteAnchor(.reference, intent.reference)], of: provider, to: tenant, db, act)

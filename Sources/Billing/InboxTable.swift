@@ -66,12 +66,13 @@ enum InboxTable {
         UPDATE payment_event SET failure_count = failure_count + 1, reason = $2, round = round + 1
         WHERE id = $1 AND status = 'received' RETURNING round, failure_count
         """)
-    /// What still waits to be applied stays, however old: it is money.
+    /// What still waits to be applied stays, however old: it is money. What waited long stays for as long after it was settled as $2 says.
     static let purge = SQL(
         "billing.purge_events",
         """
         DELETE FROM payment_event WHERE id IN (
-            SELECT id FROM payment_event WHERE received_at < $1 AND status <> 'received' ORDER BY received_at LIMIT $2) RETURNING id
+            SELECT id FROM payment_event WHERE received_at < $1 AND status <> 'received' AND (settled_at IS NULL OR settled_at < $2)
+            ORDER BY received_at LIMIT $3) RETURNING id
         """)
 
     static let route = SQL("billing.find_route", "SELECT tenant_id FROM payment_route WHERE provider = $1 AND kind = $2 AND object = $3")

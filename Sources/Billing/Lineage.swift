@@ -73,7 +73,7 @@ extension StandingKeeper {
         // The time until the old one's period is over is no trial that somebody must be reminded of: it is paid.
         var shown = standing
         if row.id != line.root.id, shown.reason == .trial { shown.reason = .paid }
-        if shown.state != .pending { try schedule(row.id, shown) }
+        if shown.state != .pending { try schedule(row, shown) }
         // Of whom nobody lives any more, nobody is told.
         if carrier?.row.id == row.id { try tell(row, own, shown) }
         try finish(line, standings)

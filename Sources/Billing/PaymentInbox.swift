@@ -11,6 +11,8 @@ struct PaymentInbox {
     static let purgeKind = "billing.purge_events"
     static let parkedKind = "billing.review_parked"
     static let mostPurged = 500
+    /// Staff finds what an old event came to for so long, though its retention be over.
+    static let keptSettled = Duration.days(1)
 
     struct PurgeJob: Codable { var day: Int64 }
 
@@ -116,7 +118,8 @@ struct PaymentInbox {
         var isMore = true
         while isMore {
             isMore = try await store.kernel(PaymentInbox.purging) { db in
-                try db.rows(InboxTable.purge, before, PaymentInbox.mostPurged).count == PaymentInbox.mostPurged
+                try db.rows(InboxTable.purge, before, act.now - PaymentInbox.keptSettled, PaymentInbox.mostPurged).count
+                    == PaymentInbox.mostPurged
             }
         }
         try await store.kernel(PaymentInbox.purging) { db in

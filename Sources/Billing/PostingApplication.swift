@@ -27,18 +27,19 @@ extension PaymentPosting {
         try books.write(page)
         try PaymentTelling(books: books, act: act).tell(page)
         try DeclineBooks(db: db, provider: news.provider).keep(news)
-        var standings: [String: Standing] = [:]
+        var standings: [String: (id: SubscriptionID, standing: Standing)] = [:]
         for subscription in page.subscriptions {
             let row = try page.rows[subscription] ?? books.row(of: subscription)
-            standings[subscription] = try StandingKeeper(parts, books, act).settle(
-                row, page.after.facts(of: subscription), decision: plan?.decision)
+            let facts = page.after.facts(of: subscription)
+            standings[subscription] = (row.id, try StandingKeeper(parts, books, act).settle(row, facts, decision: plan?.decision))
         }
         var details: [String: JSONValue] = ["provider": .string(news.provider), "type": .string(news.type?.rawValue ?? event.type)]
         if !directives.refused.isEmpty { details["refused"] = .array(directives.refused.map(JSONValue.string)) }
         try db.journal(
             JournalEntry(
                 "payment_event.applied", subject: "payment_event:\(event.id)", details: .object(details), decision: plan?.decision), act)
-        try tell(event, news, directives, page.after, news.subscription.flatMap { standings[$0] }, try isLeftBehind(news, books), act, db)
+        let isLeftBehind = try isLeftBehind(news, books)
+        try tell(event, news, directives, page.after, news.subscription.flatMap { standings[$0] }, isLeftBehind, act, db)
     }
 
     /// The news is of a subscription that has moved on: what happens to it there concerns no owner any more.
@@ -54,12 +55,12 @@ extension PaymentPosting {
     }
 
     private func tell(
-        _ event: PaymentEvent, _ news: PaymentNews, _ directives: PaymentDirectives, _ mirror: Mirror, _ standing: Standing?,
-        _ isLeftBehind: Bool, _ act: Act, _ db: any TenantScope
+        _ event: PaymentEvent, _ news: PaymentNews, _ directives: PaymentDirectives, _ mirror: Mirror,
+        _ about: (id: SubscriptionID, standing: Standing)?, _ isLeftBehind: Bool, _ act: Act, _ db: any TenantScope
     ) throws {
         let mails = BillingMails(db: db, act: act)
         var values: [String: String] = [:]
-        if let standing {
+        if let standing = about?.standing {
             values["tier"] = parts.catalog[standing.tier]?.name ?? standing.tier
             values["quantity"] = String(standing.quantity)
             if let end = standing.periodEnd { values["period_end"] = end.iso8601 }
@@ -68,7 +69,10 @@ extension PaymentPosting {
         }
         if let amount = news.amount { values["amount"] = amount.display }
         if !news.isStale(in: mirror), !isLeftBehind {
-            for template in directives.mails { try mails.send(template, about: news.subject, values) }
+            var isTold = false
+            for template in directives.mails { isTold = try mails.send(template, about: news.subject, values) || isTold }
+            // Who hears of the failure hears of its end.
+            if isTold, news.type == .paymentFailed, let id = about?.id { try mails.mark(.failed, id) }
         }
         for reason in directives.notices {
             try mails.notifyStaff(reason, about: news.subject, ["event": event.id.description, "provider": news.provider])

@@ -134,6 +134,15 @@ enum ReconciliationTable {
         """)
     static let purge = SQL(
         "billing.purge_reconciliations", "DELETE FROM billing_reconciliation WHERE started_at < $1 AND status <> 'running' RETURNING id")
+    /// When the newest comparison began that came to its end; without one, the oldest that began at all.
+    static let lookedSince = SQL(
+        "billing.reconciled_since",
+        """
+        SELECT coalesce(
+            (SELECT started_at FROM billing_reconciliation WHERE started_at > $2 AND provider = $1 AND status = 'done'
+                ORDER BY started_at DESC LIMIT 1),
+            (SELECT started_at FROM billing_reconciliation WHERE started_at > $2 AND provider = $1 ORDER BY started_at LIMIT 1))
+        """)
     static let event = SQL("billing.event_by_name", "SELECT id, status FROM payment_event WHERE provider = $1 AND event = $2")
     /// Every subscription, tenant by tenant.
     static let subscriptions = SQL(
@@ -143,5 +152,5 @@ enum ReconciliationTable {
         ORDER BY tenant_id, id LIMIT $3
         """)
 
-    static let all = [begin, finish, find, list, purge, event, subscriptions]
+    static let all = [begin, finish, find, list, purge, lookedSince, event, subscriptions]
 }

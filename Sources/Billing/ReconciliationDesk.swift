@@ -9,6 +9,8 @@ struct ReconciliationDesk {
     static let comparing = KernelReason("billing.reconcile")
     /// What changed within so long may still be under way to the licence.
     static let settling = Duration.minutes(5)
+    /// How long comparisons are kept.
+    static let kept = Duration.days(90)
 
     struct Job: Codable {
         /// The number of the regular run; nil for one by hand.
@@ -48,7 +50,7 @@ struct ReconciliationDesk {
         let act = Act(actor: .system("billing.reconcile"), requestID: act.requestID, now: act.now)
         for name in await parts.providers.names() { try await reconcile(name, act) }
         try await store.kernel(ReconciliationDesk.comparing) { db in
-            try db.run(ReconciliationTable.purge, act.now - .days(90))
+            try db.run(ReconciliationTable.purge, act.now - Self.kept)
             try db.settle(delivery)
             if let slot = job.slot { try db.enqueue(try self.job(max(slot, act.now.seconds / length) + 1), act) }
         }
@@ -58,7 +60,13 @@ struct ReconciliationDesk {
 
     func reconcile(_ name: String, _ act: Act) async throws {
         guard let provider = await parts.providers.provider(name) else { return }
-        let since = act.now - .days(Int64(parts.settings[BillingSettings.reconcileDays]))
+        let usual = act.now - .days(Int64(parts.settings[BillingSettings.reconcileDays]))
+        // What nobody could compare meanwhile is compared now, however long the provider was away.
+        let looked = try await store.kernelRead(ReconciliationDesk.comparing) { db -> Timestamp? in
+            guard let row = try db.row(ReconciliationTable.lookedSince, name, act.now - Self.kept) else { return nil }
+            return try row.optional(0, row.time)
+        }
+        let since = min(usual, looked ?? usual)
         let id: Reconciliation.ID = parts.floor.entropy.id(act.now)
         try await store.kernel(ReconciliationDesk.comparing) { db in
             try db.run(ReconciliationTable.begin, id, name, since, try StoredJSON.encode(ReconciliationReport()), act.now)

@@ -188,31 +188,40 @@ struct ReconciliationWalk {
         }
     }
 
-    /// A licence that is not what its subscription was last said to entitle to is told anew, under a version that wins.
+    /// A licence that is not what its subscription was last said to entitle to is told anew, under a version that wins. Where nothing differs,
+    /// the usual case, nothing is written: a run takes the writer only for what it mends.
     private func compareAccess(_ id: SubscriptionID, _ tenant: TenantID, _ report: inout ReconciliationReport) async throws {
         let shown = try await parts.access.licenses(tenant)[id]
-        let finding = try await store.tenant(tenant) { db -> ReconciliationReport.Finding? in
-            guard let row = try db.row(BillingTable.subscriptionByID, db.tenant, id).map(SubscriptionRow.init) else { return nil }
-            let books = MirrorBooks(db: db, provider: row.provider, now: act.now, entropy: parts.floor.entropy)
-            let facts = try books.facts(of: row)
-            let standing = Standing.derive(facts, terms: parts.terms(row.provider), now: act.now)
-            if standing.reason == .checkoutOpen, facts.subscription.latest?.status.grants ?? false,
-                facts.invoices.contains(where: \.isPaid),
-                row.createdAt + .hours(1) < act.now
-            {
-                return .init(kind: .checkoutOpen, object: row.object, tenant: tenant, what: "paid, and its checkout open", isMended: false)
-            }
-            guard let told = row.told, row.changedAt + ReconciliationDesk.settling < act.now else { return nil }
-            guard let what = told.difference(from: shown, version: row.version) else { return nil }
+        report.count(.access)
+        let differs = try await store.tenantRead(tenant) { try look(id, shown, $0, mends: false) }
+        guard let differs else { return }
+        if differs.kind == .checkoutOpen {
+            return report.add(try await LostCheckout(parts: parts, name: name, act: act).settle(id, tenant, differs))
+        }
+        // Looked at again under the writer: what changed meanwhile counts.
+        if let finding = try await store.tenant(tenant, { try look(id, shown, $0, mends: true) }) { report.add(finding) }
+    }
+
+    private func look(
+        _ id: SubscriptionID, _ shown: ShownLicense?, _ db: any TenantScope, mends: Bool
+    ) throws -> ReconciliationReport.Finding? {
+        guard let row = try db.row(BillingTable.subscriptionByID, db.tenant, id).map(SubscriptionRow.init) else { return nil }
+        let books = MirrorBooks(db: db, provider: row.provider, now: act.now, entropy: parts.floor.entropy)
+        let facts = try books.facts(of: row)
+        if row.createdAt + .hours(1) < act.now, LostCheckout.isLost(facts, parts.terms(row.provider), now: act.now) {
+            return .init(
+                kind: .checkoutOpen, object: row.object, tenant: db.tenant, what: "paid, and its checkout open", isMended: false)
+        }
+        guard let told = row.told, row.changedAt + ReconciliationDesk.settling < act.now else { return nil }
+        guard let what = told.difference(from: shown, version: row.version) else { return nil }
+        if mends {
             var ahead = row
             ahead.version = max(row.version, shown?.version ?? 0) + 1
             try StandingKeeper(parts, books, act).tellAgain(ahead, told)
             try db.journal(
                 JournalEntry("license.drift_found", subject: "subscription:\(id)", details: ["what": .string(what)]), act)
-            return .init(kind: .access, object: id.description, tenant: tenant, what: what, isMended: true)
         }
-        report.count(.access)
-        if let finding { report.add(finding) }
+        return .init(kind: .access, object: id.description, tenant: db.tenant, what: what, isMended: mends)
     }
 }
 

@@ -44,6 +44,8 @@ package struct Standing: Hashable, Sendable {
     /// End of what is paid for.
     package var periodEnd: Timestamp?
     package var graceUntil: Timestamp?
+    /// From when on the grace counts.
+    package var graceSince: Timestamp?
     /// When it ends, or ended.
     package var cancelsAt: Timestamp?
     package var trialEndsAt: Timestamp?
@@ -232,20 +234,21 @@ private struct StandingReading {
             standing.state = state
             standing.reason = reason
         }
-        func grace(until end: Timestamp, _ reason: Standing.Reason) {
+        func grace(from start: Timestamp, days: Int, _ reason: Standing.Reason) {
+            let end = start + .days(Int64(days))
             settle(now < end ? .grace : .suspended, reason)
-            if now < end { standing.graceUntil = end }
+            if now < end { (standing.graceSince, standing.graceUntil) = (start, end) }
         }
         if let end = standing.cancelsAt, end <= now { return settle(.cancelled, .ended) }
         if subscription.suspension?.isSuspended ?? false { return settle(.suspended, .suspendedByPlan) }
         if latest.status == .paused { return settle(.suspended, .paused) }
         if let failure = firstOpenFailure(latest) {
-            return grace(until: failure.stamp.asOf + .days(Int64(failure.graceDays ?? terms.graceDays)), .paymentFailed)
+            return grace(from: failure.stamp.asOf, days: failure.graceDays ?? terms.graceDays, .paymentFailed)
         }
         if let end = paidUntil, end - Standing.renewalLead <= now, standing.cancelsAt.map({ $0 > end }) ?? true {
-            return grace(until: end + .days(Int64(terms.graceDays)), .renewalMissing)
+            return grace(from: end, days: terms.graceDays, .renewalMissing)
         }
-        if paidUntil == nil { grace(until: latest.asOf + .days(Int64(terms.graceDays)), .renewalMissing) }
+        if paidUntil == nil { grace(from: latest.asOf, days: terms.graceDays, .renewalMissing) }
     }
 
     /// The earliest failure to collect that is neither paid nor overtaken by the provider itself calling the subscription sound.

@@ -11,6 +11,8 @@ package struct BillingFloor: Sendable {
     package let entropy: any Entropy
     /// For the operator's log: ids and counts, nothing of a person.
     package let note: @Sendable (String, [String: String]) -> Void
+    /// Whether there is such a tenant: told by whoever keeps them. Where nobody does, staff is believed.
+    package var isTenant: @Sendable (TenantID) async throws -> Bool = { _ in true }
     package init(
         store: any Store, hooks: any Hooks, sealer: any Sealer, entropy: any Entropy,
         note: @escaping @Sendable (String, [String: String]) -> Void
@@ -43,7 +45,7 @@ struct StandingKeeper {
     let parts: BillingParts
     let books: MirrorBooks
     let act: Act
-    private var db: any TenantScope { books.db }
+    var db: any TenantScope { books.db }
 
     init(_ parts: BillingParts, _ books: MirrorBooks, _ act: Act) {
         self.parts = parts
@@ -77,7 +79,7 @@ struct StandingKeeper {
                 BillingTable.updateSubscription, db.tenant, row.id, try StoredJSON.encode(after.facts), after.standing.rawValue,
                 try after.told.map(StoredJSON.encode), after.version, act.now)
         }
-        if after.told != nil || standing.state != .pending { try schedule(row.id, standing) }
+        if after.told != nil || standing.state != .pending { try schedule(row, standing) }
         try tell(row, after, standing)
         return standing
     }
@@ -91,7 +93,7 @@ struct StandingKeeper {
     }
 
     private func journal(_ before: SubscriptionRow, _ after: SubscriptionRow, _ standing: Standing, _ decision: DecisionID?) throws {
-        let verb = StandingLifecycle.transition(from: before.standing, to: after.standing)?.past ?? "changed"
+        let verb = standingLifecycle.transition(from: before.standing, to: after.standing)?.past ?? "changed"
         var details: [String: JSONValue] = [
             "from": .string(before.standing.rawValue), "to": .string(after.standing.rawValue), "reason": .string(standing.reason.rawValue),
             "tier": .string(standing.tier), "quantity": .int(Int64(standing.quantity)), "version": .int(after.version),
@@ -102,51 +104,6 @@ struct StandingKeeper {
         try db.journal(
             JournalEntry("subscription.\(verb)", subject: "subscription:\(before.id)", details: .object(details), decision: decision), act)
     }
-
-    /// The next moment at which time alone changes the standing, or a trial is due to be reminded of.
-    func schedule(_ id: SubscriptionID, _ standing: Standing) throws {
-        let moments = [standing.nextReview, reminder(standing)].compactMap { $0 }.filter { $0 > act.now }
-        guard let moment = moments.min() else { return }
-        try db.enqueue(
-            NewJob(
-                StandingReview.kind, key: "\(id):\(moment.microseconds)", tenant: db.tenant,
-                payload: StandingReview.Job(subscription: id, tellsSuspension: false),
-                runAt: moment), act)
-    }
-
-    private func reminder(_ standing: Standing) -> Timestamp? {
-        let days = parts.settings[BillingSettings.trialReminderDays]
-        guard days > 0, standing.reason == .trial, let end = standing.trialEndsAt else { return nil }
-        // Who has cancelled already knows.
-        if let cancels = standing.cancelsAt, cancels <= end { return nil }
-        return end - .days(Int64(days))
-    }
-
-    func tell(_ before: SubscriptionRow, _ after: SubscriptionRow, _ standing: Standing) throws {
-        let mails = BillingMails(db: db, act: act)
-        let values = ["tier": tierName(standing.tier)]
-        if after.standing == .suspended, before.standing != .suspended {
-            // Not at once: news of the payment may be under way.
-            let due = act.now + StandingReview.suspensionPause
-            try db.enqueue(
-                NewJob(
-                    StandingReview.kind, key: "\(before.id):suspended:\(due.microseconds)", tenant: db.tenant,
-                    payload: StandingReview.Job(subscription: before.id, tellsSuspension: true), runAt: due), act)
-        }
-        if let due = reminder(standing), let end = standing.trialEndsAt, due <= act.now, act.now < end {
-            try mails.send(
-                BillingMails.trialEnding, about: "\(before.id):\(end.seconds)", values.merging(["trial_ends_at": end.iso8601]) { $1 })
-        }
-        if standing.reason == .unknownPrice, let latest = after.facts.latest {
-            let price = latest.providerPrice ?? latest.tier ?? "none"
-            try mails.notifyStaff("unknown_price", about: "\(before.id):\(price)", ["subscription": before.id.description, "price": price])
-        }
-        if standing.reason == .withheld {
-            try mails.notifyStaff("license_withheld", about: "\(before.id)", ["subscription": before.id.description])
-        }
-    }
-
-    func tierName(_ tier: String) -> String { parts.catalog[tier]?.name ?? tier }
 }
 
 /// Brings a subscription up to the time. However late or often it runs, it finds what the facts and its own time say.
@@ -180,8 +137,6 @@ struct StandingReview {
         let books = MirrorBooks(db: db, provider: row.provider, now: act.now, entropy: parts.floor.entropy)
         let keeper = StandingKeeper(parts, books, act)
         let standing = try keeper.settle(row, try books.facts(of: row))
-        guard job.tellsSuspension, standing.state == .suspended, let end = standing.periodEnd else { return }
-        try BillingMails(db: db, act: act).send(
-            BillingMails.accessSuspended, about: "\(row.id):\(end.seconds)", ["tier": keeper.tierName(standing.tier)])
+        if job.tellsSuspension { try keeper.tellSuspension(row.id, standing) }
     }
 }

@@ -67,6 +67,8 @@ struct SubscriptionDesk {
         let latest: SubscriptionFact
         let standing: Standing
         let offer: Offer
+        /// As the tenant has it.
+        let catalog: TenantCatalog
         let failedPayments: Int
         let customerAgeDays: Int
     }
@@ -115,10 +117,12 @@ struct SubscriptionDesk {
         let when = try when(held, tier: tier.id.name, interval, quantity)
         let before = OnTierChange.Offer(
             tier: held.offer.tier, quantity: held.latest.quantity, interval: held.offer.interval,
-            price: parts.catalog[held.offer.tier]?.prices[held.offer.interval] ?? Money(amountMinor: 0, currency: price.currency))
+            price: held.catalog[held.offer.tier]?.prices[held.offer.interval] ?? Money(amountMinor: 0, currency: price.currency))
         var after = OnTierChange.Offer(tier: tier.id.name, quantity: quantity, interval: interval, price: price)
         let verdict = try await ask(held, before, after, isUpgrade: when == .now, caller, act)
         var priceName = parts.prices.name(provider: held.row.provider, tier: tier.id, interval: interval)
+        // Nor does the provider's own price know what was agreed with one tenant.
+        if held.catalog.hasOwnPrice(tier.id, interval) { priceName = nil }
         if let discount = verdict.terms.discountBasisPoints, discount > 0 {
             after.price.amountMinor = SubscriptionDesk.discounted(price.amountMinor, basisPoints: discount)
             // The provider's own price knows no discount.
@@ -145,9 +149,9 @@ struct SubscriptionDesk {
     }
 
     private func target(_ order: ChangeOrder, _ held: Held) throws(Problem) -> (Tier, BillingInterval, Money) {
-        guard let tier = parts.catalog.current[order.tier ?? held.offer.tier] else { throw CatalogProblems.unknownTier }
+        guard let tier = held.catalog[order.tier ?? held.offer.tier] else { throw CatalogProblems.unknownTier }
         let interval = order.interval ?? held.offer.interval
-        if tier.isHidden, tier.id.name != held.offer.tier { throw BillingProblems.tierNotOffered }
+        if tier.isHidden, tier.id.name != held.offer.tier, !held.catalog.isAgreed(tier.id) { throw BillingProblems.tierNotOffered }
         if tier.isByContract { throw BillingProblems.tierByContract }
         if tier.isFree { throw BillingProblems.tierIsFree }
         guard let price = tier.prices[interval] else { throw BillingProblems.noSuchPrice }
@@ -287,6 +291,7 @@ struct SubscriptionDesk {
             return Held(
                 row: best.row, latest: latest, standing: best.standing,
                 offer: offer ?? Offer(tier: best.standing.tier, interval: best.standing.interval),
+                catalog: try parts.catalog.inForce(in: db, at: now),
                 failedPayments: best.facts.invoices.filter { !$0.isPaid }.map(\.failures.count).reduce(0, +),
                 customerAgeDays: first.map { max(0, Int((now - $0).wholeSeconds / 86_400)) } ?? 0)
         }

@@ -5,8 +5,13 @@ import Vocabulary
 /// Holds the catalog in force. Readers take a value and keep it for the length of one question; a reload swaps it between two questions.
 package final class Catalog: Sendable {
     private let held: Mutex<TierCatalog>
+    /// By which contracts begin and end where nobody names a moment.
+    let clock: any Clock
 
-    package init(_ catalog: TierCatalog) { held = Mutex(catalog) }
+    package init(_ catalog: TierCatalog, clock: any Clock) {
+        held = Mutex(catalog)
+        self.clock = clock
+    }
 
     package var current: TierCatalog { held.withLock { $0 } }
 

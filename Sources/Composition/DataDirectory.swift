@@ -22,6 +22,8 @@ package final class DataDirectory: Sendable {
     package var policySets: URL { root.appendingPathComponent("policies") }
     package var decisions: URL { root.appendingPathComponent("decisions") }
     package var mailbox: URL { root.appendingPathComponent("mailbox") }
+    /// Bulk data of plugins, a folder for each.
+    package var pluginFolders: URL { root.appendingPathComponent("files") }
     package var pluginCopies: URL { root.appendingPathComponent("plugins") }
 
     /// Opens or makes the folder. `isShared`: for commands that read beside a running server and take no lock.
@@ -46,6 +48,9 @@ package final class DataDirectory: Sendable {
         let own = Array("\(getpid())\n".utf8)
         if ftruncate(lock, 0) == 0 { _ = own.withUnsafeBytes { pwrite(lock, $0.baseAddress, $0.count, 0) } }
     }
+
+    /// Lets another take it while this value is still held.
+    func release() { if lock >= 0 { _ = flock(lock, LOCK_UN) } }
 
     /// The process that serves this folder now; nil where none does.
     package var holder: Int32? {

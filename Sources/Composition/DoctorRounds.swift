@@ -1,5 +1,8 @@
 import Foundation
 import HTTPEdge
+import HTTPServer
+import Notifications
+import PluginKit
 import PolicyHost
 import Signing
 import Store
@@ -14,11 +17,16 @@ package struct DoctorRounds: Sendable {
         static func note(_ what: String, _ words: String) -> Finding { Finding(line: "note  \(what): \(words)", isBad: false) }
         static func bad(_ what: String, _ words: String) -> Finding { Finding(line: "BAD   \(what): \(words)", isBad: true) }
     }
+    /// What was said and is read by nobody.
+    package static func unread(_ options: PlatformOptions) -> [String] { UnreadSettings(options).sentences() }
+
     private let options: PlatformOptions
     package init(_ options: PlatformOptions) { self.options = options }
 
     package func make() async throws -> [Finding] {
-        var findings = [Finding.fine("settings", "every setting is known and in its range")]
+        let unread = UnreadSettings(options).sentences()
+        var findings =
+            unread.isEmpty ? [Finding.fine("settings", "every setting is known and in its range")] : unread.map { .bad("settings", $0) }
         guard FileManager.default.fileExists(atPath: options.data.path) else {
             return findings + [.note("data", "\(options.data.path) does not exist yet; 'coditectd serve' makes it")] + policies()
         }
@@ -30,6 +38,7 @@ package struct DoctorRounds: Sendable {
         findings.append(await containment())
         findings += await plugins()
         findings += exposure()
+        findings.append(mails())
         return findings
     }
 
@@ -75,6 +84,22 @@ package struct DoctorRounds: Sendable {
         }
     }
 
+    private func mails() -> Finding {
+        let channel = options.settings[NotificationSettings.channel]
+        guard !channel.isEmpty else {
+            return .note("mails", "files in the data folder; set mail.channel to send them, for example by the plugin smtp")
+        }
+        let manifests = (try? FileManager.default.contentsOfDirectory(at: options.plugins, includingPropertiesForKeys: nil)) ?? []
+        let found = manifests.compactMap { try? PluginManifest(json: Data(contentsOf: $0.appendingPathComponent("plugin.json"))) }
+            .first { $0.id == channel }
+        guard let found else {
+            return .bad("mails", "mail.channel is \(channel), and no such plugin is in \(options.plugins.path): mails wait")
+        }
+        return found.kinds.contains(.notificationChannel)
+            ? .fine("mails", "by the plugin \(channel); whether it is at work is under plugins")
+            : .bad("mails", "mail.channel is \(channel), and that plugin takes no mails: they wait")
+    }
+
     private func containment() async -> Finding {
         let watch = ContainmentWatch()
         let state = await watch.run(AttackDesk.ownProgram)
@@ -95,9 +120,12 @@ package struct DoctorRounds: Sendable {
 
     private func plugins() async -> [Finding] {
         do {
-            return try await PluginDesk.check(options).lines.map { line in
-                line.contains("  refused  ") ? .note("plugin", line) : .fine("plugin", line)
+            let checked = try await PluginDesk.check(options).lines.map { line in
+                line.contains("  refused  ") ? Finding.note("plugin", line) : .fine("plugin", line)
             }
+            // What the running server says of the processes that it keeps.
+            return try checked
+                + PluginDesk(options).children().map { $0.isWorking ? .fine("plugin process", $0.line) : .bad("plugin process", $0.line) }
         } catch {
             return [.bad("plugins", "\(error)")]
         }
@@ -111,6 +139,9 @@ package struct DoctorRounds: Sendable {
         }
         if settings[HTTPEdgeSettings.tlsCertificate].isEmpty {
             findings.append(.note("tls", "not in this process: listen on loopback, or behind a proxy named in http.trusted_proxies"))
+        }
+        if let end = HTTPService.certificateEnds(settings), end - options.clock.now() < .days(30) {
+            findings.append(.bad("tls", "the certificate ends at \(end.iso8601): renew it"))
         }
         if !settings[HTTPEdgeSettings.limitsEnabled] {
             findings.append(.bad("http.limits_enabled", "is off: anybody may guess without pause"))

@@ -2,6 +2,7 @@ import Foundation
 import HTTPEdge
 import HTTPServer
 import PolicyHost
+import Signing
 import Store
 import Vocabulary
 
@@ -9,10 +10,12 @@ import Vocabulary
 final class Readiness: Sendable {
     private let store: any Store
     private let policies: PolicyEngine
+    private let keys: KeyRing
     let draining = DrainSwitch()
     private static let probe = SQL("platform.probe", "SELECT 1")
 
-    init(store: any Store, policies: PolicyEngine) {
+    init(store: any Store, policies: PolicyEngine, keys: KeyRing) {
+        self.keys = keys
         self.store = store
         self.policies = policies
     }
@@ -23,6 +26,11 @@ final class Readiness: Sendable {
             // The operator's own policies go on without it; tenants' wait.
             HealthCheck("policy_containment", isVital: false) { [policies] in
                 policies.containment.state.isContained ? nil : policies.containment.state.text
+            },
+            // What needs no signature goes on without it.
+            HealthCheck("keys", isVital: false) { [keys] in
+                let faults = await keys.serviceFaults()
+                return faults.isEmpty ? nil : faults.map { "\($0.service): \($0.fault)" }.joined(separator: "; ")
             },
             HealthCheck("store") { [store] in
                 do {

@@ -2,22 +2,35 @@ import Foundation
 import HookEngine
 import Signing
 import Store
-import StoreSQLite
 import Vocabulary
 
 /// What an operator's command may say to the person who ran it.
 package struct OperatorProblem: Error, CustomStringConvertible {
+    package enum Kind: Sendable {
+        case impossible
+        /// What was given is looked at and not taken: a plugin's files, most of all.
+        case refused
+        /// It may work later.
+        case late
+    }
     package let description: String
+    package let kind: Kind
     /// Names of others may stand in it: they are shown, and steer no terminal.
-    package init(_ description: String) { self.description = Shown.lines(description) }
+    package init(_ description: String, _ kind: Kind = .impossible) {
+        self.description = Shown.lines(description)
+        self.kind = kind
+    }
 }
 
-/// Keys: list, rotate, retire. A running server notices a changed ring by itself.
+/// Keys: list, prepare, rotate, retire, check. A running server is told of the change; one of another machine notices it by itself.
 package struct KeyDesk: Sendable {
     private let ring: KeyRing
+    private let data: DataDirectory
+    private let options: PlatformOptions
 
     package init(_ options: PlatformOptions) throws {
-        let data = try DataDirectory(options.data, isShared: true)
+        self.options = options
+        data = try DataDirectory(options.data, isShared: true)
         guard FileManager.default.fileExists(atPath: data.keys.path) else {
             throw OperatorProblem("there are no keys in \(data.keys.path): start the server once, or check --data")
         }
@@ -28,7 +41,7 @@ package struct KeyDesk: Sendable {
         try ring.list().map { key in
             let members: [(String, String)] = [
                 ("id", key.id), ("purpose", key.purpose.rawValue), ("algorithm", key.algorithm.rawValue), ("state", key.state.rawValue),
-                ("since", (key.activatedAt ?? key.createdAt).iso8601),
+                ("since", (key.activatedAt ?? key.createdAt).iso8601), ("home", Self.words(key.home)),
             ]
             if json {
                 let object = JSONValue.object(
@@ -39,17 +52,68 @@ package struct KeyDesk: Sendable {
         }
     }
 
-    package func rotate(_ purpose: String) async throws -> String {
-        guard let purpose = KeyPurpose(rawValue: purpose) else {
-            throw OperatorProblem("unknown purpose '\(purpose)': one of \(KeyPurpose.allCases.map(\.rawValue).joined(separator: ", "))")
-        }
-        let key = try await ring.rotate(purpose)
-        return "\(purpose.rawValue): signing with \(key.id) from now on"
+    package func rotate(_ purpose: String, to place: String? = nil) async throws -> String {
+        let purpose = try known(purpose)
+        let prepared = ring.list().first { $0.purpose == purpose && $0.state == .next }?.id
+        let key = try await atWork(place) { try await $0.rotate(purpose, to: place) }
+        let isNews = purpose != .journal && key.id != prepared
+        return "\(purpose.rawValue): signing with \(key.id) from now on, in \(Self.words(key.home))"
+            + (isNews ? "; it was not published before: whoever keeps the public keys must read them again" : "")
     }
 
-    package func retire(_ id: String) async throws -> String {
+    package func prepare(_ purpose: String, in place: String? = nil) async throws -> String {
+        let purpose = try known(purpose)
+        let key = try await atWork(place) { try await $0.prepare(purpose, in: place) }
+        return "\(purpose.rawValue): \(key.id) is published and signs from the next rotation on, in \(Self.words(key.home))"
+    }
+
+    /// What the key services say, and whether every key of the ring that lies with one is there.
+    package func check() async throws -> (lines: [String], isFine: Bool) {
+        let services = try await KeyServiceDesk(data, options, ring: ring)
+        var lines = await services.lines()
+        var isFine = true
+        for key in ring.list() where key.home != .file {
+            let fault = await services.fault(of: key)
+            if fault != nil, key.state != .retired { isFine = false }
+            lines.append("\(key.id)  \(key.purpose.rawValue)  \(key.state.rawValue)  \(fault ?? "there")")
+        }
+        await services.close()
+        return (lines, isFine)
+    }
+
+    private func known(_ purpose: String) throws -> KeyPurpose {
+        guard let known = KeyPurpose(rawValue: purpose) else {
+            throw OperatorProblem("unknown purpose '\(purpose)': one of \(KeyPurpose.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return known
+    }
+    private static func words(_ home: KeyHome) -> String {
+        switch home {
+        case .file: "file"
+        case .service(let service, let name): "\(service):\(name)"
+        }
+    }
+
+    /// With the key services at hand, where one is wanted; a fault of one is told in a sentence.
+    private func atWork<Value>(_ place: String?, _ work: (KeyRing) async throws -> Value) async throws -> Value {
+        guard place.map(SigningSettings.isHome) ?? true else { throw OperatorProblem("'\(place ?? "")' is neither file nor a plugin's id") }
+        defer { if let server = data.holder { kill(server, SIGHUP) } }
+        guard place.map({ $0 != SigningSettings.file }) ?? ring.usesServices else { return try await work(ring) }
+        let services = try await KeyServiceDesk(data, options, ring: ring)
+        do {
+            let value = try await work(ring)
+            await services.close()
+            return value
+        } catch {
+            await services.close()
+            guard case SigningFault.service(let service, let reason) = error else { throw error }
+            throw OperatorProblem("nothing was changed: the key service \(service) cannot be used: \(reason)")
+        }
+    }
+
+    package func retire(_ id: String, to place: String? = nil) async throws -> String {
         guard ring.list().contains(where: { $0.id == id }) else { throw OperatorProblem("there is no key \(id); see coditectd keys list") }
-        try await ring.retire(id)
+        try await atWork(place) { try await $0.retire(id, to: place) }
         return "\(id) is retired: nothing that it signed is believed any more"
     }
 }
@@ -60,17 +124,16 @@ package struct AuditDesk: Sendable {
         package let line: String
         package let isIntact: Bool
     }
-    private let store: SQLiteStore
+    private let store: any StoreDriver
     private let ring: KeyRing
 
     package init(_ options: PlatformOptions) async throws {
         let data = try DataDirectory(options.data, isShared: true)
-        guard FileManager.default.fileExists(atPath: data.database.path) else {
-            throw OperatorProblem("there is no database \(data.database.path); is --data right?")
+        store = try await Ground.storeBesideServer(data, options)
+        do { ring = try Ground.keys(data, options) } catch {
+            await store.close()
+            throw error
         }
-        ring = try Ground.keys(data, options)
-        let sealer = try Ground.sealer(data, options)
-        store = try SQLiteStore(file: data.database, clock: options.clock, entropy: options.entropy, sealer: sealer, topics: [:])
     }
 
     package func close() async { await store.close() }

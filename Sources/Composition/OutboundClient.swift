@@ -19,6 +19,16 @@ final class OutboundClient: Sendable {
         configuration.connectionPool.retryConnectionEstablishment = false
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
+    init(_ configuration: HTTPClient.Configuration) {
+        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+    /// For a client that serves one request.
+    func sendOnce(_ request: OutboundRequest) async throws -> OutboundResponse {
+        let answer: Result<OutboundResponse, any Error>
+        do { answer = .success(try await send(request)) } catch { answer = .failure(error) }
+        await shutdown()
+        return try answer.get()
+    }
 
     func shutdown() async { try? await client.shutdown() }
     // A client that is let go without a shutdown ends the process: also a start that failed half way must come through here.

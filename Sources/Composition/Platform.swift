@@ -5,8 +5,8 @@ import HTTPEdge
 import HTTPServer
 import HookEngine
 import Identity
-import KeyValue
 import Logging
+import Notifications
 import PluginHost
 import PolicyHost
 import Seats
@@ -32,6 +32,7 @@ package final class Platform: Sendable {
     let metrics: Metrics
     package let routes: [Route]
     private let readiness: Readiness
+    package let nodes: NodeBook
 
     /// Opens the data directory, brings the database up to date, loads policies and plugins, builds the rooms. Nothing listens yet.
     package static func open(_ options: PlatformOptions) async throws -> Platform {
@@ -48,14 +49,20 @@ package final class Platform: Sendable {
     private init(_ options: PlatformOptions, _ ground: Ground) async throws {
         self.options = options
         self.ground = ground
+        let metrics = Metrics()
+        self.metrics = metrics
         policies = try PolicyFloor.open(
-            options, sink: try DecisionLog(directory: ground.data.decisions), logger: ground.logger, journal: ground.policyJournal(options))
+            options,
+            sink: CountedDecisions(try options.outside.decisions ?? DecisionLog(directory: ground.data.decisions), metrics: metrics),
+            logger: ground.logger,
+            journal: ground.policyJournal(options))
         let house = ground.pluginHouse(options)
         self.house = house
         plugins = PluginHost(
             directory: options.plugins, copies: ground.data.pluginCopies, services: house, limits: CanaryLimits(options.settings))
         pluginWatch = PluginWatch(host: plugins, house: house, directory: options.plugins)
         pluginWatch.attend(journal: ground.pluginJournal(options))
+        ground.keys.use(PluggedKeys(host: plugins))
         policies.engine.modules.read { [plugins] in plugins.policyModules($0) }
         rooms = try Rooms(
             ground: ground, options: options, policies: policies.engine, catalog: policies.catalog, plugins: plugins,
@@ -66,61 +73,84 @@ package final class Platform: Sendable {
         }
         let logger = ground.logger
         let keys = ground.keys
-        upkeep = StoreUpkeep(
-            store: ground.store, keepJournal: .days(Int64(options.settings[PlatformSettings.journalDays])), checkpointEvery: .minutes(5),
+        let journals = JournalReadings(metrics)
+        var upkeep = StoreUpkeep(
+            store: ground.store, keepJournal: .days(Int64(options.settings[PlatformSettings.journalDays])),
+            checkpointEvery: options.isSimulated ? .days(1) : .minutes(5),
             log: { logger.warning("\($0)") }
         ) { message in
             let signature = try await keys.sign(message, .journal)
             return (signature.keyID, signature.bytes)
         }
+        if !options.isSimulated {
+            upkeep.proof = JournalProof {
+                keys.verify($0, Signature(keyID: $1, bytes: $2), .journal)
+            } tell: {
+                journals.take($0)
+            }
+        }
+        self.upkeep = upkeep
+        var rules = JobRules()
+        if options.isSimulated { rules.concurrency = 1 }
         runner = JobRunner(
             store: ground.store, handlers: rooms.jobs + upkeep.storeJobs(), subscribers: rooms.subscribers, clock: options.clock,
-            entropy: options.entropy, log: { logger.warning("\($0)") })
-        var rules = JobRules()
-        rules.concurrency = 32
+            entropy: options.entropy, rules: rules, log: { logger.warning("\($0)") })
+        if !options.isSimulated { rules.concurrency = 32 }
         pumps = JobRunner(
             store: ground.store, handlers: rooms.webhooks.pumps(), subscribers: [], clock: options.clock, entropy: options.entropy,
             rules: rules, log: { logger.warning("\($0)") })
-        let metrics = Metrics()
         metrics.addProcessReadings(startedAt: options.clock.now())
-        self.metrics = metrics
-        let readiness = Readiness(store: ground.store, policies: policies.engine)
+        let pluginTelemetry = PluginTelemetry(host: plugins)
+        pluginTelemetry.add(to: metrics)
+        let census = Census(store: ground.store, figures: rooms.figures + NodeBook.figures, clock: options.clock) {
+            logger.warning("\($0)")
+        }
+        census.add(to: metrics)
+        let settings = options.settings
+        metrics.reading("tls_certificate_not_after_timestamp_seconds", "Until when the certificate of this process is valid.") {
+            HTTPService.certificateEnds(settings).map { Double($0.seconds) }
+        }
+        let readiness = Readiness(store: ground.store, policies: policies.engine, keys: ground.keys)
         self.readiness = readiness
+        nodes = NodeBook(
+            store: ground.store, clock: options.clock, entropy: options.entropy, ledger: ground.redis == nil ? "store" : "redis"
+        ) { [policies, plugins] in
+            NodeBook.Standing(policies: policies, plugins: plugins, isDraining: readiness.draining.isDraining)
+        }
         let authorizer = AccessAuthorizer(rooms.access)
+        let operated = try rooms.routes()
         let console = try Console(
             services: ConsoleServices(
-                identity: rooms.identity, catalog: rooms.catalog, billing: rooms.billing, licenses: rooms.licenses, leases: rooms.leases,
-                mailbox: rooms.mailbox),
+                accounts: ConsoleAccounts(
+                    identity: rooms.identity, federation: rooms.federation, people: rooms.people, factors: rooms.factors,
+                    apiKeys: rooms.apiKeys, tenancy: rooms.tenancy),
+                catalog: rooms.catalog, billing: rooms.billing, licenses: rooms.licenses, leases: rooms.leases,
+                mailbox: rooms.mailbox, operations: Operations(operated, authorizer: authorizer)),
             brand: options.settings[PlatformSettings.brand], settings: options.settings, authorizer: authorizer, entropy: options.entropy)
         let served =
-            try rooms.routes() + console.routes() + PluginPageRoutes(host: plugins).routes()
+            try operated + console.routes() + PluginPageRoutes(host: plugins).routes()
             + PolicyRoutes(floor: policies, store: ground.store, tenants: rooms.tenantPolicies).routes()
             + PluginRoutes(
                 host: plugins, office: PluginOffice(directory: options.plugins, shelf: plugins.shelf), store: ground.store
-            ).routes()
+            ).routes() + NodeRoutes(book: nodes).routes()
         routes = KernelRoutes(
-            title: "\(options.settings[PlatformSettings.brand]) platform API", version: Release.version, checks: readiness.checks,
-            isDraining: { readiness.draining.isDraining }, metrics: { metrics.render() },
+            title: "\(options.settings[PlatformSettings.brand]) platform API", version: Release.version,
+            checks: readiness.checks + [pluginTelemetry.check],
+            isDraining: { readiness.draining.isDraining },
+            metrics: {
+                await census.refresh()
+                return metrics.render()
+            },
             metricsOpen: options.settings[HTTPEdgeSettings.metricsOpen]
         ).joined(to: served + Self.keyRoutes(ground.keys))
         edge = try Edge(
             routes: routes,
             guards: EdgeGuards(
-                authenticator: IdentityAuthenticator(rooms.identity), authorizer: authorizer, keyValue: InProcessKeyValue(),
+                authenticator: IdentityAuthenticator(rooms.identity), authorizer: authorizer, keyValue: ground.keyValue,
                 problemPage: { console.problemPage($0, requestID: $1) }),
             clock: options.clock, entropy: options.entropy, settings: options.settings,
             secret: ground.sealer.digest(Array("edge".utf8), purpose: "http.edge_secret"),
             observer: HTTPTelemetry(metrics: metrics, logger: logger))
-    }
-
-    /// Brings only the database up to date; gives the names of what was applied.
-    package static func migrate(_ options: PlatformOptions) async throws -> [String] {
-        let data = try DataDirectory(options.data)
-        let sealer = try Ground.sealer(data, options)
-        let store = try Ground.store(data, options, sealer: sealer, topics: PlatformRegister.topics)
-        let applied = try await store.migrate(try PlatformRegister.migrations())
-        await store.close()
-        return applied
     }
 
     /// The literals and routes of a platform over a folder of its own, for the reference.
@@ -129,10 +159,11 @@ package final class Platform: Sendable {
         scratch.data = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-reference-\(getpid())")
         defer { try? FileManager.default.removeItem(at: scratch.data) }
         let platform = try await open(scratch)
-        let register = Register(
+        var register = Register(
             settings: PlatformRegister.settings, problems: PlatformRegister.problems,
             permissions: PlatformRegister.permissions(platform.routes),
             hooks: PlatformRegister.hooks, routes: platform.routes)
+        register.matrix = try await platform.roleMatrix()
         await platform.close()
         return register
     }
@@ -143,21 +174,23 @@ package final class Platform: Sendable {
     package func serve(
         host: String, port: Int, until stop: @escaping @Sendable () async -> Void, onListening: @escaping @Sendable (String) async -> Void
     ) async throws {
-        let act = Act(actor: .system("start"), requestID: "start", now: options.clock.now())
-        // The data directory is locked: whoever held these jobs is gone.
-        try await runner.takeOver()
-        try await rooms.start(act)
-        try await upkeep.schedule(act)
+        try await begin()
         let isSecure = !options.settings[HTTPEdgeSettings.tlsCertificate].isEmpty
         await plugins.load()
+        if ground.keys.lacksKeys {
+            // A first start with keys in a service: made before anybody asks. Where it does not answer, the server goes on without.
+            do { try await ground.keys.maintain() } catch { ground.logger.error("keys: \(error)") }
+        }
         let service = HTTPService(
             edge: edge, settings: options.settings, draining: readiness.draining, clock: options.clock, logger: ground.logger)
+        metrics.reading("http_connections_open", "Connections open now.") { [weak service] in service.map { Double($0.openConnections) } }
         let background: [Task<Void, Never>] = [
             Task { [runner] in await runner.run() },
             Task { [pumps] in await pumps.run() },
             Task { [policies] in try? await policies.engine.run() },
             Task { [policies, ground] in await policies.tryContainment(ground.logger) },
-            Task { [rooms] in await rooms.ledgerClock.run() },
+            Task { [rooms] in await rooms.tick() },
+            Task { [nodes] in await nodes.run() },
             Task { [pluginWatch] in await pluginWatch.run() },
             Task { [ground] in await ground.keys.run { ground.logger.error("\($0)") } },
             Task {
@@ -173,12 +206,43 @@ package final class Platform: Sendable {
         }
         for task in background { task.cancel() }
         for jobs in background[..<2] { await jobs.value }
+        try? await nodes.leave()
         await plugins.stop()
     }
 
+    /// Takes up what whoever held this data before left, and makes due what must be due at every start.
+    package func begin() async throws {
+        let act = Act(actor: .system("start"), requestID: "start", now: options.clock.now())
+        // The data directory is locked: whoever held these jobs, mails and workstations is gone. Over a shared database their leases run out
+        // by themselves.
+        if !Ground.isShared(options) {
+            try await runner.takeOver()
+            try await rooms.notifications.takeOver()
+            try await rooms.provisioning.takeOver()
+            try await nodes.takeOver()
+        }
+        try await rooms.start(act)
+        try await upkeep.schedule(act)
+        await tellPolicies()
+    }
+
+    /// As if the process had died: nothing drains, nothing is written any more, the data directory is free. What is still under way meets a
+    /// closed store.
+    package func drop() async {
+        await ground.close()
+        ground.data.release()
+    }
+
+    var federation: Federation { rooms.federation }
+
     /// What to do next, for the person who started the server.
     package func greeting(address: String) async -> [String] {
-        var lines = ["  open           \(address)/", "  mails          \(address)/mailbox, files in \(ground.data.mailbox.path)"]
+        let channel = options.settings[NotificationSettings.channel]
+        let mails =
+            channel.isEmpty
+            ? "\(address)/mailbox, files in \(ground.data.mailbox.path)"
+            : plugins.notificationChannel(channel) == nil ? "wait: the plugin \(channel) is not at work" : "by the plugin \(channel)"
+        var lines = ["  open           \(address)/", "  mails          \(mails)"]
         let act = Act(actor: .system("start"), requestID: "start", now: options.clock.now())
         if let token = try? await rooms.identity.firstAdministratorLink(act) {
             lines.append("  administrator  \(address)/first-administrator?token=\(token)  (works once)")
@@ -189,12 +253,26 @@ package final class Platform: Sendable {
         let providers = plugins.paymentProviders
         lines.append(
             "  payments       \(providers.isEmpty ? "none: build the plugins with 'make plugins'" : providers.joined(separator: ", "))")
+        for (service, fault) in await ground.keys.serviceFaults() { lines.append("  keys           \(service) CANNOT SIGN: \(fault)") }
         for child in plugins.children {
             lines.append("  isolated       \(child.plugin), in process \(child.process.map { "\($0)" } ?? "none, \(child.state.rawValue)")")
         }
         for refused in plugins.report.refused {
             let standing = refused.isUnused ? "not in use     " : "not loaded     "
             lines.append("  \(standing)\(refused.id ?? refused.folder): \(refused.sentence)")
+        }
+        if Ground.isShared(options) {
+            lines.append("  database       PostgreSQL, shared with other processes")
+            lines.append(
+                "  not shared     \(ground.redis == nil ? "limits, " : "")caches of sessions and roles, tenants' policies in force, decisions: each process has its own"
+            )
+        }
+        if let redis = ground.redis {
+            lines.append("  redis          \(redis.options.told): limits of requests, and until when seats are held")
+        }
+        for sentence in UnreadSettings(options).sentences() {
+            lines.append("  unread         \(sentence)")
+            ground.logger.warning("\(sentence)")
         }
         lines.append("  stop           Ctrl-C")
         return lines
@@ -204,6 +282,13 @@ package final class Platform: Sendable {
     package func reloadPolicies() {
         policies.engine.reload()
         policies.readShadow()
+    }
+
+    /// Takes over what an operator's command changed in the ring, instead of at the next look.
+    package func reloadKeys() {
+        Task { [ground] in
+            do { try await ground.keys.maintain() } catch { ground.logger.error("keys: \(error)") }
+        }
     }
 
     /// Reads the plugins folder, the book and the files of secrets now instead of at the watch's next look.

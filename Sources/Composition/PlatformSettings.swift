@@ -1,3 +1,4 @@
+import KeyValueRedis
 import Vocabulary
 
 /// Settings of the whole, which no single room owns.
@@ -9,12 +10,17 @@ package enum PlatformSettings {
         "log.level", default: "info", range: "debug, info, notice, warning, error",
         accepts: { ["debug", "info", "notice", "warning", "error"].contains($0) }, reason: "What is written to standard error.")
     package static let databaseURL = Setting(
-        "database.url", default: "", range: "empty: SQLite in the data directory", accepts: { $0.isEmpty },
-        reason: "The embedded default is the only engine of this version: another URL is refused at start rather than ignored.",
+        "database.url", default: "", range: "empty, or postgresql://…",
+        accepts: { $0.isEmpty || $0.hasPrefix("postgresql://") || $0.hasPrefix("postgres://") },
+        reason:
+            "Empty: SQLite in the data directory. Else libpq's URI of a PostgreSQL database that 'coditectd migrate up' made, whose TLS it "
+            + "says too (sslmode=verify-full). Serve with a login that row-level security holds.",
         environment: "DATABASE_URL", isSecret: true)
     package static let redisURL = Setting(
-        "redis.url", default: "", range: "empty: in process", accepts: { $0.isEmpty },
-        reason: "Limits and revocations are kept in process in this version: a URL is refused at start rather than ignored.",
+        "redis.url", default: "", range: "empty, or redis://…, rediss://…, redis+unix://…, redis+sentinel://…, redis+cluster://…",
+        accepts: { $0.isEmpty || (try? RedisOptions(url: $0)) != nil },
+        reason: "Empty: limits and the ends of leases are kept in process and in the database. Else where processes share them; see "
+            + "docs/how-to/redis.md.",
         environment: "REDIS_URL", isSecret: true)
 
     package static let journalDays = Setting(

@@ -1,7 +1,16 @@
 import Foundation
 import PluginHost
+import PluginKit
+import PluginKitTesting
 import Store
 import Vocabulary
+
+/// A framework of a loaded plugin, for the public conformance kit.
+private struct LoadedFramework: ComplianceFrameworkSubject {
+    let framework: any ComplianceFramework
+    let published: [String]? = nil
+    func framework() async throws -> any ComplianceFramework { framework }
+}
 
 /// Plugins for an operator at the terminal, beside a running server or without one.
 package struct PluginDesk: Sendable {
@@ -18,7 +27,12 @@ package struct PluginDesk: Sendable {
     // MARK: - Check
 
     /// Loads plugins as the server would, says what became of each, and unloads. `path`: one plugin's folder, or a folder of such folders.
-    package static func check(_ options: PlatformOptions, path: String? = nil) async throws -> (lines: [String], isFine: Bool) {
+    /// `isolation`: where they run meanwhile, whatever the settings say.
+    package static func check(
+        _ options: PlatformOptions, path: String? = nil, isolation word: String? = nil
+    ) async throws -> (lines: [String], isFine: Bool) {
+        let isolation = word.flatMap { PluginIsolation(rawValue: $0) }
+        guard word == nil || isolation != nil else { throw OperatorProblem("--isolation is in_process or process, not '\(word ?? "")'") }
         let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-plugin-check-\(getpid())")
         defer { try? FileManager.default.removeItem(at: scratch) }
         let data = try DataDirectory(scratch)
@@ -35,20 +49,27 @@ package struct PluginDesk: Sendable {
             folder = alone
         }
         let ground = try await Ground.open(data, options, topics: [:])
-        let house = ground.pluginHouse(options)
+        let house = ground.pluginHouse(options, isolation: isolation)
         let host = PluginHost(directory: folder, copies: data.pluginCopies, services: house)
         let report = await host.load()
-        let faults = report.loaded.map { ($0.id, host.probe($0.id)) }.filter { !$0.1.isEmpty }
+        var faults: [(String, [String])] = []
+        for plugin in report.loaded { faults.append((plugin.id, await host.probe(plugin.id))) }
+        for hosted in host.frameworks {
+            let found = await ComplianceFrameworkConformance(LoadedFramework(framework: hosted.framework)).run()
+            let broken = found.filter { !$0.holds }.map { "\($0.check): \($0.faults.first ?? "")" }
+            if !broken.isEmpty { faults.append((hosted.plugin, broken)) }
+        }
         let lines =
             report.loaded.map { plugin in
                 let signed = plugin.publisher.map { ", signed by \($0)" } ?? ""
-                return "\(plugin.id)  loaded  \(plugin.manifest.version), kit \(plugin.manifest.kit)\(signed)"
+                let place = plugin.isolation == .process ? ", in a child process" : ""
+                return "\(plugin.id)  loaded  \(plugin.manifest.version), kit \(plugin.manifest.kit)\(signed)\(place)"
             }
             + report.refused.map { "\($0.id ?? $0.folder)  refused  \($0.sentence)" }
             + faults.flatMap { id, sentences in sentences.map { "\(id)  unfit  \($0)" } }
         await host.stop()
         await ground.close()
-        return (lines.isEmpty ? ["no plugins in \(folder.path)"] : lines, report.refused.isEmpty && faults.isEmpty)
+        return (lines.isEmpty ? ["no plugins in \(folder.path)"] : lines, report.refused.isEmpty && faults.allSatisfy(\.1.isEmpty))
     }
 
     // MARK: - List
@@ -81,7 +102,7 @@ package struct PluginDesk: Sendable {
         let state = (text("state") ?? "").replacing("_", with: " ")
         let head = [text("id"), text("version"), kinds.isEmpty ? nil : kinds, state, text("digest").map { String($0.prefix(12)) }]
         var lines = [head.compactMap { $0 }.joined(separator: "  ") + (text("publisher").map { "  signed by \($0)" } ?? "")]
-        if text("isolation") == "process" { lines.append("  process   of its own") }
+        if let process = plugin["process"] { lines.append("  process   " + child(process)) }
         if let refusal = plugin["refusal"] { lines.append("  refused   \(refusal["reason"]?.string ?? "")") }
         if let settings = plugin["settings"]?.object, !settings.isEmpty {
             lines.append("  settings  " + settings.sorted { $0.key < $1.key }.map { "\($0.key)=\(shown($0.value))" }.joined(separator: " "))
@@ -93,6 +114,24 @@ package struct PluginDesk: Sendable {
         if let upgrade = plugin["upgrade"] { lines.append("  upgrade   " + words(upgrade)) }
         return lines
     }
+    /// How a plugin's own process fares, as the running server says.
+    private static func child(_ process: JSONValue) -> String {
+        let state = (process["state"]?.string ?? "").replacing("_", with: " ")
+        let place = process["id"]?.int.map { ", \($0)" } ?? ""
+        let last = process["last_end"]?.string.map { "; ended last: \($0)" } ?? ""
+        return "\(state)\(place), \(process["restarts"]?.int ?? 0) restarts, breaker \(process["breaker"]?.string ?? "")\(last)"
+    }
+
+    /// The plugins' own processes under a running server; empty where there is no server.
+    package func children() throws -> [(line: String, isWorking: Bool)] {
+        (try serverSays()?["plugins"]?.array ?? []).compactMap { plugin in
+            guard let process = plugin["process"] else { return nil }
+            return (
+                "\(plugin["id"]?.string ?? ""): \(Self.child(process))", process["state"] == "working" && process["breaker"] == "closed"
+            )
+        }
+    }
+
     private static func shown(_ value: JSONValue) -> String {
         value.string ?? (try? value.encoded()).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
@@ -123,7 +162,8 @@ package struct PluginDesk: Sendable {
     /// Writes the order into the book, has a running server follow it at once, and says what came of it.
     package func order(_ order: PluginOffice.Order, to id: String) async throws -> [String] {
         let given: (generation: Int, decision: PluginBook.Decision)
-        do { given = try office.give(order, to: id, journals: true) } catch let fault as PluginOffice.Fault {
+        do { given = try office.give(order, to: id) } catch let fault as PluginOffice.Fault {
+            if case .unusable = fault { throw OperatorProblem(fault.description, .refused) }
             throw OperatorProblem(fault.description)
         }
         guard let told = try await taken(given.generation) else {
@@ -131,12 +171,12 @@ package struct PluginDesk: Sendable {
         }
         let plugin = told["plugins"]?.array?.first { $0["id"]?.string == id }
         if case .enable = order, let refusal = plugin?["refusal"] {
-            throw OperatorProblem("\(id) is refused: \(refusal["reason"]?.string ?? "")")
+            throw OperatorProblem("\(id) is refused: \(refusal["reason"]?.string ?? "")", .refused)
         }
         if let upgrade = plugin?["upgrade"], upgrade["standing"]?.string == "returned", given.decision.action != "plugin.upgrade_returned",
             upgrade["package"]?.string == given.decision.details["package"]
         {
-            throw OperatorProblem("\(id) \(upgrade["version"]?.string ?? "") is not at work: \(upgrade["reason"]?.string ?? "")")
+            throw OperatorProblem("\(id) \(upgrade["version"]?.string ?? "") is not at work: \(upgrade["reason"]?.string ?? "")", .refused)
         }
         return ["\(id): \(Self.words(given.decision))"] + (plugin.map(Self.lines)?.dropFirst().filter { $0.hasPrefix("  upgrade") } ?? [])
     }
@@ -169,7 +209,7 @@ package struct PluginDesk: Sendable {
             if let told = try serverSays(), told["generation"]?.int ?? 0 >= Int64(generation) { return told }
             guard options.clock.monotonic() < end else {
                 throw OperatorProblem(
-                    "process \(server) was told and has not followed within \(patience.microseconds / 1_000_000) s: see its log")
+                    "process \(server) was told and has not followed within \(patience.microseconds / 1_000_000) s: see its log", .late)
             }
             try await Task.sleep(for: .milliseconds(50))
         }

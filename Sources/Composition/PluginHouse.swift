@@ -2,6 +2,7 @@ import Foundation
 import HTTPEdge
 import Logging
 import PluginHost
+import Signing
 import Store
 import Synchronization
 import Vocabulary
@@ -13,10 +14,15 @@ struct PluginsGiven: Sendable {
     let configured: [String: [String: JSONValue]]
     let publishers: PluginPublishers
     let requiresSignature: Bool
+    let shipped = ShippedPlugins()
     /// Scheme and authority for people's browsers; empty: where the server listens.
     let publicOrigin: String
 
-    init(_ options: PlatformOptions) {
+    /// Where every plugin runs, whatever the file says; nil: as it says.
+    let isolation: PluginIsolation?
+
+    init(_ options: PlatformOptions, isolation: PluginIsolation? = nil) {
+        self.isolation = isolation
         secrets = SecretSource(options.environment)
         configured = options.reading.plugins
         publishers = PluginPublishers(options.settings[PluginPlatformSettings.trustedPublishers])
@@ -32,27 +38,61 @@ final class PluginHouse: PluginHostServices {
     private let clock: any Clock
     private let logger: Logger
     private let given: PluginsGiven
+    private let publicClient = PublicClient()
+    private let opened: OpenedSecrets
+    private let folders: DiskFolders
+    private let place: URL
     private let listening = Mutex("")
 
-    init(values: PluginValues, client: OutboundClient, clock: any Clock, logger: Logger, given: PluginsGiven) {
+    init(
+        values: PluginValues, client: OutboundClient, clock: any Clock, logger: Logger, given: PluginsGiven, data: DataDirectory
+    ) {
         self.values = values
         self.client = client
         self.clock = clock
         self.logger = logger
         self.given = given
+        opened = OpenedSecrets(clock: clock)
+        place = data.root
+        folders = DiskFolders(data.pluginFolders) { clock.now() }
     }
 
     /// Called once the socket is bound; before it, plugins cannot reach the server.
     func listens(at origin: String) { listening.withLock { $0 = origin } }
 
-    func secret(_ name: String) throws -> String? { try given.secrets.secret(name) }
+    func secret(_ name: String) throws -> String? { try given.secrets.secret(name).map { try opened.secret(name, $0) } }
+    func openSecrets(_ names: [String], with service: @Sendable (String) -> (any KeyService)?) async {
+        await open(names, with: service)
+    }
+    /// Tries those again that could not be opened; true where one could be now.
+    func reopenSecrets(with service: @Sendable (String) -> (any KeyService)?) async -> Bool { await open(opened.pending, with: service) }
+    @discardableResult
+    private func open(_ names: [String], with service: @Sendable (String) -> (any KeyService)?) async -> Bool {
+        var texts: [String: String] = [:]
+        for name in names { texts[name] = try? given.secrets.secret(name) }
+        return await opened.open(texts, with: service)
+    }
     func environment(_ name: String) -> String? { given.secrets.variables[name] }
-    func settings(of plugin: String) -> [String: JSONValue] { given.configured[plugin] ?? [:] }
+    func settings(of plugin: String) -> [String: JSONValue] {
+        (given.configured[plugin] ?? [:]).merging(given.isolation.map { ["isolation": .string($0.rawValue)] } ?? [:]) { $1 }
+    }
     func publisher(of message: Data, signature: Data) -> String? { given.publishers.publisher(of: message, signature: signature) }
     var requiresSignature: Bool { given.requiresSignature }
+    func isShipped(_ name: String, json: String, library: String) -> Bool { given.shipped.holds(name, json: json, library: library) }
     /// The file in which a secret lies, if it lies in one.
     func secretFile(_ name: String) -> URL? { given.secrets.file(name) }
     func send(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse { try await client.send(request) }
+    func connect(_ target: StreamTarget, for plugin: String) async throws -> any OutboundStream {
+        try await OutboundStreamClient().connect(target)
+    }
+    func connectPublic(_ target: StreamTarget, for plugin: String) async throws -> any OutboundStream {
+        try await PublicStreams().connect(target)
+    }
+    func sendPublic(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse {
+        try await publicClient.send(request)
+    }
+    func verified(_ token: SignedToken) async throws -> VerifiedToken { try ForeignToken.verify(token) }
+    func check(_ bytes: SignedBytes) async throws { try ForeignBytes.verify(bytes) }
     func value(_ key: String, in space: PluginSpaceName) async throws -> Data? { try await values.value(key, in: space) }
     func put(_ key: String, _ value: Data, in space: PluginSpaceName, if condition: PutCondition) async throws -> Bool {
         try await values.put(key, value, in: space, if: condition)
@@ -61,6 +101,8 @@ final class PluginHouse: PluginHostServices {
     func keys(prefix: String, after: String?, limit: Int, in space: PluginSpaceName) async throws -> [String] {
         try await values.names(prefix: prefix, after: after, limit: limit, in: space)
     }
+    func folder(of plugin: String, maxBytes: Int64) -> any PluginFolder { folders.folder(of: plugin, maxBytes: maxBytes) }
+    func dataFolder() -> URL? { place.absoluteURL.standardizedFileURL }
     func log(_ level: PluginLogLevel, _ message: String, _ fields: [String: String], plugin: String) {
         var metadata: Logger.Metadata = ["plugin": .string(plugin)]
         for (name, value) in fields { metadata[name] = .string(value) }

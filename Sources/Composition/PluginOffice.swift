@@ -34,10 +34,12 @@ package struct PluginOffice: Sendable {
     let directory: URL
     let shelf: PluginShelf
 
-    /// Writes the order into the book. `journals`: the server journals it when it takes it up; else the caller does, in its own name.
+    /// Writes the order into the book, and what was decided beside it: the server journals it when it takes the book up, in the name of `by`.
     /// Gives the book's generation and what was decided.
     @discardableResult
-    package func give(_ order: Order, to id: String, journals: Bool) throws -> (generation: Int, decision: PluginBook.Decision) {
+    package func give(
+        _ order: Order, to id: String, by: PluginBook.Decision.By? = nil
+    ) throws -> (generation: Int, decision: PluginBook.Decision) {
         guard let folder = PluginHost.folder(of: id, in: directory) else { throw Fault.unknown(id) }
         var staged: (upgrade: PluginUpgrade, replaces: String)?
         if case .upgrade(let from, let basisPoints, let tenants) = order {
@@ -90,7 +92,8 @@ package struct PluginOffice: Sendable {
             }
             let isNews = book.plugins[id] ?? PluginBook.Entry() != entry
             book.plugins[id] = entry
-            if journals, isNews { book.decisions.append(decision) }
+            decision.by = by
+            if isNews { book.decisions.append(decision) }
         }
         return (generation, decision)
     }
@@ -118,7 +121,10 @@ extension PluginStanding {
             members["isolation"] = .string(child == nil ? "in_process" : "process")
         }
         if let child {
-            var process: [String: JSONValue] = ["state": .string(child.state.rawValue), "deaths": .int(Int64(child.deaths))]
+            var process: [String: JSONValue] = [
+                "state": .string(child.state.rawValue), "deaths": .int(Int64(child.deaths)), "restarts": .int(Int64(child.restarts)),
+                "breaker": .string(child.breaker.rawValue),
+            ]
             if let id = child.process { process["id"] = .int(Int64(id)) }
             if let end = child.lastEnd { process["last_end"] = .string(end) }
             members["process"] = .object(process)
@@ -151,6 +157,8 @@ extension PluginStanding.Upgrade {
 /// Keeps watch while the server runs: takes changed folders, secrets and orders up, tells commands how it stands, journals what was decided.
 struct PluginWatch: Sendable {
     static let pause = Duration.seconds(1)
+    /// A key service that was away is asked again so often.
+    static let looksBetweenTrials = 5
     let host: PluginHost
     let house: PluginHouse
     let directory: URL
@@ -166,16 +174,18 @@ struct PluginWatch: Sendable {
         var taken = stamp()
         var before = taken
         var looks = 0
+        var children = host.children
         while !Task.isCancelled {
             guard (try? await house.sleep(for: Self.pause)) != nil else { return }
             looks += 1
             if looks == 60 { host.settleStarts() }
-            let now = stamp()
-            defer { before = now }
+            if looks % Self.looksBetweenTrials == 0, await house.reopenSecrets(with: { host.keyService($0) }) { await host.load() }
+            let (now, fares) = (stamp(), host.children)
+            defer { (before, children) = (now, fares) }
             if now != taken, now == before {
                 taken = now
                 await host.load()
-            } else if host.standings().contains(where: { $0.upgrade?.count != nil }) {
+            } else if fares != children || host.standings().contains(where: { $0.upgrade?.count != nil }) {
                 Self.write(host, house)
             }
         }
@@ -217,14 +227,25 @@ extension Ground {
     /// Decisions that nobody made over HTTP: by a command, or by the host itself.
     func pluginJournal(_ options: PlatformOptions) -> @Sendable (PluginBook.Decision) async throws -> Void {
         { [store] decision in
-            try await PluginJournal.keep(
-                decision, Act(actor: .system("plugins"), requestID: "plugins", now: options.clock.now()), store)
+            try await PluginJournal.keep(decision, PluginJournal.act(decision, options.clock.now()), store)
         }
     }
 }
 
 /// What became of the plugins, in the platform's own journal.
 enum PluginJournal {
+    /// Of whom what is journalled was decided.
+    static func act(_ decision: PluginBook.Decision, _ now: Timestamp) -> Act {
+        guard let by = decision.by, let user = UserID(by.user), let session = AuthSessionID(by.session) else {
+            return Act(actor: .system("plugins"), requestID: decision.by?.request ?? "plugins", now: now)
+        }
+        return Act(actor: .user(user, session: session), requestID: by.request, now: now, address: by.address)
+    }
+    static func by(_ act: Act) -> PluginBook.Decision.By? {
+        guard case .user(let user, let session) = act.actor else { return nil }
+        return .init(user: user.description, session: session.description, request: act.requestID, address: act.address)
+    }
+
     static func keep(_ decision: PluginBook.Decision, _ act: Act, _ store: any Store) async throws {
         let details = JSONValue.object(decision.details.mapValues { .string($0) })
         try await store.kernel(KernelReason("plugins.\(decision.action)")) { db in

@@ -65,6 +65,10 @@ struct PluginRoutes: Sendable {
                     SchemaField("state", .choice(ChildReport.State.allCases.map(\.rawValue))),
                     SchemaField("id", count, "While there is one", optional: true),
                     SchemaField("deaths", count, "Since the server started"),
+                    SchemaField("restarts", count, "Since the server started"),
+                    SchemaField(
+                        "breaker", .choice(ChildStanding.Breaker.allCases.map(\.rawValue)),
+                        "Open: it is left alone; trial: one call is let in"),
                     SchemaField("last_end", .string(max: 1_000), "How it ended last", optional: true),
                 ]), "Of its own, where it has one", optional: true),
             SchemaField("candidate", .string(max: 32), "The version that waits in a folder .next", optional: true),
@@ -140,17 +144,17 @@ struct PluginRoutes: Sendable {
             problems: [PluginProblems.unknown, Self.refusal] + problems
         ) { call in
             let id = try id(call)
-            let decision = try give(try order(call), to: id)
-            try await PluginJournal.keep(decision, call.act, store)
+            let decision = try give(try order(call), to: id, call.act)
+            // Journals what the book holds, then takes it up; what a crash keeps from it, the next start does.
             await host.load()
             if decision.action != "plugin.disabled", decision.action != "plugin.upgrade_returned" { try refuse(id, decision) }
             return .json(value: try standing(id))
         }
     }
 
-    private func give(_ order: PluginOffice.Order, to id: String) throws -> PluginBook.Decision {
+    private func give(_ order: PluginOffice.Order, to id: String, _ act: Act) throws -> PluginBook.Decision {
         do {
-            return try office.give(order, to: id, journals: false).decision
+            return try office.give(order, to: id, by: PluginJournal.by(act)).decision
         } catch let fault as PluginOffice.Fault {
             switch fault {
             case .unknown: throw PluginProblems.unknown

@@ -50,7 +50,7 @@ struct PolicyFloor: Sendable {
                 tenants: .init(threads: settings[TenantPolicySettings.threads])))
         let candidate = settings[PlatformSettings.policyShadow]
         let floor = PolicyFloor(
-            engine: engine, catalog: Catalog(.empty), archive: archive,
+            engine: engine, catalog: Catalog(.empty, clock: options.clock), archive: archive,
             promotion: PolicyPromotion(
                 directory: options.policies, archive: archive, definitions: PlatformRegister.hooks, data: data, verdicts: verdicts),
             shadow: candidate.isEmpty ? nil : URL(fileURLWithPath: candidate),
@@ -60,7 +60,7 @@ struct PolicyFloor: Sendable {
             logger: logger)
         let ear = PolicyEar(
             catalog: floor.catalog, promotion: floor.promotion, promotes: settings[PlatformSettings.policyPromotes], logger: logger,
-            journal: journal)
+            journal: journal, live: PolicyLive(archive: archive))
         engine.onNews { [weak engine] news in if let engine { ear.hear(news, engine) } }
         engine.keep(in: archive)
         engine.believe(verdicts)
@@ -111,12 +111,14 @@ private struct PolicyEar: Sendable {
     let promotes: Bool
     let logger: Logger
     let journal: @Sendable (_ action: String, _ details: JSONValue) async -> Void
+    let live: PolicyLive
 
     func hear(_ news: PolicyNews, _ engine: PolicyEngine) {
         switch news {
         case .live(let hash, let data):
             if let tiers = data["tiers"], let read = try? TierCatalog.read(tiers.json) { catalog.replace(with: read) }
             logger.notice("policies live", metadata: ["version": .string(hash.short)])
+            if let details = live.changed(to: hash) { Task { [journal] in await journal(PolicyLive.action, details) } }
         case .refused(let findings):
             logger.error(
                 "policies refused; the version before goes on",

@@ -149,10 +149,7 @@ struct PolicyRoutes: Sendable {
     }
 
     private func journal(_ action: String, _ before: PolicySetHash?, _ act: Act) async throws {
-        let details: JSONValue = [
-            "before": .string(before?.hex ?? ""), "after": .string(floor.engine.hash?.hex ?? ""),
-        ]
-        try await PolicyJournal.keep(action, details, act, store)
+        try await PolicyJournal.keep(action, PolicyLive.details(before: before, after: floor.engine.hash, floor.archive), act, store)
     }
 }
 

@@ -12,11 +12,13 @@ package struct Reference: Sendable {
 
     /// File name → text.
     package func pages() -> [String: String] {
-        [
+        var pages = [
             "settings.md": settings(), "problems.md": problems(), "routes.md": routes(), "permissions.md": permissions(),
             "hooks.md": HookReference.markdown(register.hooks), "hooks.json": Self.catalogue(register.hooks).json, "events.md": events(),
-            "policy-defences.md": defences(),
+            "policy-defences.md": defences(), "lifecycles.md": LifecycleReference.markdown(),
         ]
+        pages["role-matrix.md"] = register.matrix?.markdown
+        return pages
     }
 
     /// Editor stubs of the hooks, for the policy author's completions.
@@ -91,7 +93,9 @@ package struct Reference: Sendable {
         page(
             "Permissions", "Asked of `on_role_check` at each use; which role has which is `policies/roles.lua`.",
             ["permission", "lets its holder"],
-            register.permissions.sorted { $0.name < $1.name }.map { ["`\($0.name)`", $0.summary] })
+            register.permissions.sorted { $0.name < $1.name }.map {
+                ["`\($0.name)`", $0.summary + ($0.isSensitive ? " Changes ask for a recent second factor." : "")]
+            })
     }
 
     private func events() -> String {

@@ -9,6 +9,8 @@ package struct Register: Sendable {
     package var permissions: [Permission]
     package var hooks: [HookDefinition]
     package var routes: [Route]
+    /// Asked of the policies in force, where somebody did.
+    package var matrix: RoleMatrix?
 
     package init(settings: [AnySetting], problems: [Problem], permissions: [Permission], hooks: [HookDefinition], routes: [Route]) {
         self.settings = settings
@@ -22,7 +24,10 @@ package struct Register: Sendable {
         (UserVerified.topic, UserVerified.summary), (StandingChanged.topic, StandingChanged.summary),
         (LicenseIssued.topic, LicenseIssued.summary), (LicenseRevoked.topic, LicenseRevoked.summary),
         (LicenseChanged.topic, LicenseChanged.summary), (PaymentTold.topic, PaymentTold.summary),
+        (ProjectChanged.topic, ProjectChanged.summary), (ProjectFileChanged.topic, ProjectFileChanged.summary),
         (SeatTold.topic, SeatTold.summary), (TenantPoliciesChanged.topic, TenantPoliciesChanged.summary),
-        (MailRequested.topic, MailRequested.summary),
+        (OffboardingTold.topic, OffboardingTold.summary), (ContractChanged.topic, ContractChanged.summary),
+        (MailRequested.topic, MailRequested.summary), (MemberAccessChanged.topic, MemberAccessChanged.summary),
+        (MembershipChanged.topic, MembershipChanged.summary),
     ]
 }

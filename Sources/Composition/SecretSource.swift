@@ -21,7 +21,7 @@ package struct SecretSource: Sendable {
         }
         if let direct { return direct }
         guard let file = file(name) else { return nil }
-        return try read(name, file)
+        return try Self.read(name, file)
     }
 
     /// The file in which a secret lies, if it lies in one.
@@ -32,7 +32,7 @@ package struct SecretSource: Sendable {
         return FileManager.default.fileExists(atPath: file.path) ? file : nil
     }
 
-    private func read(_ name: String, _ file: URL) throws -> String {
+    static func read(_ name: String, _ file: URL) throws -> String {
         var status = stat()
         guard stat(file.path, &status) == 0 else {
             throw Unreadable(description: "\(name) should lie in \(file.path), which is not there.")
@@ -49,11 +49,16 @@ package struct SecretSource: Sendable {
         return trimmed
     }
 
-    /// The environment with each secret of the platform itself filled from its file, where it has one.
+    /// Secrets of the platform itself, which it needs before it has plugins.
+    static var ownNames: [String] {
+        [MasterKey.variable]
+            + PlatformRegister.settings.filter(\.isSecret).flatMap { [$0.environmentName] + [$0.environment].compactMap { $0 } }
+    }
+
+    /// The environment with each secret of the platform itself filled from its file, where it has one; sealed ones as they are.
     package func filled() throws -> [String: String] {
         var filled = variables
-        let settings = PlatformRegister.settings.filter(\.isSecret).flatMap { [$0.environmentName] + [$0.environment].compactMap { $0 } }
-        for name in [MasterKey.variable] + settings { if let value = try secret(name) { filled[name] = value } }
+        for name in Self.ownNames { if let value = try secret(name) { filled[name] = value } }
         return filled
     }
 }

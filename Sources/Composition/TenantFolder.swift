@@ -1,7 +1,7 @@
 import Foundation
 import HookEngine
 import PolicyHost
-import StoreSQLite
+import StorePostgres
 import TenantPolicies
 import Vocabulary
 
@@ -31,10 +31,11 @@ extension PolicyQuestions {
     /// Those versions of tenants' own policies that the database still has, read beside a server that may run.
     func bundles(_ names: Set<TenantSetName>) async throws -> [TenantSetName: TenantBundle] {
         let data = try DataDirectory(options.data, isShared: true)
-        guard !names.isEmpty, FileManager.default.fileExists(atPath: data.database.path) else { return [:] }
+        guard !names.isEmpty, Ground.isShared(options) || FileManager.default.fileExists(atPath: data.database.path) else { return [:] }
         let store = try Ground.store(data, options, sealer: try Ground.sealer(data, options), topics: [:])
         var found: [TenantSetName: TenantBundle] = [:]
         do {
+            try await (store as? PostgresStore)?.begin(try PlatformRegister.migrations())
             for name in names {
                 if let files = try await TenantPolicies.files(name.hash, of: name.tenant, in: store) {
                     found[name] = try TenantBundle(files)

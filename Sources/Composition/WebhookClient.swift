@@ -7,14 +7,25 @@ import Vocabulary
 import Webhooks
 
 /// Carries customers' webhooks out. A name is looked up once; every address that it has must be one that anybody can reach, and the
-/// connection goes to the first of those: what the name says a moment later changes nothing.
+/// connection goes to the first of those that takes it: what the name says a moment later changes nothing. Whatever the other side does, an
+/// exchange ends within its time.
 struct WebhookClient: WebhookTransport {
     let opens: Bool
     let clock: any Clock
     /// Of a name, as text. Blocking; runs on threads apart.
     var lookUp: @Sendable (String, Int) throws -> [String] = Self.resolve
 
+    /// How long a look-up is waited for.
+    var patience = Duration.seconds(5)
+
     private static let mostAnswerBytes = 16 << 10
+    private static let mostAddresses = 3
+    /// Apart from everybody else's: a tenant's slow name server keeps no payment waiting.
+    private static let lookUps: NIOThreadPool = {
+        let pool = NIOThreadPool(numberOfThreads: 8)
+        pool.start()
+        return pool
+    }()
 
     func send(url: String, headers: [(String, String)], body: [UInt8], timeout: Duration) async -> WebhookOutcome {
         let began = clock.monotonic()
@@ -24,25 +35,44 @@ struct WebhookClient: WebhookTransport {
 
     private func answer(_ url: String, _ headers: [(String, String)], _ body: [UInt8], _ timeout: Duration) async -> WebhookOutcome.Result {
         guard let place = WebhookAddress(url, opens: opens) else { return .failed("webhooks do not go to this address") }
-        let address: String
-        do {
-            let lookUp = lookUp
-            let found = try await NIOThreadPool.singleton.runIfActive { try lookUp(place.host, place.port) }
-            guard let first = found.first else { return .failed("\(place.host) has no address") }
-            if !opens, let closed = found.first(where: { PublicAddress.isPublic($0) != true }) {
-                return .failed("\(place.host) leads to \(closed), which not everybody can reach")
-            }
-            address = first
-        } catch {
-            return .failed("\(place.host) cannot be looked up")
+        guard let found = await addresses(place) else { return .failed("\(place.host) cannot be looked up") }
+        guard !found.isEmpty else { return .failed("\(place.host) has no address") }
+        if !opens, let closed = found.first(where: { PublicAddress.isPublic($0) != true }) {
+            return .failed("\(place.host) leads to \(closed), which not everybody can reach")
         }
-        return await exchange(place, at: address, url, headers, body, timeout)
+        let began = clock.monotonic()
+        var failure = ""
+        for address in found.prefix(Self.mostAddresses) {
+            let left = timeout - (clock.monotonic() - began)
+            guard left > .zero else { break }
+            do { return try await exchange(place, at: address, url, headers, body, left) } catch {
+                failure += (failure.isEmpty ? "" : "; ") + "no connection to \(address) port \(place.port)"
+            }
+        }
+        return .failed(failure)
     }
+
+    /// Nil where the name has none, or says nothing for too long. A look-up cannot be stopped: its thread is left to it.
+    private func addresses(_ place: WebhookAddress) async -> [String]? {
+        let (answers, teller) = AsyncStream.makeStream(of: [String]?.self, bufferingPolicy: .bufferingOldest(1))
+        Self.lookUps.submit { [lookUp] state in
+            teller.yield(state == .active ? try? lookUp(place.host, place.port) : nil)
+        }
+        let timer = Task { [patience] in
+            try? await Task.sleep(for: patience)
+            teller.yield(nil)
+        }
+        defer { timer.cancel() }
+        for await answer in answers { return answer }
+        return nil
+    }
+
+    private struct Unreached: Error {}
 
     /// A client of its own for each request: it knows one name, and that name's one address.
     private func exchange(
         _ place: WebhookAddress, at address: String, _ url: String, _ headers: [(String, String)], _ body: [UInt8], _ timeout: Duration
-    ) async -> WebhookOutcome.Result {
+    ) async throws(Unreached) -> WebhookOutcome.Result {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         configuration.timeout.connect = .seconds(5)
@@ -58,7 +88,12 @@ struct WebhookClient: WebhookTransport {
         request.method = .POST
         for (name, value) in headers { request.headers.replaceOrAdd(name: name, value: value) }
         request.body = .bytes(ByteBuffer(bytes: body))
-        let result: WebhookOutcome.Result
+        // The client's own time-out ends with the answer's head; an answer whose body never ends breaks off here.
+        let end = Task {
+            try await Task.sleep(for: timeout)
+            try? await client.shutdown()
+        }
+        let result: WebhookOutcome.Result?
         do {
             let answer = try await client.execute(request, timeout: .microseconds(timeout.microseconds))
             let text = await Self.beginning(answer.body)
@@ -68,11 +103,13 @@ struct WebhookClient: WebhookTransport {
         } catch let failure as HTTPClientError {
             result = .failed(failure.shortDescription)
         } catch is NIOConnectionError {
-            result = .failed("no connection to \(address) port \(place.port)")
+            result = nil
         } catch {
             result = .failed("the answer is broken: \(type(of: error))")
         }
+        end.cancel()
         try? await client.shutdown()
+        guard let result else { throw Unreached() }
         return result
     }
 
@@ -90,7 +127,7 @@ struct WebhookClient: WebhookTransport {
         return String(decoding: bytes.prefix(1_000), as: UTF8.self)
     }
 
-    private static func resolve(_ host: String, _ port: Int) throws -> [String] {
+    static func resolve(_ host: String, _ port: Int) throws -> [String] {
         if PublicAddress.isPublic(host) != nil { return [host] }
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)

@@ -6,18 +6,55 @@ import Identity
 import Licensing
 import Notifications
 import Seats
+import Tenancy
 import Vocabulary
+
+/// Who comes in, and how.
+package struct ConsoleAccounts: Sendable {
+    package let identity: Identity
+    package let federation: Federation
+    package let people: People
+    package let factors: Factors
+    package let apiKeys: APIKeys
+    package let tenancy: Tenancy
+    package init(
+        identity: Identity, federation: Federation, people: People, factors: Factors, apiKeys: APIKeys, tenancy: Tenancy
+    ) {
+        self.apiKeys = apiKeys
+        self.tenancy = tenancy
+        self.identity = identity
+        self.federation = federation
+        self.factors = factors
+        self.people = people
+    }
+}
 
 /// The services that pages stand on.
 package struct ConsoleServices: Sendable {
     package let identity: Identity
+    package let federation: Federation
+    package let people: People
+    package let factors: Factors
+    package let apiKeys: APIKeys
+    package let tenancy: Tenancy
     package let catalog: Catalog
     package let billing: Billing
     package let licenses: Licenses
     package let leases: Leases
     package let mailbox: Mailbox?
-    package init(identity: Identity, catalog: Catalog, billing: Billing, licenses: Licenses, leases: Leases, mailbox: Mailbox?) {
-        self.identity = identity
+    /// Everything else that pages show and do, as the API does it.
+    package let operations: Operations
+    package init(
+        accounts: ConsoleAccounts, catalog: Catalog, billing: Billing, licenses: Licenses, leases: Leases, mailbox: Mailbox?,
+        operations: Operations
+    ) {
+        self.operations = operations
+        identity = accounts.identity
+        federation = accounts.federation
+        people = accounts.people
+        factors = accounts.factors
+        apiKeys = accounts.apiKeys
+        tenancy = accounts.tenancy
         self.catalog = catalog
         self.billing = billing
         self.licenses = licenses
@@ -43,14 +80,21 @@ package struct Console: Sendable {
     }
 
     package func routes() -> [Route] {
-        [homeRoute, stylesheetRoute] + entryRoutes + passwordRoutes + administratorRoutes + planRoutes + licenceRoutes + mailboxRoutes
+        [homeRoute, stylesheetRoute] + entryRoutes + passwordRoutes + administratorRoutes + invitationRoutes + planRoutes + licenceRoutes
+            + mailboxRoutes + signInPages + ssoPages + securityPages + peoplePages + ownPages + staffPages + teamPages + workPages
+            + leavingPages + projectPages
     }
 
     // MARK: What every page needs
 
     /// The frame of a page: who is signed in, and the hidden field that its forms carry.
     func frame(_ title: String, _ call: Call, problem: Problem? = nil) -> PageRenderer.Frame {
-        PageRenderer.Frame(title: title, isSignedIn: call.principal != nil, csrf: Self.hiddenField(call), problem: problem)
+        var frame = PageRenderer.Frame(title: title, isSignedIn: call.principal != nil, csrf: Self.hiddenField(call), problem: problem)
+        frame.isStaff = call.principal.map { Role.ofPlatform.map(\.rawValue).contains($0.role) } ?? false
+        if let delegation = call.principal?.bounds.delegation, case .impersonation = delegation {
+            frame.place = .init(until: StaffPlace(call)?.until)
+        }
+        return frame
     }
 
     func page(_ template: String, _ frame: PageRenderer.Frame, _ values: [String: Any] = [:], status: Int = 200) throws -> Reply {
@@ -92,19 +136,35 @@ package struct Console: Sendable {
     /// A page of a browser route: `GET` shows, `POST` acts.
     func route(
         _ method: HTTPEdge.Method, _ path: String, _ name: String, _ summary: String, limit: LimitClass = .standard,
+        proof: RouteProof = .usual,
         handler: @escaping @Sendable (Call) async throws -> Reply
     ) -> Route {
         Route(
-            method, path, name: "pages.\(name)", summary: summary, access: .page, limit: limit,
+            method, path, name: "pages.\(name)", summary: summary, access: .page, limit: limit, proof: proof,
             answers: [RouteAnswer(200, "The page.", contentType: "text/html; charset=utf-8"), RouteAnswer(303, "On to the next page.")],
-            handler: { call in
-                do { return try await handler(call) } catch let problem as Problem {
-                    if problem.status == 401 { return .redirect(to: "/sign-in?next=\(call.path)") }
-                    return try self.page(
-                        "message", self.frame(problem.title, call, problem: problem),
-                        ["heading": "That did not work", "reference": call.act.requestID])
+            handler: answering(back: proof.back, handler))
+    }
+
+    /// What a handler throws, as a page.
+    func answering(
+        back: String?, _ handler: @escaping @Sendable (Call) async throws -> Reply
+    ) -> @Sendable (Call) async throws -> Reply {
+        { call in
+            do { return try await handler(call) } catch let problem as Problem {
+                if problem.status == 401 {
+                    return .redirect(to: StaffPlace(call) == nil ? "/sign-in?next=\(call.path)" : "/staff/places/back")
                 }
-            })
+                if problem.code == CommonProblems.stepUpRequired.code {
+                    return .redirect(to: "/account/confirm?next=\(back ?? call.path)")
+                }
+                return try self.page(
+                    "message", self.frame(problem.title, call, problem: problem),
+                    [
+                        "heading": "That did not work", "reference": call.act.requestID,
+                        "links": back.map { [["words": "Back", "target": $0]] } ?? [],
+                    ])
+            }
+        }
     }
 
     /// A problem that the edge raised before any page was asked.
@@ -120,7 +180,7 @@ package struct Console: Sendable {
         Route(
             .get, renderer.stylesheetPath, name: "pages.stylesheet", summary: "The style sheet; its name changes with its bytes.",
             access: .page,
-            limit: .unlimited, answers: [RouteAnswer(200, "The style sheet.", contentType: "text/css; charset=utf-8")],
+            limit: .unlimited, proof: .enrolment, answers: [RouteAnswer(200, "The style sheet.", contentType: "text/css; charset=utf-8")],
             handler: { _ in
                 Reply(
                     status: 200,
@@ -130,7 +190,7 @@ package struct Console: Sendable {
     }
 
     private var homeRoute: Route {
-        route(.get, "/", "home", "What there is, and what it costs.") { call in
+        route(.get, "/", "home", "What there is, and what it costs.", proof: .enrolment) { call in
             let plans = services.catalog.current.offered.map { tier -> [String: Any] in
                 let own = call.principal == nil ? "/sign-up?tier=\(tier.id)" : "/plans?tier=\(tier.id)"
                 let link = tier.isByContract ? (tier.contactURL ?? own) : own

@@ -60,23 +60,29 @@ extension Console {
         after: [("", "Forgotten your password?", "/forgot"), ("No account?", "Sign up", "/sign-up")])
 
     private var signInForm: Route {
-        route(.get, "/sign-in", "sign_in_form", "Sign in.") { call in
-            try form(Self.signInPage, call, hidden: ["next": Self.inside(call.query["next"])])
+        route(.get, "/sign-in", "sign_in_form", "Sign in.", proof: .enrolment) { call in
+            let next = Self.inside(call.query["next"])
+            return try form(signInPage(next: next), call, hidden: ["next": next])
         }
     }
 
     private var signIn: Route {
-        route(.post, "/sign-in", "sign_in", "Sign in.", limit: .login) { call in
+        route(.post, "/sign-in", "sign_in", "Sign in.", limit: .login, proof: .enrolment) { call in
             let sent = try SentForm(call)
             do {
                 let outcome = try await PageSessions(services.identity).create(
                     email: sent["email"], password: sent["password"], from: Device(call.header("user-agent")), call.act)
-                guard case .page(let grant) = outcome else { throw CommonProblems.unavailable }
-                let name = Cookies.session(isSecure: call.isSecure)
-                return .redirect(to: Self.inside(sent["next"]))
-                    .setting(SetCookie(name, grant.cookie, maxAge: grant.expiresAt - call.act.now, isSecure: call.isSecure))
+                let next = Self.inside(sent["next"])
+                switch outcome {
+                case .page(let grant): return signedIn(grant, next: next, call)
+                case .secondFactorNeeded(let token):
+                    return Factors.onToSecondStep(token, next: next, isSecure: call.isSecure, life: services.factors.stepLife)
+                case .token: throw CommonProblems.internal
+                }
             } catch let problem as Problem where problem.status < 500 {
-                return try form(Self.signInPage, call, sent: sent, problem: problem, hidden: ["next": Self.inside(sent["next"])])
+                var page = signInPage(next: Self.inside(sent["next"]))
+                if let path = problem.fields["sso_path"]?.string { page.after.insert(("", "Continue at your organization", path), at: 0) }
+                return try form(page, call, sent: sent, problem: problem, hidden: ["next": Self.inside(sent["next"])])
             }
         }
     }
@@ -85,6 +91,7 @@ extension Console {
     private var start: Route {
         route(.get, "/start", "start", "On from signing in.") { call in
             let caller = try call.caller()
+            if caller.bounds.isLeaving { return .redirect(to: "/leaving") }
             if try await may(LicensePermissions.read, caller, call) {
                 if try await paidLicence(of: caller, call) { return .redirect(to: "/licence") }
                 guard try await may(BillingPermissions.write, caller, call) else { return .redirect(to: "/licence") }
@@ -99,10 +106,14 @@ extension Console {
     }
 
     private var signOut: Route {
-        route(.post, "/sign-out", "sign_out", "Sign out.") { call in
+        route(.post, "/sign-out", "sign_out", "Sign out.", proof: RouteProof(isForEnrolment: true, isForDelegates: true)) { call in
             let name = Cookies.session(isSecure: call.isSecure)
-            if let value = call.cookie(name) { try await PageSessions(services.identity).revoke(value, call.act) }
-            return .redirect(to: "/").setting(.removal(of: name, isSecure: call.isSecure))
+            // In a member's place, the own session goes with it.
+            for value in [call.cookie(name), StaffPlace(call)?.own].compactMap({ $0 }) {
+                try await PageSessions(services.identity).revoke(value, call.act)
+            }
+            return Reply.redirect(to: "/").setting(.removal(of: name, isSecure: call.isSecure))
+                .setting(.removal(of: StaffPlace.name(isSecure: call.isSecure), isSecure: call.isSecure))
         }
     }
 

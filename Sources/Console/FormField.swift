@@ -11,6 +11,14 @@ struct FormField: Sendable {
     var minLength: Int?
     var maxLength: Int = 254
     var isOptional = false
+    struct Option: Sendable, Hashable {
+        let value: String
+        let words: String
+    }
+    /// What there is to choose from; empty: anything may be written.
+    var options: [Option] = []
+    /// What has lines of its own gets room for them.
+    var isLong: Bool { type == "text" && maxLength > 1_000 }
     /// A secret is never sent back to the browser.
     var isSecret: Bool { type == "password" }
 
@@ -28,16 +36,20 @@ struct FormField: Sendable {
     static let organization = FormField(name: "organization", label: "Organization", autocomplete: "organization", maxLength: 200)
 
     /// What the template `field` shows.
-    func shown(_ sent: SentForm?, _ problem: Problem?) -> [String: Any] {
+    func shown(_ sent: SentForm?, _ problem: Problem?, holding held: String = "", in form: String = "") -> [String: Any] {
+        let (id, value) = (form.isEmpty ? name : "\(form)-\(name)", sent?[name] ?? held)
         let wrong = problem.map { Self.rules($0)[name] } ?? nil
         var shown: [String: Any] = [
-            "id": name, "name": name, "label": label, "type": type, "autocomplete": autocomplete, "maxLength": maxLength,
-            "isOptional": isOptional, "value": isSecret ? "" : sent?[name] ?? "",
+            "id": id, "name": name, "label": label, "type": type, "autocomplete": autocomplete, "maxLength": maxLength,
+            "isOptional": isOptional, "isLong": isLong, "isLine": !isLong && options.isEmpty, "value": isSecret ? "" : value,
         ]
         if let minLength { shown["minLength"] = minLength }
         if let hint { shown["hint"] = ["text": hint] }
         if let wrong { shown["wrong"] = ["text": wrong] }
-        let describing = [wrong == nil ? nil : "\(name)-wrong", hint == nil ? nil : "\(name)-hint"].compactMap { $0 }
+        if !options.isEmpty {
+            shown["choice"] = ["options": options.map { ["value": $0.value, "words": $0.words, "isChosen": $0.value == value] }]
+        }
+        let describing = [wrong == nil ? nil : "\(id)-wrong", hint == nil ? nil : "\(id)-hint"].compactMap { $0 }
         if !describing.isEmpty { shown["describedBy"] = describing.joined(separator: " ") }
         return shown
     }

@@ -19,6 +19,13 @@ struct PageRenderer: Sendable {
         var problem: Problem?
         /// The fields of the page's form, which the problem's summary points to.
         var fields: [FormField] = []
+        /// Of the platform's own people, as themselves.
+        var isStaff = false
+        /// Staff in a member's place; until when, as far as this browser knows.
+        var place: Place?
+        struct Place {
+            let until: Timestamp?
+        }
         /// When the page loads itself again, and where: `3; url=/licence`.
         var refresh: String?
     }
@@ -28,6 +35,9 @@ struct PageRenderer: Sendable {
     let stylesheet: Data
     /// Changes with the bytes, so that a browser may keep it for good.
     let stylesheetPath: String
+    /// The one script: what a browser must do for passkeys.
+    let script: Data
+    let scriptPath: String
 
     init(brand: String, settings: Settings) throws {
         guard let folder = Bundle.module.resourceURL?.appendingPathComponent("Templates") else { throw Missing(template: "Templates") }
@@ -40,6 +50,8 @@ struct PageRenderer: Sendable {
         self.brand = brand
         stylesheet = try Data(contentsOf: folder.appendingPathComponent("style.css")) + Data(Self.accents(settings).utf8)
         stylesheetPath = "/assets/style-\(Hex.encode(Digest.sha256(stylesheet).prefix(8))).css"
+        script = try Data(contentsOf: folder.appendingPathComponent("passkey.js"))
+        scriptPath = "/assets/passkey-\(Hex.encode(Digest.sha256(script).prefix(8))).js"
     }
 
     /// The brand's colours, laid over those of the style sheet.
@@ -58,6 +70,8 @@ struct PageRenderer: Sendable {
         all["stylesheet"] = stylesheetPath
         all["signedIn"] = frame.isSignedIn
         all["csrf"] = frame.csrf
+        if frame.isStaff { all["staff"] = true }
+        if let place = frame.place { all["place"] = ["until": place.until.map(Spans.minute) ?? "its time is over"] }
         if let refresh = frame.refresh { all["refresh"] = refresh }
         if let problem = frame.problem { all["problem"] = Self.shown(problem, frame.fields) }
         guard let text = library.render(all, withTemplate: template) else { throw Missing(template: template) }

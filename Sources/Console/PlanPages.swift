@@ -34,13 +34,15 @@ extension Console {
         _ call: Call, _ caller: Principal, chosen: String?, sent: SentForm? = nil, problem: Problem? = nil
     ) async throws -> Reply {
         let held = Billing.main(try await services.billing.subscriptions(of: caller.tenant, now: call.act.now))
-        let current = held.flatMap { view in view.standing.state == .cancelled ? nil : services.catalog.current[view.standing.tier] }
-        let buyable = services.catalog.current.offered.filter { !$0.isByContract && !$0.isFree }
+        let catalog = try await services.billing.catalog(of: caller.tenant, now: call.act.now)
+        let current = held.flatMap { view in view.standing.state == .cancelled ? nil : catalog[view.standing.tier] }
+        let buyable = catalog.offered.filter { !$0.isByContract && !$0.isFree }
         let selected = buyable.first { $0.id.name == chosen } ?? buyable.first { $0.id == current?.id } ?? buyable.first
         let plans = buyable.map { tier -> [String: Any] in
             [
                 "id": tier.id.name, "name": tier.name, "price": PlanWords.price(tier),
-                "summary": (PlanWords.points(tier) + [PlanWords.yearly(tier)]).filter { !$0.isEmpty }.joined(separator: " · "),
+                "summary": ((catalog.isAgreed(tier.id) ? ["As agreed with you"] : []) + PlanWords.points(tier) + [PlanWords.yearly(tier)])
+                    .filter { !$0.isEmpty }.joined(separator: " · "),
                 "isChosen": tier.id == selected?.id,
             ]
         }
@@ -66,7 +68,7 @@ extension Console {
         hint: "How many of the plan. Where the price is for each user, the number of seats.", maxLength: 6)
 
     private var choosePlan: Route {
-        route(.post, "/plans", "choose_plan", "On to the payment provider's page.") { call in
+        route(.post, "/plans", "choose_plan", "On to the payment provider's page.", proof: RouteProof(isSensitive: true)) { call in
             let caller = try call.caller()
             let sent = try SentForm(call)
             do {
@@ -88,7 +90,10 @@ extension Console {
     }
 
     private var portal: Route {
-        route(.post, "/billing/portal", "portal", "On to the provider's page for card, invoices and cancelling.") { call in
+        route(
+            .post, "/billing/portal", "portal", "On to the provider's page for card, invoices and cancelling.",
+            proof: RouteProof(isSensitive: true, back: "/licence")
+        ) { call in
             let caller = try call.caller()
             try await authorizer.require(BillingPermissions.write, of: caller, act: call.act)
             return .redirect(to: try await services.billing.portal(provider: nil, tenant: caller.tenant, origin: call.origin, call.act))

@@ -90,16 +90,33 @@ package struct Call: Sendable {
     }
 }
 
+/// A body that is made while it is sent: the next part is asked for when the client has taken the one before. One that fails, or ends early,
+/// cuts the connection, so that no client takes a part for the whole.
+package struct ReplyStream: Sendable {
+    package let length: Int64
+    /// Some bytes from this offset on, never none before the end.
+    package let read: @Sendable (_ offset: Int64) async throws -> Data
+    package init(length: Int64, read: @escaping @Sendable (_ offset: Int64) async throws -> Data) {
+        self.length = length
+        self.read = read
+    }
+}
+
 package struct Reply: Sendable {
     package var status: Int
     package var headers: [(String, String)]
     package var body: Data
+    /// In the place of `body`, where that would be more than belongs in memory.
+    package var stream: ReplyStream?
 
-    package init(status: Int, headers: [(String, String)] = [], body: Data = Data()) {
+    package init(status: Int, headers: [(String, String)] = [], body: Data = Data(), stream: ReplyStream? = nil) {
         self.status = status
         self.headers = headers
         self.body = body
+        self.stream = stream
     }
+    /// As many bytes as the answer has.
+    package var length: Int64 { stream?.length ?? Int64(body.count) }
     package static func json<Body: Encodable>(_ body: Body, status: Int = 200) throws -> Reply {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

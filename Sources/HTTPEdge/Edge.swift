@@ -84,11 +84,13 @@ package final class Edge: Sendable {
     }
     /// How many bytes of body to read before giving up; 0 where nothing takes one.
     package func bodyLimit(method: String, target: String) -> Int {
-        guard let target = try? Target(target, host: nil), let (place, _) = try? trie.find(target), let method = Method(rawValue: method)
+        guard let target = try? Target(target, host: nil), let (place, values) = try? trie.find(target),
+            let method = Method(rawValue: method)
         else {
             return 0
         }
-        return place.endpoints[method]?.maxBodyBytes ?? 0
+        guard let endpoint = place.endpoints[method] else { return 0 }
+        return (try? endpoint.bodyLimit(target, values, clock.now())) ?? 0
     }
     /// The answer to a request whose handler did not come back in time.
     package func expired(_ raw: RawRequest) -> Reply {
@@ -101,6 +103,8 @@ package final class Edge: Sendable {
         finish(&reply, &exchange)
         return reply
     }
+    /// A long answer that could not be brought to its end, though its head had gone.
+    package func broken(_ error: any Error, _ raw: RawRequest) { observer.faulted(error, requestID: identify(raw), route: nil) }
     /// The answer to bytes that never became a request.
     package func refuse(_ problem: Problem) -> Reply {
         var exchange = Exchange(requestID: ids.next(clock.now()), now: clock.now(), method: "other")
@@ -125,8 +129,9 @@ package final class Edge: Sendable {
             reply = render(HTTPProblems.timedOut, &exchange)
         } catch {
             observer.faulted(error, requestID: exchange.requestID, route: exchange.endpoint?.route.name)
-            let isPassing = error is KeyValueFault || (error as? any PassingFault)?.isPassing == true
-            reply = render(isPassing ? CommonProblems.unavailable.retry(afterSeconds: 5) : CommonProblems.internal, &exchange)
+            let fault = error as? any PassingFault
+            let passing = fault?.isPassing == true ? fault?.problem : error is KeyValueFault ? CommonProblems.unavailable : nil
+            reply = render(passing?.retry(afterSeconds: 5) ?? CommonProblems.internal, &exchange)
         }
         finish(&reply, &exchange)
         return reply
@@ -146,8 +151,9 @@ package final class Edge: Sendable {
             throw HTTPProblems.methodNotAllowed
         }
         exchange.endpoint = endpoint
-        guard !raw.isBodyTooLarge, raw.body.count <= endpoint.maxBodyBytes else {
-            throw HTTPProblems.bodyTooLarge.with(["limit_bytes": .int(Int64(endpoint.maxBodyBytes))])
+        let bodyLimit = try endpoint.bodyLimit(target, values, exchange.now)
+        guard !raw.isBodyTooLarge, raw.body.count <= bodyLimit else {
+            throw HTTPProblems.bodyTooLarge.with(["limit_bytes": .int(Int64(bodyLimit))])
         }
         try checkMediaType(endpoint, raw, incoming)
 
@@ -156,6 +162,8 @@ package final class Edge: Sendable {
         try await authenticate(endpoint, incoming, provenance, network, &exchange)
         try checkForgery(endpoint, raw, incoming, provenance, &exchange)
         try await limits.admit(endpoint.route.limit, caller: exchange.caller?.principal, network: network, now: exchange.now)
+        try checkLeaving(endpoint, &exchange)
+        if let detour = try checkProof(endpoint, target, exchange) { return detour }
 
         var act = Act(actor: exchange.actor, requestID: exchange.requestID, now: exchange.now, address: provenance.text)
         if case .permission(let permission) = endpoint.route.access {
@@ -181,7 +189,8 @@ package final class Edge: Sendable {
 
     private func checkMediaType(_ endpoint: Endpoint, _ raw: RawRequest, _ incoming: Incoming) throws(Problem) {
         guard endpoint.isUnsafe, !raw.body.isEmpty else { return }
-        let accepted = endpoint.isPage ? "application/x-www-form-urlencoded" : "application/json"
+        let form = endpoint.route.takesFiles ? MultipartForm.mediaType : "application/x-www-form-urlencoded"
+        let accepted = endpoint.isPage ? form : "application/json"
         guard endpoint.isPage || !endpoint.takesAnyBody else { return }
         guard let media = incoming.mediaType, media.type == accepted, media.isUTF8 else {
             throw HTTPProblems.unsupportedMediaType.with(["accepted": [.string(accepted)]])
@@ -265,9 +274,10 @@ package final class Edge: Sendable {
         }
         if exchange.isHead {
             if !reply.headers.contains(where: { $0.0 == "content-length" }) {
-                reply.headers.append(("content-length", String(reply.body.count)))
+                reply.headers.append(("content-length", String(reply.length)))
             }
             reply.body = Data()
+            reply.stream = nil
         }
         observer.answered(
             AnsweredRequest(

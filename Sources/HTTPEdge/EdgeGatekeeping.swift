@@ -24,7 +24,7 @@ struct Exchange {
     var isHead: Bool { method == "HEAD" }
     /// Whether the answer is for a person's eyes: also where no route was met.
     var isPage: Bool { endpoint?.isPage ?? (incoming?.wantsHTML == true) }
-    var actor: Actor { caller.map { .user($0.principal.user, session: $0.principal.session) } ?? .anonymous }
+    var actor: Actor { caller?.principal.actor ?? .anonymous }
     /// The method, as long as it is one of HTTP's, so that no caller makes up a name for the metrics.
     var knownMethod: String { ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(method) ? method : "other" }
 }
@@ -47,18 +47,88 @@ extension Edge {
             exchange.caller = nil
             if let token = incoming.bearer { exchange.caller = try await guards.authenticator.principal(bearer: token, now: exchange.now) }
         }
+        try checkNetwork(endpoint, provenance, &exchange)
         switch endpoint.route.access {
-        case .open, .proof, .page: return
+        case .open, .proof: return
+        case .page:
+            // Staff only looks, but where a page leaves it to operations.
+            if endpoint.isUnsafe, !endpoint.route.proof.isForDelegates, let delegation = exchange.caller?.principal.bounds.delegation,
+                case .impersonation = delegation
+            {
+                throw CommonProblems.impersonationLimited
+            }
         case .session, .permission, .lease:
             guard exchange.caller != nil else {
                 // Guesses count against the network that makes them.
                 try await limits.admit(endpoint.route.limit, caller: nil, network: network, now: exchange.now)
                 throw CommonProblems.unauthenticated
             }
+            if let delegation = exchange.caller?.principal.bounds.delegation { try check(delegation, endpoint) }
         case .operatorOnly:
             if provenance.isLoopback || exchange.caller?.principal.role == Self.platformAdmin { return }
             throw exchange.caller == nil ? CommonProblems.unauthenticated : CommonProblems.forbidden
         }
+    }
+
+    /// Whether the caller's tenant lets its people in from here. A page takes whoever it keeps out for a stranger: signing in says why.
+    private func checkNetwork(_ endpoint: Endpoint, _ provenance: Provenance, _ exchange: inout Exchange) throws(Problem) {
+        guard let networks = exchange.caller?.principal.bounds.networks, !endpoint.route.proof.isFromAnywhere else { return }
+        if let address = provenance.address, networks.contains(where: { $0.contains(address) }) { return }
+        exchange.caller = nil
+        guard endpoint.isPage || endpoint.route.access == .operatorOnly && provenance.isLoopback else {
+            throw CommonProblems.addressNotAllowed
+        }
+    }
+
+    /// Where an owner of a tenant that leaves can still go.
+    static let leavingPaths = ["/api/v1/offboarding", "/api/v1/auth/logout", "/api/v1/auth/switch", "/sign-out", "/leaving", "/start"]
+
+    /// Of a tenant that leaves, a browser is as good as signed out; anything else is told so.
+    func checkLeaving(_ endpoint: Endpoint, _ exchange: inout Exchange) throws(Problem) {
+        guard exchange.caller?.principal.bounds.isLeaving == true,
+            !Self.leavingPaths.contains(where: { endpoint.route.path == $0 || endpoint.route.path.hasPrefix("\($0)/") })
+        else { return }
+        switch endpoint.route.access {
+        case .open, .proof: return
+        case .page: exchange.caller = nil
+        case .session, .permission, .lease, .operatorOnly: throw CommonProblems.tenantLeaving
+        }
+    }
+
+    /// The permission that a lease was granted under.
+    static let leasePermission = "seats:acquire"
+
+    /// What a person may do because it is the person's own, nobody does in the person's place: a key reaches only what its permissions
+    /// name, staff only looks. Permissions are `Access`'s to check.
+    private func check(_ delegation: Principal.Delegation, _ endpoint: Endpoint) throws(Problem) {
+        switch (delegation, endpoint.route.access) {
+        case (.key, .session): throw CommonProblems.keyOutOfScope
+        case (.key(_, let permissions), .lease):
+            guard permissions.contains(Self.leasePermission) else { throw CommonProblems.keyOutOfScope }
+        case (.impersonation, .session): if endpoint.isUnsafe { throw CommonProblems.impersonationLimited }
+        default: return
+        }
+    }
+
+    /// Where browsers prove, and set up, a second factor.
+    static let confirmPage = "/account/confirm"
+    static let securityPage = "/account/security"
+
+    /// Whether the caller has proved enough for this route. A browser is led to where it can, and back.
+    func checkProof(_ endpoint: Endpoint, _ target: Target, _ exchange: Exchange) throws(Problem) -> Reply? {
+        guard let bounds = exchange.caller?.principal.bounds else { return nil }
+        let (proof, route) = (bounds.proof, endpoint.route)
+        if proof == .enrolling, !route.proof.isForEnrolment {
+            guard endpoint.isPage else { throw CommonProblems.enrolmentRequired }
+            return .redirect(to: Self.securityPage)
+        }
+        guard route.needsRecentFactor, proof == .stale || route.proof.isStrict && proof != .recent else { return nil }
+        // A key was made by somebody who had proved it; what it reaches, it names.
+        if case .key = bounds.delegation, !route.proof.isStrict { return nil }
+        guard endpoint.isPage else { throw CommonProblems.stepUpRequired }
+        let back = route.proof.back ?? String(target.path)
+        let isPlain = back.utf8.allSatisfy { (97...122).contains($0) || (45...57).contains($0) || $0 == UInt8(ascii: "_") }
+        return .redirect(to: Self.confirmPage + (isPlain ? "?next=\(back)" : ""))
     }
 
     /// Refuses what another site made a browser send: unsafe methods of pages need our token, and of everything that a browser may
@@ -72,11 +142,15 @@ extension Edge {
             exchange.formBinding =
                 held.flatMap { $0.utf8.count == 22 ? FormBinding($0) : nil } ?? FormBinding(keys.csrf.freshBinding(), isFresh: true)
         }
-        guard endpoint.isUnsafe else { return }
+        guard endpoint.isUnsafe, !endpoint.route.takesForeignForms else { return }
         guard isOwnOrigin(incoming, provenance) else { throw HTTPProblems.csrfFailed }
         if endpoint.isPage {
             var token = incoming.csrfToken
-            if token == nil { token = try FormBody(raw.body)[CSRF.field] }
+            if token == nil, endpoint.route.takesFiles {
+                token = try MultipartForm(raw.body, contentType: raw.headers["content-type"]).text(CSRF.field)
+            } else if token == nil {
+                token = try FormBody(raw.body)[CSRF.field]
+            }
             guard let token, let binding = exchange.formBinding, keys.csrf.isValid(token, for: binding.text)
             else {
                 throw HTTPProblems.csrfFailed

@@ -42,6 +42,12 @@ final class Endpoint: Sendable {
         if let unclear { throw .route(route.name, unclear) }
     }
 
+    /// How many bytes of body this request may bring. Where the route asks the target, that says it before a byte is read.
+    func bodyLimit(_ target: Target, _ values: [String], _ now: Timestamp) throws(Problem) -> Int {
+        guard let admits = route.admits else { return maxBodyBytes }
+        let parameters = Dictionary(zip(parameterNames, values)) { first, _ in first }
+        return try admits(parameters, try target.fields(), now)
+    }
     var isPage: Bool { route.access == .page }
     var isUnsafe: Bool { route.method != .get }
     /// True where a browser's cookie proves the caller.

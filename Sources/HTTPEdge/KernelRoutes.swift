@@ -22,13 +22,13 @@ package struct KernelRoutes: Sendable {
     private let version: String
     private let checks: [HealthCheck]
     private let isDraining: @Sendable () -> Bool
-    private let metrics: @Sendable () -> String
+    private let metrics: @Sendable () async -> String
     private let metricsOpen: Bool
     private let health = HealthCache()
 
     package init(
         title: String, version: String, checks: [HealthCheck], isDraining: @escaping @Sendable () -> Bool,
-        metrics: @escaping @Sendable () -> String, metricsOpen: Bool
+        metrics: @escaping @Sendable () async -> String, metricsOpen: Bool
     ) {
         self.title = title
         self.version = version
@@ -63,7 +63,8 @@ package struct KernelRoutes: Sendable {
                 access: metricsOpen ? .open : .operatorOnly, limit: .unlimited,
                 answers: [RouteAnswer(200, "The numbers.", contentType: "text/plain; version=0.0.4; charset=utf-8")]
             ) { _ in
-                Reply(status: 200, headers: [("content-type", "text/plain; version=0.0.4; charset=utf-8")], body: Data(metrics().utf8))
+                Reply(
+                    status: 200, headers: [("content-type", "text/plain; version=0.0.4; charset=utf-8")], body: Data(await metrics().utf8))
             },
             Route(
                 .get, "/openapi.json", name: "openapi.read", summary: "This description.", access: .open, limit: .unlimited,

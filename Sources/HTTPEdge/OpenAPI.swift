@@ -47,7 +47,7 @@ package enum OpenAPI {
         var parts: [String]
         switch route.access {
         case .open: parts = ["Anyone may call."]
-        case .proof: parts = ["The body proves the caller."]
+        case .proof: parts = [route.admits == nil ? "The body proves the caller." : "The signed address proves the caller."]
         case .session: parts = ["Any signed-in user may call."]
         case .permission(let permission): parts = ["Needs the permission \(permission.name)."]
         case .lease: parts = ["The holder of the lease may call."]
@@ -55,6 +55,7 @@ package enum OpenAPI {
         case .operatorOnly: parts = ["Loopback or a platform administrator may call."]
         }
         if route.limit != .unlimited { parts.append("Limit: \(route.limit.rawValue).") }
+        if route.asksForFactor, route.needsRecentFactor { parts.append("Asks for a recent second factor.") }
         if route.creates { parts.append("Repeating it with the same Idempotency-Key answers the first result again.") }
         if !route.aliases.isEmpty { parts.append("Also at \(route.aliases.joined(separator: ", ")).") }
         return parts.joined(separator: " ")
@@ -204,18 +205,24 @@ package enum OpenAPI {
     package static func possible(_ route: Route) -> [Problem] {
         var all =
             route.problems + [
-                CommonProblems.internal, CommonProblems.unavailable, HTTPProblems.timedOut, HTTPProblems.malformedTarget,
+                CommonProblems.internal, CommonProblems.unavailable, CommonProblems.signingUnavailable, HTTPProblems.timedOut,
+                HTTPProblems.malformedTarget,
                 HTTPProblems.malformedHost,
                 HTTPProblems.malformedHeader, HTTPProblems.malformedMessage, HTTPProblems.methodNotAllowed, HTTPProblems.requestTimeout,
                 HTTPProblems.targetTooLong, HTTPProblems.headersTooLarge,
             ]
         switch route.access {
-        case .session: all += [CommonProblems.unauthenticated]
-        case .permission, .lease: all += [CommonProblems.unauthenticated, CommonProblems.forbidden, CommonProblems.policyDenied]
+        case .session: all += [CommonProblems.unauthenticated, CommonProblems.keyOutOfScope, CommonProblems.impersonationLimited]
+        case .permission, .lease:
+            all += [CommonProblems.unauthenticated, CommonProblems.forbidden, CommonProblems.policyDenied]
+            all += [CommonProblems.keyOutOfScope, CommonProblems.impersonationLimited]
         case .operatorOnly: all += [CommonProblems.unauthenticated, CommonProblems.forbidden, HTTPProblems.csrfFailed]
         case .open, .proof: break
         case .page: all += [HTTPProblems.csrfFailed, HTTPProblems.malformedForm]
         }
+        if route.asksForFactor, !route.proof.isFromAnywhere { all += [CommonProblems.addressNotAllowed] }
+        if route.asksForFactor, !route.proof.isForEnrolment { all += [CommonProblems.enrolmentRequired] }
+        if route.asksForFactor, route.needsRecentFactor { all += [CommonProblems.stepUpRequired] }
         if route.method != .get {
             all += [HTTPProblems.bodyTooLarge]
             let isRaw = route.request == nil && (route.access == .open || route.access == .proof)

@@ -11,6 +11,7 @@ package struct Route: Sendable {
     package let summary: String
     package let access: RouteAccess
     package let limit: LimitClass
+    package let proof: RouteProof
     package let request: Schema?
     package let query: [QueryField]
     package let answers: [RouteAnswer]
@@ -21,12 +22,21 @@ package struct Route: Sendable {
     package let maxBodyBytes: Int
     /// Older paths that answer the same.
     package let aliases: [String]
+    /// True for a page that other sites make browsers post to: what comes proves itself, and neither our form's token nor our origin is asked for.
+    package let takesForeignForms: Bool
+    /// True for a page whose form brings a file: `multipart/form-data`, read by `Call.multipart`.
+    package let takesFiles: Bool
+    /// Where the path and query prove who may send how much: asked before the body is read, in the place of `maxBodyBytes`. Refuses by throwing.
+    package let admits: (@Sendable (_ parameters: [String: String], _ query: [String: String], _ now: Timestamp) throws(Problem) -> Int)?
     package let handler: @Sendable (Call) async throws -> Reply
 
     package init(
         _ method: Method, _ path: String, name: String, summary: String, access: RouteAccess, limit: LimitClass = .standard,
-        request: Schema? = nil, query: [QueryField] = [], answers: [RouteAnswer], problems: [Problem] = [], creates: Bool = false,
-        maxBodyBytes: Int = 65_536, aliases: [String] = [], handler: @escaping @Sendable (Call) async throws -> Reply
+        proof: RouteProof = .usual, request: Schema? = nil, query: [QueryField] = [], answers: [RouteAnswer], problems: [Problem] = [],
+        creates: Bool = false, maxBodyBytes: Int = 65_536, aliases: [String] = [], takesForeignForms: Bool = false,
+        takesFiles: Bool = false,
+        admits: (@Sendable (_ parameters: [String: String], _ query: [String: String], _ now: Timestamp) throws(Problem) -> Int)? = nil,
+        handler: @escaping @Sendable (Call) async throws -> Reply
     ) {
         self.method = method
         self.path = path
@@ -34,6 +44,7 @@ package struct Route: Sendable {
         self.summary = summary
         self.access = access
         self.limit = limit
+        self.proof = proof
         self.request = request
         self.query = query
         self.answers = answers
@@ -41,6 +52,9 @@ package struct Route: Sendable {
         self.creates = creates
         self.maxBodyBytes = maxBodyBytes
         self.aliases = aliases
+        self.takesForeignForms = takesForeignForms
+        self.takesFiles = takesFiles
+        self.admits = admits
         self.handler = handler
     }
 }
@@ -69,6 +83,54 @@ package enum RouteAccess: Sendable, Hashable {
     case page
     /// Loopback or a platform administrator.
     case operatorOnly
+}
+
+/// How far a signed-in caller must have proved who it is, beside the permission: a change under a sensitive permission asks for a
+/// recent second factor in any case (`Route.needsRecentFactor`).
+package struct RouteProof: Sendable, Hashable {
+    /// Whoever has a second factor proves it again if that was long ago.
+    package let isSensitive: Bool
+    /// Nobody without a recent second factor, also nobody who has none.
+    package let isStrict: Bool
+    /// Open to a session that may only set up a second factor.
+    package let isForEnrolment: Bool
+    /// Open from networks that the caller's tenant lets nobody in from: it only takes rights away.
+    package let isFromAnywhere: Bool
+    /// A page that staff in a member's place may send: what it does is asked of operations, which check that by themselves.
+    package let isForDelegates: Bool
+    /// Where a browser comes back to once the factor is proved; nil: to the page itself.
+    package let back: String?
+
+    package static let usual = RouteProof()
+    package static let sensitive = RouteProof(isSensitive: true)
+    package static let strict = RouteProof(isSensitive: true, isStrict: true)
+    package static let enrolment = RouteProof(isForEnrolment: true)
+
+    package init(
+        isSensitive: Bool = false, isStrict: Bool = false, isForEnrolment: Bool = false, isFromAnywhere: Bool = false,
+        isForDelegates: Bool = false, back: String? = nil
+    ) {
+        self.isForDelegates = isForDelegates
+        self.isSensitive = isSensitive
+        self.isStrict = isStrict
+        self.isForEnrolment = isForEnrolment
+        self.isFromAnywhere = isFromAnywhere
+        self.back = back
+    }
+}
+
+extension Route {
+    package var needsRecentFactor: Bool {
+        if case .permission(let permission) = access, permission.isSensitive, method != .get { return true }
+        return proof.isSensitive
+    }
+    /// Whether a caller may be told to prove or set up a second factor first.
+    var asksForFactor: Bool {
+        switch access {
+        case .session, .permission, .lease, .operatorOnly: true
+        case .open, .proof, .page: false
+        }
+    }
 }
 
 /// Which limit a route counts under; the figures are settings of HTTPEdge.

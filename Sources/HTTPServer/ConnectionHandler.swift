@@ -23,6 +23,8 @@ final class ConnectionHandler: ChannelInboundHandler {
         /// The request is whole, but the client does not read what we wrote before.
         case blocked
         case handling
+        /// A long answer is under way, part after part.
+        case pouring
         /// The last answer is being written, or what still comes in is dropped.
         case closing
         case closed
@@ -39,6 +41,8 @@ final class ConnectionHandler: ChannelInboundHandler {
     private var isRequestComplete = true
     /// The client will send nothing more, though it may still read.
     private var isInputClosed = false
+    /// Of the answer that is being poured.
+    private var isPouringLast = false
     private var request: RawRequest?
     private var task: Task<Void, Never>?
     /// Tells a reply that comes too late from the one awaited.
@@ -165,22 +169,94 @@ final class ConnectionHandler: ChannelInboundHandler {
         let edge = rules.edge
         let me = NIOLoopBound(self, eventLoop: context.eventLoop)
         let loop = context.eventLoop
-        task = Task(executorPreference: rules.executor(of: loop)) { [raw] in
-            let reply = await edge.respond(to: raw)
-            if loop.inEventLoop {
-                me.value.answer(reply, turn: turn)
-            } else {
-                loop.execute { me.value.answer(reply, turn: turn) }
-            }
+        let work: @Sendable () async -> Void = { [raw] in await Self.serve(raw, edge, me, loop, turn: turn) }
+        task = Task(executorPreference: rules.executor(of: loop), operation: work)
+    }
+
+    private static func serve(
+        _ raw: RawRequest, _ edge: Edge, _ me: NIOLoopBound<ConnectionHandler>, _ loop: any EventLoop, turn: UInt64
+    ) async {
+        let reply = await edge.respond(to: raw)
+        if let stream = reply.stream {
+            await pour(reply, stream, into: me, on: loop, turn: turn) { edge.broken($0, raw) }
+        } else if loop.inEventLoop {
+            me.value.answer(reply, turn: turn)
+        } else {
+            loop.execute { me.value.answer(reply, turn: turn) }
         }
     }
 
     private func answer(_ reply: Reply, turn: UInt64) {
-        guard phase == .handling, turn == self.turn, let head else { return }
+        guard phase == .handling, turn == self.turn else { return }
         task = nil
         request = nil
-        write(
-            reply, isLast: !head.isKeepAlive || !isRequestComplete || isInputClosed || head.method == .CONNECT || rules.draining.isDraining)
+        write(reply, isLast: isLastAnswer)
+    }
+    private var isLastAnswer: Bool {
+        guard let head else { return true }
+        return !head.isKeepAlive || !isRequestComplete || isInputClosed || head.method == .CONNECT || rules.draining.isDraining
+    }
+
+    /// Writes a long answer: the next part is made when the socket has taken the one before, so that one part is in memory at a time.
+    private static func pour(
+        _ reply: Reply, _ stream: ReplyStream, into me: NIOLoopBound<ConnectionHandler>, on loop: any EventLoop, turn: UInt64,
+        broken: @Sendable (any Error) -> Void
+    ) async {
+        guard await written(loop, { me.value.beginPouring(reply, turn: turn, $0) }) else { return }
+        var left = stream.length
+        while left > 0 {
+            let part: Data
+            do {
+                part = try await stream.read(stream.length - left)
+                guard !part.isEmpty, part.count <= left else { throw PouringFault(left: left) }
+            } catch {
+                loop.execute { me.value.cut(turn) }
+                return broken(error)
+            }
+            guard await written(loop, { me.value.pour(part, turn: turn, $0) }) else { return }
+            left -= Int64(part.count)
+        }
+        loop.execute { me.value.endPouring(turn) }
+    }
+    /// A part that is none: too much, or nothing where something is due.
+    private struct PouringFault: Error { let left: Int64 }
+    private static func written(_ loop: any EventLoop, _ write: @escaping @Sendable (@escaping @Sendable (Bool) -> Void) -> Void) async
+        -> Bool
+    {
+        await withCheckedContinuation { waiting in loop.execute { write { waiting.resume(returning: $0) } } }
+    }
+    private func beginPouring(_ reply: Reply, turn: UInt64, _ done: @escaping @Sendable (Bool) -> Void) {
+        guard phase == .handling, turn == self.turn else { return done(false) }
+        request = nil
+        isPouringLast = isLastAnswer
+        pour(.head(responseHead(reply, isLast: isPouringLast)), done)
+    }
+    private func pour(_ part: Data, turn: UInt64, _ done: @escaping @Sendable (Bool) -> Void) {
+        guard phase == .pouring, turn == self.turn, let context else { return done(false) }
+        pour(.body(.byteBuffer(context.channel.allocator.buffer(bytes: part))), done)
+    }
+    private func pour(_ part: HTTPServerResponsePart, _ done: @escaping @Sendable (Bool) -> Void) {
+        guard let context else { return done(false) }
+        // A client that takes nothing for so long is let go.
+        enter(.pouring, for: rules.bodyTimeout)
+        let flushed = context.eventLoop.makePromise(of: Void.self)
+        flushed.futureResult.whenComplete { result in
+            switch result {
+            case .success: done(true)
+            case .failure: done(false)
+            }
+        }
+        context.writeAndFlush(wrapOutboundOut(part), promise: flushed)
+    }
+    private func endPouring(_ turn: UInt64) {
+        guard phase == .pouring, turn == self.turn else { return }
+        task = nil
+        end(isLast: isPouringLast)
+    }
+    /// What was promised will not come: the client must not take the part for the whole.
+    private func cut(_ turn: UInt64) {
+        guard phase == .pouring, turn == self.turn else { return }
+        context?.close(promise: nil)
     }
 
     private func refuse(_ problem: Problem) {
@@ -196,22 +272,29 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     // MARK: Writing
 
-    private func write(_ reply: Reply, isLast: Bool) {
-        guard let context else { return }
+    private func responseHead(_ reply: Reply, isLast: Bool) -> HTTPResponseHead {
         var headers = HTTPHeaders(reply.headers)
         headers.add(name: "date", value: rules.date.text)
         let hasNoBody = reply.status == 204 || reply.status == 304
-        if !hasNoBody, head?.method != .HEAD { headers.add(name: "content-length", value: String(reply.body.count)) }
+        if !hasNoBody, head?.method != .HEAD { headers.add(name: "content-length", value: String(reply.length)) }
         if isLast {
             headers.add(name: "connection", value: "close")
         } else if head?.version == .http1_0 {
             headers.add(name: "connection", value: "keep-alive")
         }
-        let answer = HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: reply.status), headers: headers)
-        context.write(wrapOutboundOut(.head(answer)), promise: nil)
-        if !hasNoBody, !reply.body.isEmpty {
+        return HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: reply.status), headers: headers)
+    }
+
+    private func write(_ reply: Reply, isLast: Bool) {
+        guard let context else { return }
+        context.write(wrapOutboundOut(.head(responseHead(reply, isLast: isLast))), promise: nil)
+        if reply.status != 204, reply.status != 304, !reply.body.isEmpty {
             context.write(wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: reply.body)))), promise: nil)
         }
+        end(isLast: isLast)
+    }
+    private func end(isLast: Bool) {
+        guard let context else { return }
         guard isLast else {
             // The next request, if it waits in the pipeline, is delivered within this very call: be ready for it.
             enter(.idle, for: rules.idleTimeout)
@@ -265,62 +348,8 @@ final class ConnectionHandler: ChannelInboundHandler {
             task = nil
             if let request { write(rules.edge.expired(request), isLast: true) } else { context.close(promise: nil) }
         // Before a head is whole there is no request to answer.
-        case .idle, .head, .blocked, .closing: context.close(promise: nil)
+        case .idle, .head, .blocked, .pouring, .closing: context.close(promise: nil)
         case .closed: break
         }
-    }
-}
-
-/// How a request says where its body ends. Two answers at once, or one that another reader might understand otherwise, are refused:
-/// a proxy in front of us must never see other requests than we do (RFC 9112, 6.3 and 11.2).
-enum Framing: Equatable {
-    case none
-    case length(Int)
-    case chunked
-    case malformed
-
-    init(_ head: HTTPRequestHead) {
-        var (lengths, codings, hosts) = (0, 0, 0)
-        var found = Framing.none
-        for (name, value) in head.headers {
-            switch name.utf8.count {
-            case 4 where name.lowercased() == "host": hosts += 1
-            case 14 where name.lowercased() == "content-length":
-                lengths += 1
-                guard !value.isEmpty, value.utf8.count <= 18, value.utf8.allSatisfy({ (48...57).contains($0) }), let length = Int(value)
-                else {
-                    self = .malformed
-                    return
-                }
-                found = .length(length)
-            case 17 where name.lowercased() == "transfer-encoding":
-                codings += 1
-                guard value.lowercased() == "chunked" else {
-                    self = .malformed
-                    return
-                }
-                found = .chunked
-            default: break
-            }
-        }
-        let isOld = head.version == .http1_0
-        let isKnown = isOld || head.version == .http1_1
-        guard isKnown, lengths + codings <= 1, hosts <= 1, hosts == 1 || isOld, !(isOld && codings > 0) else {
-            self = .malformed
-            return
-        }
-        self = found
-    }
-}
-
-/// Tells the connection that bytes have come, before the decoder has made anything of them.
-final class ByteWatch: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-    private let connection: ConnectionHandler
-    init(_ connection: ConnectionHandler) { self.connection = connection }
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        connection.bytesArrived()
-        context.fireChannelRead(data)
     }
 }

@@ -29,7 +29,9 @@ package final class HTTPService: Sendable {
     private let clock: any Vocabulary.Clock
     private let logger: Logger
     private let stopping = AsyncStream<Void>.makeStream()
-    private let openCount = Mutex<@Sendable () -> Int>({ 0 })
+    /// Bare in a generic box a closure would be wrapped once more at each look.
+    private struct Count: Sendable { let read: @Sendable () -> Int }
+    private let openCount = Mutex(Count { 0 })
 
     package init(edge: Edge, settings: Settings, draining: DrainSwitch, clock: any Vocabulary.Clock, logger: Logger) {
         self.edge = edge
@@ -42,7 +44,7 @@ package final class HTTPService: Sendable {
     }
 
     /// Connections open now.
-    package var openConnections: Int { openCount.withLock { $0 }() }
+    package var openConnections: Int { openCount.withLock { $0 }.read() }
 
     /// Ends `run`, gracefully. May be called at any time, also more than once.
     package func stop() { stopping.continuation.finish() }
@@ -53,7 +55,7 @@ package final class HTTPService: Sendable {
         let group = MultiThreadedEventLoopGroup.singleton
         let tls = try tlsConfiguration()
         let rules = ConnectionRules(edge: edge, draining: draining, settings: settings, clock: clock, isTLS: tls != nil, group: group)
-        openCount.withLock { $0 = { rules.registry.count } }
+        openCount.withLock { $0 = Count { rules.registry.count } }
         let configuration = ServerConfiguration(
             address: .hostname(host, port: port), serverName: nil, backlog: 1_024,
             availableConnectionsDelegate: MaximumAvailableConnections(settings[HTTPEdgeSettings.maxConnections], logger: logger))
@@ -98,6 +100,13 @@ package final class HTTPService: Sendable {
         }
         await drain.value
         try await server.value
+    }
+
+    /// Until when the certificate that these settings name is valid; nil where there is none, or none that can be read.
+    package static func certificateEnds(_ settings: Settings) -> Timestamp? {
+        let file = settings[HTTPEdgeSettings.tlsCertificate]
+        guard !file.isEmpty, let chain = try? NIOSSLCertificate.fromPEMFile(file) else { return nil }
+        return chain.map { Timestamp(seconds: Int64($0.notValidAfter)) }.min()
     }
 
     private func tlsConfiguration() throws -> TLSConfiguration? {

@@ -18,6 +18,7 @@ package final class HTTPTelemetry: EdgeObserver {
     }
     private let requests: MetricFamily<Counter>
     private let durations: MetricFamily<Histogram>
+    private let problems: MetricFamily<Counter>
     private let faults: MetricFamily<Counter>
     private let series = Mutex<[Key: Series]>([:])
     private let logger: Logger
@@ -25,6 +26,8 @@ package final class HTTPTelemetry: EdgeObserver {
     package init(metrics: Metrics, logger: Logger) {
         requests = metrics.counter("http_requests_total", "Requests answered.", labels: ["method", "route", "status"])
         durations = metrics.histogram("http_request_duration_seconds", "Time from a whole request to its answer.", labels: ["route"])
+        problems = metrics.counter(
+            "http_problems_total", "Requests that were answered with a problem, by its code.", labels: ["route", "code"])
         faults = metrics.counter(
             "http_faults_total", "Requests that ended in an error that is no problem of the caller's.", labels: ["route"])
         self.logger = logger
@@ -42,6 +45,7 @@ package final class HTTPTelemetry: EdgeObserver {
         }
         series.count.increment()
         series.seconds.observe(Double(request.duration.microseconds) / 1_000_000)
+        if let problem = request.problem { problems.with(key.route, problem).increment() }
         if !request.isDocumented { logger.warning("an answer that its route does not describe", metadata: metadata(request)) }
         if logger.logLevel <= .debug { logger.debug("answered", metadata: metadata(request)) }
     }

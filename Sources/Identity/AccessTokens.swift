@@ -34,7 +34,7 @@ package struct AccessTokens: Sendable {
 
     /// In whole seconds, as JWT counts: issued at the second that has begun, at its end invalid to the microsecond.
     func issue(_ account: UserAccount, _ place: MemberStanding, session: AuthSessionID, _ act: Act) async throws -> Issued {
-        let role = account.platformRole ?? place.membership.role
+        let role = place.role(of: account.platformRole, at: account.homeTenant)
         let tenant = place.membership.tenant
         let granted = try await permissions(of: role, tenant: tenant, kind: place.tenantKind, act)
         let id: Identifier<TokenMark> = entropy.id(act.now)

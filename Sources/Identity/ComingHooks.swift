@@ -51,7 +51,7 @@ package enum LoginHook: DecideHook {
                 tight: .highest, range: 1...3),
             HookField(
                 "session_seconds", .integer, "How long the session lives at most.", optional: true, tight: .lowest, range: 300...31_536_000),
-        ], whenAllAbstain: .allow, isAsked: false, isOpenToTenants: true)
+        ], whenAllAbstain: .allow, isOpenToTenants: true)
 
     package static func encode(_ input: Input) -> HookValue {
         HookInput.make { hook in
@@ -118,7 +118,7 @@ package enum InviteHook: DecideHook {
             HookField(
                 "expires_seconds", .integer, "How long the invitation can be taken.", optional: true, tight: .lowest, range: 3_600...604_800
             )
-        ], whenAllAbstain: .allow, isAsked: false, isOpenToTenants: true)
+        ], whenAllAbstain: .allow, isOpenToTenants: true)
 
     package static func encode(_ input: Input) -> HookValue {
         HookInput.make { hook in

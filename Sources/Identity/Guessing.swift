@@ -71,12 +71,17 @@ extension Identity {
         do {
             return try await passwords.verify(password, against: attempt.known?.encoded)
         } catch {
-            try await store.kernel(KernelReason("identity.abandon_attempt")) { db in
-                var state = try loadGuard(attempt.guessing, in: db, act.now)
-                state.abandon(attempt.reservation)
-                try save(state, attempt.guessing, in: db)
-            }
+            try await abandon(attempt, act)
             throw error
+        }
+    }
+
+    /// Takes an attempt back whose password nobody looked at.
+    func abandon(_ attempt: Attempt, _ act: Act) async throws {
+        try await store.kernel(KernelReason("identity.abandon_attempt")) { db in
+            var state = try loadGuard(attempt.guessing, in: db, act.now)
+            state.abandon(attempt.reservation)
+            try save(state, attempt.guessing, in: db)
         }
     }
 
@@ -117,7 +122,7 @@ extension Identity {
         try db.row(UserTable.credential, user).map { Credential(encoded: try $0.text(0), version: try $0.integer(1)) }
     }
 
-    private func tellOfLock(_ user: UserID, until: Timestamp, in db: any KernelScope, _ act: Act) throws {
+    func tellOfLock(_ user: UserID, until: Timestamp, in db: any KernelScope, _ act: Act) throws {
         try mail(
             "account_locked", to: user, key: "account_locked:\(user):\(until.microseconds)",
             values: ["minutes": String(settings[IdentitySettings.lockSeconds] / 60)], in: db, act)
@@ -131,7 +136,7 @@ extension Identity {
         try journal(action, subject, .denied, details, tenant: account?.homeTenant, in: db, act)
     }
 
-    private func loadGuard(_ guessing: Guessing, in db: any KernelScope, _ now: Timestamp) throws -> LoginGuard {
+    func loadGuard(_ guessing: Guessing, in db: any KernelScope, _ now: Timestamp) throws -> LoginGuard {
         let pair = try db.row(GuardTable.pair, guessing.account, guessing.network).map { row in
             LoginGuard.Pair(
                 epoch: try row.integer(0), begun: try row.int(1), failed: try row.int(2), lastAt: try row.time(3),
@@ -143,7 +148,7 @@ extension Identity {
         return LoginGuard(pair: pair, pressure: pressure, limits: guardLimits, now: now)
     }
 
-    private func save(_ state: LoginGuard, _ guessing: Guessing, in db: any KernelScope) throws {
+    func save(_ state: LoginGuard, _ guessing: Guessing, in db: any KernelScope) throws {
         let pair = state.pair
         try db.run(
             GuardTable.writePair, guessing.account, guessing.network, pair.epoch, pair.begun, pair.failed, pair.lastAt, pair.lockedUntil,

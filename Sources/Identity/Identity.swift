@@ -20,7 +20,8 @@ package struct Identity: Sendable {
     let settings: Settings
     let strength: PasswordStrength
     let standings: Standings
-    var secondFactor: any SecondFactorGate = NoSecondFactor()
+    /// What a tenant has bought, for policies: told by whoever keeps licences. Nobody tells where there are none.
+    package var tierOf: @Sendable (TenantID, Timestamp) async throws -> String? = { _, _ in nil }
 
     /// Throws when the list of common passwords is missing from the installation.
     package init(
@@ -36,13 +37,6 @@ package struct Identity: Sendable {
         self.settings = settings
         self.strength = PasswordStrength(words: try CommonWords.shipped())
         self.standings = Standings(capacity: settings[IdentitySettings.cacheEntries])
-    }
-
-    /// The same service, asking `gate` for a second factor after every right password.
-    package func asking(_ gate: any SecondFactorGate) -> Identity {
-        var copy = self
-        copy.secondFactor = gate
-        return copy
     }
 
     var fields: PersonalFields { PersonalFields(sealer: vault.sealer) }
@@ -74,11 +68,17 @@ package struct Identity: Sendable {
         _ template: String, to user: UserID, key: String, values: [String: String] = [:], sealed secrets: [String: String] = [:],
         in db: any KernelScope, _ act: Act
     ) throws {
+        try mail(template, to: .user(user), key: key, values: values, sealed: secrets, in: db, act)
+    }
+    func mail(
+        _ template: String, to recipient: MailRequested.Recipient, key: String, values: [String: String] = [:],
+        sealed secrets: [String: String] = [:], in db: any SQLScope, _ act: Act
+    ) throws {
         let sealed = try secrets.reduce(into: [String: String]()) { sealed, secret in
             let context = MailRequested.context(template: template, name: secret.key, key: key)
             sealed[secret.key] = Data(try vault.sealer.seal(Array(secret.value.utf8), context: context)).base64EncodedString()
         }
-        try db.emit(MailRequested(recipient: .user(user), template: template, values: values, sealed: sealed, key: key), act)
+        try db.emit(MailRequested(recipient: recipient, template: template, values: values, sealed: sealed, key: key), act)
     }
 
     /// Makes a link for `user` and mails it.
@@ -93,16 +93,6 @@ package struct Identity: Sendable {
 
     /// Ends sessions that `sql` names and gives their ids, to be forgotten after the commit.
     func ended(_ rows: [Row]) throws -> [AuthSessionID] { try rows.map { try $0.id(0) } }
-}
-
-/// Leaves room for a second factor: asked inside the transaction that would open the session.
-package protocol SecondFactorGate: Sendable {
-    /// A token for the second step, or nil when the password is enough for this person.
-    func challenge(for user: UserID, in db: any KernelScope, _ act: Act) throws -> String?
-}
-package struct NoSecondFactor: SecondFactorGate {
-    package init() {}
-    package func challenge(for user: UserID, in db: any KernelScope, _ act: Act) throws -> String? { nil }
 }
 
 /// A row of `user_account` as stored.

@@ -36,6 +36,10 @@ extension Identity {
                     db.rows(SessionTable.sweep, sessionsBefore, batch).count, db.rows(GuardTable.sweepPairs, act.now - memory, batch).count,
                     db.rows(GuardTable.sweepPressure, act.now - memory, batch).count,
                     db.rows(GuardTable.sweepNetworks, networksBefore, batch).count,
+                    db.rows(FederationTable.sweepFlows, act.now, batch).count,
+                    db.rows(FederationTable.sweepPending, act.now, batch).count, db.rows(FederationTable.sweepGrants, act.now, batch).count,
+                    db.rows(FactorTable.sweepChallenges, act.now, batch).count, db.rows(FactorTable.sweepSteps, act.now, batch).count,
+                    db.rows(FactorTable.sweepEnrolments, act.now, batch).count,
                 ].max() ?? 0
             }
             if most < batch { break }

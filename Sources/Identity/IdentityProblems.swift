@@ -9,6 +9,10 @@ package enum IdentityProblems {
         hint: "Open the link in the mail, or ask for it again.")
     package static let accountDeactivated = Problem(
         "account_deactivated", status: 403, title: "This account was deactivated.", hint: "Ask support to reactivate it.")
+    package static let processingRestricted = Problem(
+        "processing_restricted", status: 403,
+        title: "Your data is kept and used for nothing, because you asked for it or an authority did.",
+        hint: "POST /api/v1/auth/reactivate lifts what you asked for yourself; else ask support.")
     package static let accountLocked = Problem(
         "account_locked", status: 429, title: "Too many failed attempts from your network.",
         hint: "Wait for retry_after seconds, or set a new password by mail.")
@@ -29,7 +33,8 @@ package enum IdentityProblems {
         "address_taken", status: 409, title: "This address belongs to another account.",
         hint: "Use another address for the administrator.")
     package static let all = [
-        credentialsInvalid, emailUnverified, accountDeactivated, accountLocked, signInSlowed, refreshInvalid, linkInvalid, passwordWeak,
+        credentialsInvalid, emailUnverified, accountDeactivated, processingRestricted, accountLocked, signInSlowed,
+        refreshInvalid, linkInvalid, passwordWeak,
         passwordChanged, noMembership, addressTaken,
     ]
 }

@@ -51,7 +51,9 @@ extension Identity {
                 answers: [RouteAnswer(200, "Tokens, or the second step.", IdentitySchema.signInReply)],
                 problems: [
                     IdentityProblems.credentialsInvalid, IdentityProblems.accountLocked, IdentityProblems.signInSlowed,
-                    IdentityProblems.emailUnverified, IdentityProblems.accountDeactivated, IdentityProblems.noMembership,
+                    IdentityProblems.emailUnverified, IdentityProblems.accountDeactivated, IdentityProblems.processingRestricted,
+                    IdentityProblems.noMembership,
+                    CommonProblems.addressNotAllowed,
                 ], aliases: Self.older("login")
             ) { call in
                 let body = try call.decode(CredentialsBody.self)
@@ -68,7 +70,7 @@ extension Identity {
                 summary:
                     "Spends a refresh token and answers its successor. Within 30 s the same token gives the same successor; later it ends the session.",
                 access: .proof, request: IdentitySchema.refreshBody, answers: [RouteAnswer(200, "New tokens.", IdentitySchema.tokenReply)],
-                problems: [IdentityProblems.refreshInvalid], aliases: Self.older("refresh")
+                problems: [IdentityProblems.refreshInvalid, CommonProblems.addressNotAllowed], aliases: Self.older("refresh")
             ) { call in
                 try .json(TokenReply(try await refresh(call.decode(RefreshBody.self).refreshToken, call.act)))
             },
@@ -114,6 +116,7 @@ extension Identity {
             Route(
                 .post, "/api/v1/auth/password/change", name: "auth.change_password",
                 summary: "Replaces the caller's password and ends the other sessions.", access: .session,
+                proof: .sensitive,
                 request: IdentitySchema.changeBody, answers: [RouteAnswer(200, "Changed.", IdentitySchema.messageReply)],
                 problems: [
                     IdentityProblems.credentialsInvalid, IdentityProblems.accountLocked, IdentityProblems.signInSlowed,
@@ -133,7 +136,9 @@ extension Identity {
         [
             Route(
                 .post, "/api/v1/auth/logout", name: "auth.logout", summary: "Ends the caller's session, or with everywhere all of them.",
-                access: .session, request: IdentitySchema.signOutBody, answers: [RouteAnswer(204, "Ended.")], aliases: Self.older("logout")
+                access: .session, proof: RouteProof(isForEnrolment: true, isFromAnywhere: true), request: IdentitySchema.signOutBody,
+                answers: [RouteAnswer(204, "Ended.")],
+                aliases: Self.older("logout")
             ) { call in
                 let everywhere = call.body.isEmpty ? false : try call.decode(SignOutBody.self).everywhere ?? false
                 if everywhere {
@@ -146,7 +151,7 @@ extension Identity {
             Route(
                 .get, "/api/v1/auth/sessions", name: "auth.list_sessions",
                 summary: "The caller's sessions that still work, last used first.",
-                access: .session, answers: [RouteAnswer(200, "At most 200.", IdentitySchema.sessionsReply)]
+                access: .session, proof: .enrolment, answers: [RouteAnswer(200, "At most 200.", IdentitySchema.sessionsReply)]
             ) { call in
                 let caller = try call.caller()
                 let sessions = try await sessions(of: caller.user, now: call.act.now)
@@ -154,7 +159,7 @@ extension Identity {
             },
             Route(
                 .delete, "/api/v1/auth/sessions/{id}", name: "auth.revoke_session", summary: "Ends one of the caller's sessions.",
-                access: .session, answers: [RouteAnswer(204, "Ended.")], problems: [CommonProblems.notFound]
+                access: .session, proof: .enrolment, answers: [RouteAnswer(204, "Ended.")], problems: [CommonProblems.notFound]
             ) { call in
                 try await revoke(call.id("id"), of: call.caller(), call.act)
                 return Reply(status: 204)
@@ -162,6 +167,7 @@ extension Identity {
             Route(
                 .post, "/api/v1/auth/switch", name: "auth.switch",
                 summary: "Speaks for another of the caller's tenants: a new access token, the same refresh token.", access: .session,
+                proof: .enrolment,
                 request: IdentitySchema.switchBody, answers: [RouteAnswer(200, "The new access token.", IdentitySchema.accessReply)],
                 problems: [CommonProblems.notFound], aliases: Self.older("switch")
             ) { call in
@@ -176,6 +182,7 @@ extension Identity {
         [
             Route(
                 .get, "/api/v1/users/me", name: "users.me", summary: "The caller's account, tenants and permissions.", access: .session,
+                proof: .enrolment,
                 answers: [RouteAnswer(200, "The account.", IdentitySchema.profile)]
             ) { call in
                 let caller = try call.caller()
@@ -194,6 +201,7 @@ extension Identity {
             Route(
                 .post, "/api/v1/users/me/deactivate", name: "users.deactivate_me",
                 summary: "Closes the caller's account: every session ends and nobody signs in.", access: .session,
+                proof: .sensitive,
                 request: IdentitySchema.passwordBody, answers: [RouteAnswer(204, "Closed.")],
                 problems: [
                     IdentityProblems.credentialsInvalid, IdentityProblems.accountLocked, IdentityProblems.signInSlowed,

@@ -103,7 +103,7 @@ struct SignedInUser: Encodable {
         email = account.email
         name = account.name
         tenantID = place.membership.tenant
-        role = (account.platformRole ?? place.membership.role).rawValue
+        role = place.role(of: account.platformRole, at: account.homeTenant).rawValue
     }
     enum CodingKeys: String, CodingKey {
         case id, email, name, role

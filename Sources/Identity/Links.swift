@@ -54,7 +54,7 @@ extension Identity {
         let user: UserID = try await store.kernel(KernelReason("identity.verify_email")) { db in
             let user = try use(digest, .verifyEmail, in: db, act)
             guard let account = try self.account(user, in: db), account.status == .active else { throw IdentityProblems.linkInvalid }
-            try prove(user, by: .verifyEmail, in: db, act)
+            try prove(user, by: LinkPurpose.verifyEmail.rawValue, in: db, act)
             try db.run(UserTable.spendLinks, user, LinkPurpose.verifyEmail.rawValue, act.now)
             return user
         }
@@ -83,7 +83,7 @@ extension Identity {
                 try db.run(UserTable.insertCredential, account.id, encoded, act.now)
             }
             try db.run(UserTable.spendLinks, account.id, LinkPurpose.resetPassword.rawValue, act.now)
-            try prove(account.id, by: .resetPassword, in: db, act)
+            try prove(account.id, by: LinkPurpose.resetPassword.rawValue, in: db, act)
             try forgiveGuesses(guessing, in: db, act.now)
             try db.run(GuardTable.learn, account.id, guessing.network, act.now)
             let ended = try endAll(of: account.id, but: nil, .passwordReset, tenant: account.homeTenant, in: db, act)
@@ -100,11 +100,12 @@ extension Identity {
     }
 
     /// The first proof of the address tells the rooms to the right.
-    private func prove(_ user: UserID, by purpose: LinkPurpose, in db: any KernelScope, _ act: Act) throws {
+    func prove(_ user: UserID, by purpose: String, in db: any KernelScope, _ act: Act) throws {
         guard let row = try db.row(UserTable.verify, user, act.now) else { return }
         let home: TenantID = try row.id(0)
         try db.emit(UserVerified(tenant: home, user: user, chosenTier: try row.optional(1, row.text)), act)
-        try journal("user.verified", "user:\(user)", .success, ["by": .string(purpose.rawValue)], tenant: home, in: db, act)
+        try mail("welcome_user", to: user, key: "welcome_user:\(user)", in: db, act)
+        try journal("user.verified", "user:\(user)", .success, ["by": .string(purpose)], tenant: home, in: db, act)
     }
 }
 

@@ -57,37 +57,15 @@ extension Identity {
         guard isReplaced else { throw IdentityProblems.passwordChanged }
     }
 
-    /// Closes the account to its owner: every session ends, nobody signs in. Refused while a tenant with other members would lose its
-    /// last owner.
-    package func deactivate(_ caller: Principal, password: String, _ act: Act) async throws {
-        let account = try await self.account(caller.user)
-        _ = try await proveCurrent(password, account, "user.deactivation_failed", act)
-        try await change(KernelReason("identity.deactivate")) { db in
-            try requireLiving(caller, in: db)
-            for place in try tenancy.places(of: account.id, in: db, now: act.now) {
-                let roster = try db.within(place.membership.tenant) { try tenancy.roster(in: $0) }
-                let others = roster.members.contains { $0.user != account.id && $0.isActive(at: act.now) }
-                if others, roster.isLastOwner(account.id, now: act.now) { throw TenancyProblems.lastOwner }
-            }
-            guard try !db.rows(UserTable.deactivate, account.id, act.now).isEmpty else { throw CommonProblems.unauthenticated }
-            let ended = try endAll(of: account.id, but: nil, .accountDeactivated, tenant: account.homeTenant, in: db, act)
-            for purpose in [LinkPurpose.resetPassword, .verifyEmail] {
-                try db.run(UserTable.spendLinks, account.id, purpose.rawValue, act.now)
-            }
-            try journal("user.deactivated", "user:\(account.id)", tenant: account.homeTenant, in: db, act)
-            return Changed((), sessions: ended, users: [account.id])
-        }
-    }
-
     /// Read again where it counts: the session may have been ended or the account deactivated since the request was let in.
-    private func requireLiving(_ caller: Principal, in db: any KernelScope) throws {
+    func requireLiving(_ caller: Principal, in db: any KernelScope) throws {
         guard try db.row(SessionTable.standing, caller.session)?.text(3) == "active",
             try self.account(caller.user, in: db)?.status == .active
         else { throw CommonProblems.unauthenticated }
     }
 
     /// The counted check of the caller's own password.
-    private func proveCurrent(_ password: String, _ account: UserAccount, _ action: String, _ act: Act) async throws -> Attempt {
+    func proveCurrent(_ password: String, _ account: UserAccount, _ action: String, _ act: Act) async throws -> Attempt {
         let attempt = try await beginAttempt(
             Guessing(account: accountDigest(account.email), network: fields.digest(Network(address: act.address))), act)
         guard try await check(password, attempt, act) else {
@@ -107,6 +85,9 @@ extension Identity: AddressBook {
         return MailAddress(email: account.email, name: account.name)
     }
     package func owners(of tenant: TenantID) async throws -> [UserID] { try await tenancy.owners(of: tenant) }
+    package func members(of tenant: TenantID) async throws -> [UserID] {
+        try await store.tenantRead(tenant) { db in try tenancy.roster(in: db).members.filter { $0.standing == .active }.map(\.user) }
+    }
     package func staff() async throws -> [UserID] {
         try await store.kernelRead(KernelReason("identity.staff")) { db in try db.rows(UserTable.withPlatformRole).map { try $0.id(0) } }
     }

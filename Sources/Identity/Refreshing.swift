@@ -12,6 +12,7 @@ extension Identity {
         let presented = RefreshChain.Presented(
             generation: token.generation, digest: token.digest(vault.sealer), successorDigest: successor.digest(vault.sealer))
         let outcome = try await change(KernelReason("identity.refresh")) { db in try rotate(token.session, presented, in: db, act) }
+        if case .elsewhere = outcome { throw CommonProblems.addressNotAllowed }
         guard case .granted(let sealed, let place) = outcome else { throw IdentityProblems.refreshInvalid }
         let account = try sealed.open(fields)
         let access = try await tokens.issue(account, place, session: token.session, act)
@@ -21,6 +22,8 @@ extension Identity {
 
     private enum Refreshed: Sendable {
         case refused
+        /// A good token, from where the tenant lets nobody in: it is not spent.
+        case elsewhere
         case granted(SealedAccount, MemberStanding)
     }
 
@@ -53,6 +56,10 @@ extension Identity {
             guard let place = try tenancy.standing(of: user, in: tenant, db), place.isActive(at: act.now) else {
                 return try refuse("membership")
             }
+            guard place.admits(act.address, at: act.now) else {
+                _ = try refuse("address")
+                return Changed(.elsewhere)
+            }
             if chain != before {
                 try db.run(SessionTable.rotate, session, chain.generation, chain.digest, chain.previous, act.now)
             }
@@ -70,6 +77,8 @@ extension Identity {
             guard let account = try self.account(caller.user, in: db), account.status == .active,
                 let place = try tenancy.standing(of: caller.user, in: tenant, db), place.isActive(at: act.now)
             else { throw CommonProblems.notFound }
+            guard place.admits(act.address, at: act.now) else { throw CommonProblems.addressNotAllowed }
+            try checkReach(of: caller.session, to: place, in: db)
             guard try !db.rows(SessionTable.place, caller.session, tenant).isEmpty else { throw CommonProblems.unauthenticated }
             try journal(
                 "session.switched", "session:\(caller.session)", .success, ["from": .string(caller.tenant.description)], tenant: tenant,

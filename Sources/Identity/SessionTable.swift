@@ -24,7 +24,11 @@ enum SessionTable {
         """)
     static let standing = SQL(
         "identity.session_standing",
-        "SELECT user_id, tenant_id, kind, status, secret_digest, expires_at, last_used_at FROM auth_session WHERE session_id = $1")
+        """
+        SELECT s.user_id, s.tenant_id, s.kind, s.status, s.secret_digest, s.expires_at, s.last_used_at, s.factor, f.proved_at, f.is_demanded,
+            s.created_at
+        FROM auth_session s LEFT JOIN session_factor f ON f.session_id = s.session_id WHERE s.session_id = $1
+        """)
     static let listed = SQL(
         "identity.sessions_of_user",
         """
@@ -53,6 +57,20 @@ enum SessionTable {
         """
         UPDATE auth_session SET status = 'revoked', revoked_at = $2, revoked_because = $3
         WHERE user_id = $1 AND status = 'active' RETURNING session_id
+        """)
+    /// Some of all that are open.
+    static let endSome = SQL(
+        "identity.end_some_sessions",
+        """
+        UPDATE auth_session SET status = 'revoked', revoked_at = $1, revoked_because = $2
+        WHERE session_id IN (SELECT session_id FROM auth_session WHERE status = 'active' LIMIT $3) RETURNING session_id
+        """)
+    /// Those that speak for one tenant, ended ones too.
+    static let ofTenant = SQL(
+        "identity.sessions_of_user_for_tenant",
+        """
+        SELECT session_id, status, expires_at, revoked_at FROM auth_session
+        WHERE user_id = $1 AND tenant_id = $2 ORDER BY session_id DESC LIMIT 1000
         """)
     static let sweep = SQL(
         "identity.sweep_sessions",

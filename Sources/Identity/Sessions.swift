@@ -12,6 +12,12 @@ enum SessionEnd: String, Sendable, CaseIterable {
     case passwordChanged = "password_changed"
     case passwordReset = "password_reset"
     case accountDeactivated = "account_deactivated"
+    case ssoRequired = "sso_required"
+    case revokedByOperator = "revoked_by_operator"
+    case membershipEnded = "membership_ended"
+    case factorAdded = "factor_added"
+    case factorsReset = "factors_reset"
+    case restored
 }
 
 extension Identity {
@@ -70,7 +76,7 @@ extension Identity {
         return ended
     }
 
-    private func journalEnd(
+    func journalEnd(
         _ sessions: [AuthSessionID], of user: UserID, _ reason: SessionEnd, tenant: TenantID, in db: any KernelScope, _ act: Act
     ) throws {
         for session in sessions {
@@ -103,6 +109,7 @@ package struct ProvedCaller: Sendable, Hashable {
 extension Identity {
     /// Nil: not valid, or not any more.
     package func caller(bearer text: String, now: Timestamp) async throws -> ProvedCaller? {
+        if text.hasPrefix(APIKeySecret.mark) { return try await caller(key: text, now: now) }
         guard let claims = tokens.claims(of: text, now: now), try await !isWithdrawn(claims.token),
             let session = try await standing(of: claims.session), session.kind == .token, session.user == claims.user,
             let principal = try await principal(session, claims.session, tenant: claims.tenant, now)
@@ -125,30 +132,46 @@ extension Identity {
         guard session.isActive, now < session.expiresAt, let user = try await standing(of: session.user), user.isActive,
             let place = try await tenancy.standing(of: session.user, in: tenant), place.isActive(at: now)
         else { return nil }
+        var delegation: Principal.Delegation?
+        if let impersonation = session.impersonation {
+            guard tenant == impersonation.tenant, try await stands(impersonation, now) else { return nil }
+            delegation = .impersonation(by: impersonation.staff)
+        }
         await touch(id, session, now)
         return Principal(
             user: session.user, tenant: tenant, membership: place.membership.id, session: id,
-            role: (user.platformRole ?? place.membership.role).rawValue)
+            role: place.role(of: user.platformRole, at: user.homeTenant).rawValue,
+            bounds: Principal.Bounds(
+                scope: place.membership.scope, endsAt: place.membership.endsAt, delegation: delegation,
+                proof: delegation == nil ? try await proof(session, user, in: tenant, now) : .single,
+                // Staff come from the platform's own networks, for a reason that the tenant reads.
+                networks: delegation == nil ? place.addressRule?.binding(at: now) : nil, isLeaving: place.isLeaving))
     }
 
-    private func standing(of session: AuthSessionID) async throws -> Standings.Session? {
+    func standing(of session: AuthSessionID) async throws -> Standings.Session? {
         try await standings.sessions.value(session) {
             try await store.kernelRead(KernelReason("identity.session_standing")) { db in
                 try db.row(SessionTable.standing, session).map { row in
                     guard let kind = AuthSession.Kind(rawValue: try row.text(2)) else { throw StoreFault.corrupt("auth_session.kind") }
+                    let factor = try row.text(7)
+                    let isStaffs = factor == "impersonation"
                     return Standings.Session(
                         user: try row.id(0), tenant: try row.id(1), kind: kind, isActive: try row.text(3) == "active",
-                        secretDigest: try row.blob(4), expiresAt: try row.time(5), lastUsedAt: try row.time(6))
+                        secretDigest: try row.blob(4), expiresAt: try row.time(5), lastUsedAt: try row.time(6),
+                        impersonation: isStaffs ? try db.row(ImpersonationTable.one, session).map(Impersonation.init) : nil,
+                        factorAt: try row.optional(8, row.time), isDemanded: try row.optional(9, row.bool) ?? false,
+                        isOfTenantsProvider: factor.hasPrefix("sso:"), createdAt: try row.time(10))
                 }
             }
         }
     }
-    private func standing(of user: UserID) async throws -> Standings.User? {
+    func standing(of user: UserID) async throws -> Standings.User? {
         try await standings.users.value(user) {
             try await store.kernelRead(KernelReason("identity.user_standing")) { db in
                 try db.row(UserTable.standing, user).map { row in
                     Standings.User(
-                        isActive: try row.text(0) == "active", platformRole: try row.optional(1, row.text).map(Role.init(rawValue:)))
+                        isActive: try row.text(0) == "active", platformRole: try row.optional(1, row.text).map(Role.init(rawValue:)),
+                        homeTenant: try row.id(2), createdAt: try row.time(3), hasFactor: try row.integer(4) > 0)
                 }
             }
         }

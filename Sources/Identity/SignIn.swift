@@ -40,23 +40,30 @@ extension Identity {
             try await fail(attempt, "session.sign_in_failed", act)
             throw IdentityProblems.credentialsInvalid
         }
-        let opening = try await opening(kind, attempt, password, device, act)
-        switch try await open(opening, attempt, act) {
+        var consent: Consent?
+        if let known = attempt.known { consent = try await askLogin(known.user, in: nil, method: "password", factors: 1, act) }
+        let demands = consent?.demands(over: 1) ?? false
+        let opening = try await opening(kind, attempt, password, consent, device, act)
+        switch try await open(opening, attempt, demands: demands, act) {
         case .invalid: throw IdentityProblems.credentialsInvalid
         case .refused(let problem): throw problem
         case .secondFactor(let token): return .secondFactorNeeded(token: token)
-        case .opened(let sealed, let place):
-            let account = try sealed.open(fields)
-            switch opening.secret {
-            case .cookie(let cookie):
-                return .page(
-                    PageGrant(cookie: cookie.text, expiresAt: opening.expiresAt, account: account, place: place, session: opening.session))
-            case .refresh(let token):
-                let access = try await tokens.issue(account, place, session: opening.session, act)
-                return .token(
-                    TokenGrant(
-                        access: access, refreshToken: token.text(vault.sealer), account: account, place: place, session: opening.session))
-            }
+        case .opened(let sealed, let place): return try await grant(opening, sealed, place, act)
+        }
+    }
+
+    /// What the person gets of a session that was opened.
+    func grant(_ opening: Opening, _ sealed: SealedAccount, _ place: MemberStanding, _ act: Act) async throws -> SignIn {
+        let account = try sealed.open(fields)
+        switch opening.secret {
+        case .cookie(let cookie):
+            return .page(
+                PageGrant(cookie: cookie.text, expiresAt: opening.expiresAt, account: account, place: place, session: opening.session))
+        case .refresh(let token):
+            let access = try await tokens.issue(account, place, session: opening.session, act)
+            return .token(
+                TokenGrant(
+                    access: access, refreshToken: token.text(vault.sealer), account: account, place: place, session: opening.session))
         }
     }
 
@@ -83,21 +90,27 @@ extension Identity {
         let deviceBox: [UInt8]?
         let addressBox: [UInt8]?
         let rehashed: String?
+        /// How long policy lets it live at most.
+        let atMost: Duration?
     }
 
     private func opening(
-        _ kind: AuthSession.Kind, _ attempt: Attempt, _ password: String, _ device: Device, _ act: Act
+        _ kind: AuthSession.Kind, _ attempt: Attempt, _ password: String, _ consent: Consent?, _ device: Device, _ act: Act
     ) async throws -> Opening {
         var rehashed: String?
         if let known = attempt.known, passwords.isOutdated(known.encoded) {
             // Too busy to hash again is no reason not to sign in: the next sign-in will.
             rehashed = try? await passwords.hash(password)
         }
-        return try opening(kind, user: attempt.known?.user, .password, rehashed: rehashed, device, act)
+        var provenance = Provenance.password
+        provenance.decision = consent?.decision
+        return try opening(kind, user: attempt.known?.user, provenance, rehashed: rehashed, for: consent?.atMost, device, act)
     }
 
     func opening(
-        _ kind: AuthSession.Kind, user: UserID?, _ provenance: Provenance, rehashed: String? = nil, _ device: Device, _ act: Act
+        _ kind: AuthSession.Kind, user: UserID?, _ provenance: Provenance, rehashed: String? = nil, for atMost: Duration? = nil,
+        _ device: Device,
+        _ act: Act
     ) throws -> Opening {
         let session: AuthSessionID = vault.entropy.id(act.now)
         let secret: Opening.Secret
@@ -110,7 +123,8 @@ extension Identity {
             let cookie = PageCookie(session: session, secret: vault.entropy.bytes(32))
             (secret, digest) = (.cookie(cookie), cookie.digest(vault.sealer))
         }
-        let life = settings.seconds(kind == .page ? IdentitySettings.pageSessionSeconds : IdentitySettings.sessionSeconds)
+        let usual = settings.seconds(kind == .page ? IdentitySettings.pageSessionSeconds : IdentitySettings.sessionSeconds)
+        let life = atMost.map { min($0, usual) } ?? usual
         func box(_ text: String?, _ field: String) throws -> [UInt8]? {
             guard let text, let user else { return nil }
             return try fields.seal(text, user, "\(field):\(session)")
@@ -118,7 +132,7 @@ extension Identity {
         return Opening(
             session: session, secret: secret, secretDigest: digest, expiresAt: act.now + life, kind: kind, provenance: provenance,
             deviceLabel: device.label, deviceBox: try box(device.label, "device"), addressBox: try box(act.address, "address"),
-            rehashed: rehashed)
+            rehashed: rehashed, atMost: atMost)
     }
 
     private enum Opened: Sendable {
@@ -129,7 +143,7 @@ extension Identity {
     }
 
     /// Everything is read again here; the check that went before proves only the version of the password that it saw.
-    private func open(_ opening: Opening, _ attempt: Attempt, _ act: Act) async throws -> Opened {
+    private func open(_ opening: Opening, _ attempt: Attempt, demands: Bool, _ act: Act) async throws -> Opened {
         try await store.kernel(KernelReason("identity.open_session")) { db in
             guard let known = attempt.known, let account = try self.account(known.user, in: db),
                 let credential = try credential(of: known.user, in: db), credential.version == known.version
@@ -144,27 +158,31 @@ extension Identity {
                     act)
                 return .refused(problem)
             }
-            guard account.status == .active else { return try refuse(IdentityProblems.accountDeactivated) }
+            guard account.status == .active else { return try refuse(try closedProblem(account.id, in: db)) }
             guard account.verifiedAt != nil || !settings[IdentitySettings.requireVerified] else {
                 return try refuse(IdentityProblems.emailUnverified)
             }
-            let places = try tenancy.places(of: account.id, in: db, now: act.now)
-            guard let place = places.first(where: { $0.membership.tenant == account.homeTenant }) ?? places.first else {
-                return try refuse(IdentityProblems.noMembership)
+            let place: MemberStanding
+            switch try openPlace(of: account, in: db, act) {
+            case .success(let found): place = found
+            case .failure(let problem): return try refuse(problem)
             }
-            if let token = try secondFactor.challenge(for: account.id, in: db, act) { return .secondFactor(token) }
             if let rehashed = opening.rehashed {
                 try db.run(UserTable.rehashCredential, account.id, rehashed, known.version)
                 try journal("password.rehashed", "user:\(account.id)", tenant: account.homeTenant, in: db, act)
             }
+            if try countFactors(of: account.id, in: db) > 0 {
+                return .secondFactor(try suspend(opening, of: account, in: nil, version: known.version, in: db, act))
+            }
             try insert(opening, user: account.id, place, in: db, act)
+            if demands { try db.run(FactorTable.demand, opening.session) }
             try meet(attempt.guessing.network, of: account.id, opening, in: db, act)
             return .opened(account, place)
         }
     }
 
     /// Remembers the network; tells the person when it is new and not the first.
-    private func meet(_ network: [UInt8], of user: UserID, _ opening: Opening, in db: any KernelScope, _ act: Act) throws {
+    func meet(_ network: [UInt8], of user: UserID, _ opening: Opening, in db: any KernelScope, _ act: Act) throws {
         let known = try db.rows(GuardTable.networksOf, user).map { try $0.blob(0) }
         try db.run(GuardTable.learn, user, network, act.now)
         guard !known.isEmpty, !known.contains(network) else { return }

@@ -173,19 +173,7 @@ struct Applicant: Sendable {
 
     /// Printable, trimmed, not empty.
     static func name(_ text: String, _ field: String, max: Int = 100) throws(Problem) -> String {
-        let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard !trimmed.isEmpty else { throw CommonProblems.invalid(field, "must not be empty") }
-        guard trimmed.unicodeScalars.count <= max else { throw CommonProblems.invalid(field, "must have at most \(max) characters") }
-        let isPrintable = trimmed.unicodeScalars.allSatisfy { scalar in
-            switch scalar.properties.generalCategory {
-            case .control, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: false
-            // Invisible signs that turn text around make one name look like another; joiners are part of honest names.
-            case .format: scalar == "\u{200C}" || scalar == "\u{200D}"
-            default: true
-            }
-        }
-        guard isPrintable else { throw CommonProblems.invalid(field, "must be printable") }
-        return trimmed
+        try TenantName.read(text, field, max: max)
     }
 
     var name: String { "\(firstName) \(lastName)" }

@@ -15,21 +15,43 @@ struct Standings: Sendable {
         let secretDigest: [UInt8]
         let expiresAt: Timestamp
         var lastUsedAt: Timestamp
+        /// Staff in the place of the user.
+        var impersonation: Impersonation?
+        /// When it last proved a second factor.
+        var factorAt: Timestamp?
+        /// A policy demands a second factor, and none was proved.
+        var isDemanded = false
+        /// A tenant's own provider opened it: it holds there alone, and what that tenant asks is that provider's to ask.
+        var isOfTenantsProvider = false
+        let createdAt: Timestamp
     }
     struct User: Sendable, Hashable {
         let isActive: Bool
         let platformRole: Role?
+        let homeTenant: TenantID
+        let createdAt: Timestamp
+        let hasFactor: Bool
+    }
+    /// A tenant's rule on second factors.
+    struct FactorRule: Sendable, Hashable {
+        /// Nil: there is none.
+        let enforcedFrom: Timestamp?
     }
     struct Withdrawal: Sendable, Hashable { let isWithdrawn: Bool }
 
     let sessions: FreshCache<AuthSessionID, Session>
     let users: FreshCache<UserID, User>
     let tokens: FreshCache<UUID, Withdrawal>
+    /// By the shown prefix.
+    let keys: FreshCache<String, APIKey>
+    let rules: FreshCache<TenantID, FactorRule>
 
     init(capacity: Int) {
         sessions = FreshCache(capacity: capacity)
         users = FreshCache(capacity: capacity)
         tokens = FreshCache(capacity: capacity)
+        keys = FreshCache(capacity: capacity)
+        rules = FreshCache(capacity: capacity)
     }
 
     /// For a change whose answer was lost: whatever it did, the next request reads the store.
@@ -37,6 +59,8 @@ struct Standings: Sendable {
         sessions.forgetAll()
         users.forgetAll()
         tokens.forgetAll()
+        keys.forgetAll()
+        rules.forgetAll()
     }
 }
 
@@ -57,6 +81,7 @@ extension Identity {
         changed.sessions.forEach(standings.sessions.forget)
         changed.users.forEach(standings.users.forget)
         changed.tokens.forEach(standings.tokens.forget)
+        changed.keys.forEach(standings.keys.forget)
         return changed.value
     }
 }
@@ -67,10 +92,13 @@ struct Changed<Value: Sendable>: Sendable {
     var sessions: [AuthSessionID] = []
     var users: [UserID] = []
     var tokens: [UUID] = []
-    init(_ value: Value, sessions: [AuthSessionID] = [], users: [UserID] = [], tokens: [UUID] = []) {
+    /// Prefixes of API keys.
+    var keys: [String] = []
+    init(_ value: Value, sessions: [AuthSessionID] = [], users: [UserID] = [], tokens: [UUID] = [], keys: [String] = []) {
         self.value = value
         self.sessions = sessions
         self.users = users
         self.tokens = tokens
+        self.keys = keys
     }
 }

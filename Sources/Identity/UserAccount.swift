@@ -26,6 +26,15 @@ package struct UserAccount: Sendable, Hashable {
     package var isVerified: Bool { verifiedAt != nil }
 }
 
+extension MemberStanding {
+    /// The role that counts here. A platform role counts in the person's own tenant; elsewhere staff are members like any other, and act
+    /// for customers by impersonation.
+    func role(of platformRole: Role?, at home: TenantID) -> Role {
+        if let platformRole, membership.tenant == home { return platformRole }
+        return membership.role
+    }
+}
+
 /// How a session was proved.
 package struct Provenance: Sendable, Hashable {
     /// `password`, `reset_link`, `administrator_link`; later `passkey`, `totp`, a provider's id.

@@ -14,7 +14,15 @@ enum UserTable {
         VALUES ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $9, $10, $11, $12, $13, $13)
         """)
     static let user = SQL("identity.user", "SELECT \(columns) FROM user_account WHERE user_id = $1")
-    static let standing = SQL("identity.user_standing", "SELECT status, platform_role FROM user_account WHERE user_id = $1")
+    static let platformPeople = SQL(
+        "identity.platform_people",
+        "SELECT user_id FROM user_account WHERE platform_role IS NOT NULL AND status = 'active' ORDER BY user_id LIMIT 10000")
+    static let standing = SQL(
+        "identity.user_standing",
+        """
+        SELECT status, platform_role, home_tenant_id, created_at, (SELECT count(*) FROM totp_factor WHERE user_id = $1)
+            + (SELECT count(*) FROM passkey WHERE user_id = $1) FROM user_account WHERE user_id = $1
+        """)
     static let pilots = SQL(
         "identity.count_pilots",
         "SELECT count(*) FROM user_account WHERE is_pilot = 1 AND (verified_at IS NOT NULL OR created_at > $1)")

@@ -20,6 +20,8 @@ package enum KeyValueFault: Error, Sendable, Hashable {
     case full
     /// A key above 512 bytes or a value above 64 KiB.
     case oversized
+    /// The shared store cannot be reached in time; what was asked of it may have been done all the same.
+    case away
 }
 
 /// Limits and facts of a single process: sharded, each step linearizable per key, memory bounded.

@@ -10,6 +10,8 @@ package struct UnknownTier: Error, Sendable { package let tier: String }
 extension Licenses {
     private static let standingReason = KernelReason("licensing.standing_changed")
     private static let verifiedReason = KernelReason("licensing.user_verified")
+    private static let holdReason = KernelReason("licensing.hold")
+    private static let contractReason = KernelReason("licensing.contract_changed")
     private static let revokeReason = KernelReason("licensing.revoke")
 
     /// What the room hears.
@@ -20,6 +22,9 @@ extension Licenses {
             },
             EventSubscriber(UserVerified.self, subscriber: "licensing") { event, delivery, act in
                 try await grantFree(to: event.tenant, settling: delivery, act)
+            },
+            EventSubscriber(ContractChanged.self, subscriber: "licensing") { event, delivery, act in
+                try await regrant(event, settling: delivery, act)
             },
         ]
     }
@@ -33,7 +38,7 @@ extension Licenses {
                 let record = try merge(event, in: db)
                 let origin = License.Origin.subscription(event.subscription)
                 if let row = try db.row(LicenseTable.licenseOf, origin.text) {
-                    try change(try license(row, tenant: db.tenant), to: record.latest, in: db, act)
+                    try change(try license(row, catalog.inForce(in: db), tenant: db.tenant), to: record.latest, in: db, act)
                     return nil as Issued?
                 }
                 guard record.wasEntitled else { return nil }
@@ -64,6 +69,19 @@ extension Licenses {
         }
     }
 
+    /// Keeps what a contract grants now, and says so; what is read of a licence follows the contract without this.
+    private func regrant(_ event: ContractChanged, settling delivery: Delivery, _ act: Act) async throws {
+        try await store.kernel(Self.contractReason, .flushed) { db in
+            try db.within(event.tenant) { db in
+                for license in try licenses(in: db)
+                where license.tier == event.tier && license.terms.standing != .cancelled && license.terms.revokedAt == nil {
+                    try write(license, terms: license.terms, details: ["contract": .string(event.contract.description)], in: db, act)
+                }
+            }
+            try db.settle(delivery)
+        }
+    }
+
     /// Ends the licence for good and gives it as it is then. Repeating it changes nothing: the first reason stays.
     @discardableResult
     package func revoke(_ id: License.ID, tenant: TenantID, reason: String, _ act: Act) async throws -> License {
@@ -75,6 +93,37 @@ extension Licenses {
                 terms.revokedAt = act.now
                 try write(license, terms: terms, details: ["reason": .string(reason)], in: db, act)
                 try db.emit(LicenseRevoked(tenant: tenant, license: id, reason: reason), act)
+                return try self.license(id, in: db) ?? license
+            }
+        }
+    }
+
+    /// Keeps the licence from being used until staff lets go of it, whatever billing says meanwhile, and tells the tenant's owners why.
+    /// Repeating either changes nothing: the first reason stays.
+    package func hold(_ id: License.ID, tenant: TenantID, reason: String, _ act: Act) async throws -> License {
+        try await setHold(id, tenant: tenant, held: true, reason: reason, act)
+    }
+    package func release(_ id: License.ID, tenant: TenantID, reason: String, _ act: Act) async throws -> License {
+        try await setHold(id, tenant: tenant, held: false, reason: reason, act)
+    }
+
+    private func setHold(_ id: License.ID, tenant: TenantID, held: Bool, reason: String, _ act: Act) async throws -> License {
+        try await store.kernel(Self.holdReason, .flushed) { db in
+            try db.within(tenant) { db in
+                guard let license = try license(id, in: db) else { throw CommonProblems.notFound }
+                guard license.terms.revokedAt == nil else { throw LicenseProblems.revoked }
+                var terms = license.terms
+                guard (terms.heldAt != nil) != held else { return license }
+                terms.heldAt = held ? act.now : nil
+                try write(
+                    license, terms: terms, details: ["reason": .string(reason), "held_by_staff": .bool(held)], in: db, act)
+                var template = "license_suspended"
+                if !held { template = "license_reinstated" }
+                try db.emit(
+                    MailRequested(
+                        recipient: .owners(tenant), template: template,
+                        values: ["license_id": id.description, "tier_name": license.grant.tierName, "reason": reason],
+                        key: "\(template):\(id):\(act.now.microseconds)"), act)
                 return try self.license(id, in: db) ?? license
             }
         }
@@ -119,7 +168,8 @@ extension Licenses {
     private func issue(
         _ origin: License.Origin, _ snapshot: StandingChanged.Snapshot, terms: LicenseTerms, in db: any TenantScope, _ act: Act
     ) throws -> Issued {
-        guard let tier = catalog[snapshot.tier], let grant = grant(snapshot.tier, quantity: snapshot.quantity) else {
+        let catalog = try catalog.inForce(in: db, at: act.now)
+        guard let tier = catalog[snapshot.tier], let grant = grant(snapshot.tier, quantity: snapshot.quantity, catalog) else {
             throw UnknownTier(tier: snapshot.tier)
         }
         let id: License.ID = entropy.id(act.now)
@@ -143,10 +193,15 @@ extension Licenses {
         guard snapshot.version > license.version else { return }
         var terms = snapshot.terms
         terms.revokedAt = license.terms.revokedAt
+        terms.heldAt = license.terms.heldAt
+        if terms.standing == .active || terms.standing == .grace, try db.row(LicenseTable.closed) != nil { terms.standing = .suspended }
         let changed = License(
             id: license.id, tenant: license.tenant, origin: license.origin, tier: snapshot.tier, quantity: snapshot.quantity,
             version: snapshot.version, terms: license.terms, grant: license.grant, issuedAt: license.issuedAt)
-        guard let grant = grant(snapshot.tier, quantity: snapshot.quantity) ?? (snapshot.tier == license.tier ? license.grant : nil) else {
+        let catalog = try catalog.inForce(in: db, at: act.now)
+        guard
+            let grant = grant(snapshot.tier, quantity: snapshot.quantity, catalog) ?? (snapshot.tier == license.tier ? license.grant : nil)
+        else {
             throw UnknownTier(tier: snapshot.tier)
         }
         var extra: JSONValue = [:]
@@ -156,13 +211,14 @@ extension Licenses {
     }
 
     /// Writes the licence's new terms with the journal entry and the mail that belong to what was done.
-    private func write(
+    func write(
         _ license: License, terms: LicenseTerms, grant: TierGrant? = nil, details extra: JSONValue, in db: any TenantScope, _ act: Act
     ) throws {
         let grant = grant ?? license.grant
         try db.run(
             LicenseTable.write, license.id, license.tier, license.quantity, license.version, terms.standing.rawValue, terms.periodEnd,
-            terms.graceUntil, terms.cancelsAt, terms.revokedAt, String(decoding: try JSONCoding.encode(grant), as: UTF8.self), act.now)
+            terms.graceUntil, terms.cancelsAt, terms.revokedAt, String(decoding: try JSONCoding.encode(grant), as: UTF8.self), act.now,
+            terms.heldAt)
         let transition = LicenseTransition.between(license.terms, terms, now: act.now)
         try db.journal(
             JournalEntry(
@@ -180,7 +236,7 @@ extension Licenses {
     /// A paid licence takes the free one's place.
     private func endFree(replacedBy paid: License.ID, in db: any TenantScope, _ act: Act) throws {
         guard let row = try db.row(LicenseTable.licenseOf, License.Origin.free.text) else { return }
-        let free = try license(row, tenant: db.tenant)
+        let free = try license(row, catalog.inForce(in: db), tenant: db.tenant)
         guard free.terms.standing != .cancelled, free.terms.revokedAt == nil else { return }
         var terms = free.terms
         terms.standing = .cancelled

@@ -22,11 +22,14 @@ package struct LicenseTerms: Sendable, Hashable {
     /// Ends then, whatever is paid for.
     package var cancelsAt: Timestamp?
     package var revokedAt: Timestamp?
+    /// Since when staff keeps it from being used, whatever billing says.
+    package var heldAt: Timestamp?
 
     package init(
         standing: StandingChanged.Standing, periodEnd: Timestamp?, graceUntil: Timestamp? = nil, cancelsAt: Timestamp? = nil,
-        revokedAt: Timestamp? = nil
+        revokedAt: Timestamp? = nil, heldAt: Timestamp? = nil
     ) {
+        self.heldAt = heldAt
         self.standing = standing
         self.periodEnd = periodEnd
         self.graceUntil = graceUntil
@@ -54,6 +57,10 @@ package struct LicenseTerms: Sendable, Hashable {
     private var isRenewing: Bool { standing == .active && cancelsAt == nil && revokedAt == nil }
 
     package func status(at now: Timestamp) -> LicenseStatus {
+        let status = unheldStatus(at: now)
+        return heldAt != nil && status.isUsable ? .suspended : status
+    }
+    private func unheldStatus(at now: Timestamp) -> LicenseStatus {
         if revokedAt != nil { return .revoked }
         let isOver = effectiveEnd.map { now >= $0 } ?? false
         switch standing {
@@ -66,6 +73,8 @@ package struct LicenseTerms: Sendable, Hashable {
     }
 }
 
+extension LicenseStatus: LifecycleState {}
+
 /// The lifecycle as declared: each transition names where it may start and where it ends.
 package struct LicenseTransition: Sendable, Hashable {
     package let verb: String
@@ -77,16 +86,43 @@ package struct LicenseTransition: Sendable, Hashable {
     /// The mail that goes out, if any.
     package let mail: String?
 
-    static let issue = Self("issue", from: [], to: Set(LicenseStatus.allCases), action: "license.issued", mail: "license_issued")
-    static let enterGrace = Self("enter grace", from: [.active, .expired], to: [.grace], action: "license.grace_started", mail: nil)
+    package let by: [Mover]
+    package let why: String
+
+    static let issue = Self(
+        "issue", from: [], to: Set(LicenseStatus.allCases), action: "license.issued", mail: "license_issued", by: [.kernel],
+        why: "a first payment or a trial stands, or an address was proved")
+    static let enterGrace = Self(
+        "enter grace", from: [.active, .expired], to: [.grace], action: "license.grace_started", by: [.provider, .time],
+        why: "a payment failed, or news of a renewal is missing")
     // The mails of a missed payment and of its end are billing's.
-    static let suspend = Self("suspend", from: [.active, .grace, .expired], to: [.suspended], action: "license.suspended", mail: nil)
-    static let reinstate = Self("reinstate", from: [.suspended], to: [.active, .grace], action: "license.reinstated", mail: nil)
-    static let renew = Self("renew", from: [.active, .grace, .expired], to: [.active], action: "license.renewed", mail: nil)
-    static let expire = Self("expire", from: [.active, .grace, .suspended], to: [.expired], action: "license.expired", mail: nil)
+    static let suspend = Self(
+        "suspend", from: [.active, .grace, .expired], to: [.suspended], action: "license.suspended", by: [.time, .policy, .staff],
+        why: "the grace is over, a plan suspends, or staff does, with a reason")
+    static let reinstate = Self(
+        "reinstate", from: [.suspended], to: [.active, .grace], action: "license.reinstated", by: [.provider, .policy, .staff],
+        why: "paid after all, a plan restores access, or staff lets go of it")
+    static let renew = Self(
+        "renew", from: [.active, .grace, .expired], to: [.active], action: "license.renewed", by: [.provider],
+        why: "the next period is paid")
+    static let expire = Self(
+        "expire", from: [.active, .grace, .suspended], to: [.expired], action: "license.expired", by: [.time, .provider],
+        why: "its end came, and it does not renew")
     static let revoke = Self(
-        "revoke", from: [.active, .grace, .suspended, .expired], to: [.revoked], action: "license.revoked", mail: "license_revoked")
+        "revoke", from: [.active, .grace, .suspended, .expired], to: [.revoked], action: "license.revoked", mail: "license_revoked",
+        by: [.staff], why: "a person ends it, with a reason, for ever")
     package static let all = [issue, enterGrace, suspend, reinstate, renew, expire, revoke]
+
+    /// The same, as every life is declared. A renewal of what is active changes no state.
+    package static let lifecycle = Lifecycle<LicenseStatus>(
+        "Licence", "What a licence is worth, derived when it is read.", initial: LicenseStatus.allCases.filter { $0 != .revoked },
+        all.filter { !$0.from.isEmpty }.flatMap { one in
+            LicenseStatus.allCases.filter(one.to.contains).map { to in
+                Transition(
+                    one.verb, String(one.action.dropFirst("license.".count)),
+                    from: LicenseStatus.allCases.filter { $0 != to && one.from.contains($0) }, to: to, by: one.by, why: one.why)
+            }
+        })
 
     /// As others hear of it; nil for what has an event of its own.
     package var step: LicenseChanged.Step? {
@@ -100,7 +136,11 @@ package struct LicenseTransition: Sendable, Hashable {
         }
     }
 
-    private init(_ verb: String, from: Set<LicenseStatus>, to: Set<LicenseStatus>, action: String, mail: String?) {
+    private init(
+        _ verb: String, from: Set<LicenseStatus>, to: Set<LicenseStatus>, action: String, mail: String? = nil, by: [Mover], why: String
+    ) {
+        self.by = by
+        self.why = why
         self.verb = verb
         self.from = from
         self.to = to
@@ -124,6 +164,10 @@ package struct LicenseTransition: Sendable, Hashable {
 extension LicenseTerms {
     /// The status as last declared; only a cancellation takes effect by itself.
     fileprivate func declared(at now: Timestamp) -> LicenseStatus {
+        let status = declaredUnheld(at: now)
+        return heldAt != nil && status.isUsable ? .suspended : status
+    }
+    private func declaredUnheld(at now: Timestamp) -> LicenseStatus {
         if revokedAt != nil { return .revoked }
         switch standing {
         case .active: return .active

@@ -9,7 +9,9 @@ package enum LicenseProblems {
         "license_key_unknown", status: 404, title: "No licence has this key.", hint: "Check that the key belongs to this server.")
     package static let suspended = Problem(
         "license_suspended", status: 403, title: "The licence is suspended.",
-        hint: "A payment is outstanding: an owner can settle it under billing, and everything is back at once.")
+        hint:
+            "A payment is outstanding, which an owner can settle under billing, or staff has suspended it: the mail to the owners says why."
+    )
     package static let expired = Problem(
         "license_expired", status: 403, title: "The licence has expired.", hint: "Renew the subscription or choose a tier.")
     package static let revoked = Problem(

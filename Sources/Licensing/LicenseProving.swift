@@ -8,6 +8,8 @@ import Vocabulary
 package enum ValidationCode: String, Sendable, CaseIterable, Codable {
     case malformedKey = "malformed_key"
     case unknownKey = "unknown_key"
+    /// Good or not: the tenant lets nobody use its keys from this network.
+    case addressNotAllowed = "address_not_allowed"
     case revoked, suspended, expired
     /// Not active on this device, and no room for it.
     case activationLimitReached = "activation_limit_reached"
@@ -83,13 +85,16 @@ extension Licenses {
     }
 
     /// Never throws for a key that is not good: says why instead. Reads only.
-    package func validate(key: String, _ hardware: Hardware, now: Timestamp) async throws -> Validation {
+    package func validate(key: String, _ hardware: Hardware, from address: String? = nil, now: Timestamp) async throws -> Validation {
         guard let digest = digest(of: key) else { return Validation(code: .malformedKey, license: nil, file: nil) }
         let found = try await store.kernelRead(Self.proveReason) { db in
             guard let (tenant, id) = try route(digest, in: db) else { return nil as Found? }
             return try db.within(tenant) { db in try find(id, mark(hardware, tenant: tenant), in: db) }
         }
         guard let found else { return Validation(code: .unknownKey, license: nil, file: nil) }
+        guard try await admits(found.license.tenant, address, now) else {
+            return Validation(code: .addressNotAllowed, license: nil, file: nil)
+        }
         let status = found.license.status(at: now)
         let code = ValidationCode.judge(
             status, isActivated: found.activation != nil, activations: found.activations, limit: found.license.grant.devices)
@@ -103,6 +108,7 @@ extension Licenses {
     /// fresh file.
     package func activate(key: String, _ hardware: Hardware, machineName: String?, _ act: Act) async throws -> ActivationChange {
         let (tenant, id) = try await holder(of: key)
+        guard try await admits(tenant, act.address, act.now) else { throw CommonProblems.addressNotAllowed }
         let device = mark(hardware, tenant: tenant)
         let act = proved(act, id)
         let found = try await store.tenant(tenant) { db in
@@ -146,6 +152,7 @@ extension Licenses {
     /// Frees the device's place. A licence that is suspended or expired can still be taken off a device.
     package func deactivate(key: String, _ hardware: Hardware, _ act: Act) async throws -> ActivationChange {
         let (tenant, id) = try await holder(of: key)
+        guard try await admits(tenant, act.address, act.now) else { throw CommonProblems.addressNotAllowed }
         let device = mark(hardware, tenant: tenant)
         let act = proved(act, id)
         let (activation, found) = try await store.tenant(tenant) { db in

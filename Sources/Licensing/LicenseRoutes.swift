@@ -16,7 +16,7 @@ extension Licenses {
                 limit: .validate, request: Wire.validateRequest, answers: [RouteAnswer(200, "What the key is worth", Wire.validation)]
             ) { call in
                 let body = try Wire.KeyBody(call)
-                let validation = try await validate(key: body.key, body.hardware, now: call.act.now)
+                let validation = try await validate(key: body.key, body.hardware, from: call.act.address, now: call.act.now)
                 return .json(value: Wire.json(validation, encrypted: try validation.file.flatMap { try encrypted($0, body) }))
             },
             Route(
@@ -136,7 +136,7 @@ enum Wire {
         }
     }
 
-    static let keyProblems = [LicenseProblems.keyMalformed, LicenseProblems.keyUnknown]
+    static let keyProblems = [LicenseProblems.keyMalformed, LicenseProblems.keyUnknown, CommonProblems.addressNotAllowed]
 
     private static func time(_ moment: Timestamp?) -> JSONValue { moment.map { .string($0.iso8601) } ?? .null }
     private static func count(_ number: Int?) -> JSONValue { number.map { .int(Int64($0)) } ?? .null }

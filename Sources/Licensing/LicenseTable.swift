@@ -4,14 +4,18 @@ import Vocabulary
 /// Every statement of the room. Unsuffixed names run in tenant scope, the directory in kernel scope.
 enum LicenseTable {
     private static let columns =
-        "license_id, origin, tier, quantity, version, standing, period_end, grace_until, cancels_at, revoked_at, granted, issued_at"
+        "license_id, origin, tier, quantity, version, standing, period_end, grace_until, cancels_at, revoked_at, granted, issued_at, held_at"
 
+    static let everywhere = SQL(
+        "licensing.everywhere",
+        "SELECT tier, standing, count(*) FROM license_all WHERE revoked_at IS NULL GROUP BY tier, standing ORDER BY tier, standing LIMIT 500"
+    )
     static let licenses = SQL("licensing.licenses", "SELECT \(columns) FROM license ORDER BY issued_at, license_id")
     static let page = SQL(
         "licensing.page", "SELECT \(columns) FROM license WHERE license_id > $1 ORDER BY license_id LIMIT $2")
     static let license = SQL("licensing.license", "SELECT \(columns) FROM license WHERE license_id = $1")
     static let licenseOf = SQL("licensing.license_of_origin", "SELECT \(columns) FROM license WHERE origin = $1")
-    private static let seatColumns = "license_id, tier, quantity, standing, period_end, grace_until, cancels_at, revoked_at"
+    private static let seatColumns = "license_id, tier, quantity, standing, period_end, grace_until, cancels_at, revoked_at, held_at"
     static let seatLicenses = SQL("licensing.seat_licenses", "SELECT \(seatColumns) FROM license ORDER BY issued_at, license_id")
     static let seatLicense = SQL("licensing.seat_license", "SELECT \(seatColumns) FROM license WHERE license_id = $1")
     static let keyBox = SQL("licensing.key_box", "SELECT key_box FROM license WHERE license_id = $1")
@@ -20,16 +24,20 @@ enum LicenseTable {
         """
         INSERT INTO license
             (tenant_id, license_id, origin, tier, quantity, version, standing, period_end, grace_until, cancels_at, revoked_at, granted,
-             key_box, issued_at, changed_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, $11, $12, $13, $13)
+             key_box, issued_at, changed_at, held_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, $11, $12, $13, $13, NULL)
         """)
     static let write = SQL(
         "licensing.write_license",
         """
         UPDATE license SET tier = $2, quantity = $3, version = $4, standing = $5, period_end = $6, grace_until = $7, cancels_at = $8,
-            revoked_at = $9, granted = $10, changed_at = $11
+            revoked_at = $9, granted = $10, changed_at = $11, held_at = $12
         WHERE license_id = $1 RETURNING license_id
         """)
+
+    static let closed = SQL("licensing.closed", "SELECT closed_at FROM license_closure")
+    static let close = SQL("licensing.close", "INSERT INTO license_closure (tenant_id, closed_at) VALUES ($1, $2)")
+    static let reopen = SQL("licensing.reopen", "DELETE FROM license_closure RETURNING closed_at")
 
     static let standing = SQL(
         "licensing.standing", "SELECT version, was_entitled, snapshot FROM license_standing WHERE subscription_id = $1")

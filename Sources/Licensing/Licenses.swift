@@ -15,6 +15,8 @@ package struct Licenses: Sendable {
     let settings: Settings
     /// The document of public keys, as the key ring publishes it.
     let publicKeys: @Sendable () -> JSONValue
+    /// Whether a tenant lets its keys be used from an address: told by whoever keeps its networks. Nobody tells where there are none.
+    package var admits: @Sendable (TenantID, String?, Timestamp) async throws -> Bool = { _, _, _ in true }
 
     package init(
         store: any Store, catalog: Catalog, sealer: any Sealer, signer: any Signer, entropy: any Entropy, settings: Settings,
@@ -33,10 +35,11 @@ package struct Licenses: Sendable {
 
     /// Every licence of the tenant, the oldest first.
     package func licenses(in db: any TenantScope) throws -> [License] {
-        try db.rows(LicenseTable.licenses).map { try license($0, tenant: db.tenant) }
+        let catalog = try catalog.inForce(in: db)
+        return try db.rows(LicenseTable.licenses).map { try license($0, catalog, tenant: db.tenant) }
     }
     package func license(_ id: License.ID, in db: any TenantScope) throws -> License? {
-        try db.row(LicenseTable.license, id).map { try license($0, tenant: db.tenant) }
+        try db.row(LicenseTable.license, id).map { try license($0, catalog.inForce(in: db), tenant: db.tenant) }
     }
 
     /// What stands for a hardware id in this tenant's tables and in what policies see.
@@ -49,9 +52,25 @@ package struct Licenses: Sendable {
     /// Licences in the order in which they came to be.
     package func list(_ tenant: TenantID, after: License.ID? = nil, limit: Int = 100) async throws -> LicensePage {
         try await store.tenantRead(tenant) { db in
-            let found = try db.rows(LicenseTable.page, after?.uuid.bytes ?? [], limit + 1).map { try license($0, tenant: tenant) }
+            let catalog = try catalog.inForce(in: db)
+            let found = try db.rows(LicenseTable.page, after?.uuid.bytes ?? [], limit + 1).map {
+                try license($0, catalog, tenant: tenant)
+            }
             return LicensePage(licenses: Array(found.prefix(limit)), next: found.count > limit ? found[limit - 1].id : nil)
         }
+    }
+
+    /// The tier that policies see of a tenant: of the licence in use, a paid one before the free one, the oldest of several. One that is suspended or
+    /// over still counts where there is no better: whoever stops paying does not leave the rules of the tier behind.
+    package func tier(of tenant: TenantID, now: Timestamp) async throws -> String? {
+        let all = try await store.tenantRead(tenant) { db in try licenses(in: db) }
+        func rank(_ license: License) -> Int {
+            let isInUse = [.active, .grace].contains(license.status(at: now))
+            return (isInUse ? 0 : 2) + (license.origin == .free ? 1 : 0)
+        }
+        let standing = all.filter { $0.status(at: now) != .revoked }
+        guard let best = standing.map(rank).min() else { return nil }
+        return standing.first { rank($0) == best }?.tier
     }
 
     package struct Detail: Sendable {
@@ -103,17 +122,18 @@ package struct Licenses: Sendable {
 
     // MARK: Reading rows
 
-    func license(_ row: Row, tenant: TenantID) throws -> License {
+    func license(_ row: Row, _ catalog: TenantCatalog, tenant: TenantID) throws -> License {
         guard let origin = License.Origin(text: try row.text(1)),
             let standing = StandingChanged.Standing(rawValue: try row.text(5))
         else { throw StoreFault.corrupt("a licence of unknown origin or standing") }
         let (tier, quantity) = (try row.text(2), try row.int(3))
-        let grant = try grant(tier, quantity: quantity) ?? JSONCoding.decode(TierGrant.self, Data(try row.text(10).utf8))
+        let grant = try grant(tier, quantity: quantity, catalog) ?? JSONCoding.decode(TierGrant.self, Data(try row.text(10).utf8))
         return License(
             id: try row.id(0), tenant: tenant, origin: origin, tier: tier, quantity: quantity, version: try row.integer(4),
             terms: LicenseTerms(
                 standing: standing, periodEnd: try row.optional(6, row.time), graceUntil: try row.optional(7, row.time),
-                cancelsAt: try row.optional(8, row.time), revokedAt: try row.optional(9, row.time)), grant: grant,
+                cancelsAt: try row.optional(8, row.time), revokedAt: try row.optional(9, row.time),
+                heldAt: try row.optional(12, row.time)), grant: grant,
             issuedAt: try row.time(11))
     }
 
@@ -123,8 +143,8 @@ package struct Licenses: Sendable {
         return Activation(id: id, license: license, device: DeviceHandle(try row.blob(0)), machineName: name, activatedAt: try row.time(3))
     }
 
-    /// What the catalog grants now; nil for a tier that is gone.
-    func grant(_ tier: String, quantity: Int) -> TierGrant? {
+    /// What the tenant's catalog grants; nil for a tier that is gone.
+    func grant(_ tier: String, quantity: Int, _ catalog: TenantCatalog) -> TierGrant? {
         guard let tier = catalog[tier] else { return nil }
         var features: [String: JSONValue] = [:]
         var limits: [String: JSONValue] = [:]

@@ -3,7 +3,7 @@ import HTTPEdge
 import Store
 import Vocabulary
 
-/// The one thing that people do to a licence by hand. Everything else follows from what billing says.
+/// What people do to a licence by hand. Everything else follows from what billing says.
 extension Licenses {
     func revocationRoutes() -> [Route] {
         [
@@ -43,7 +43,27 @@ extension Licenses {
                     try call.id("license"), tenant: try call.id("id"), reason: try Wire.reason(call), call.act)
                 return .json(value: ["license": Wire.json(license, now: call.act.now)])
             },
+            holdRoute(
+                "suspend",
+                "Keeps any tenant's licence from being used, whatever is paid; who did it and why stands in the tenant's journal, and its "
+                    + "owners get a mail. Repeating it is harmless.", hold),
+            holdRoute(
+                "reinstate", "Lets go of a licence that staff suspended: it is again what is paid for. Repeating it is harmless.", release),
         ]
+    }
+
+    private func holdRoute(
+        _ verb: String, _ summary: String, _ act: @escaping @Sendable (License.ID, TenantID, String, Act) async throws -> License
+    ) -> Route {
+        Route(
+            .post, "/api/v1/admin/tenants/{id}/licenses/{license}/\(verb)", name: "admin.licenses.\(verb)", summary: summary,
+            access: .permission(LicensePermissions.staff), request: .object([Wire.reason]),
+            answers: [RouteAnswer(200, "The licence as it is then", .object([SchemaField("license", Wire.license)]))],
+            problems: [CommonProblems.notFound, LicenseProblems.revoked]
+        ) { call in
+            let license = try await act(try call.id("license"), try call.id("id"), try Wire.reason(call), call.act)
+            return .json(value: ["license": Wire.json(license, now: call.act.now)])
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+import Catalog
 import Foundation
 import Store
 import Vocabulary
@@ -28,13 +29,14 @@ package protocol SeatLicenses: Sendable {
 
 extension Licenses: SeatLicenses {
     package func seatLicenses(in db: any TenantScope) throws -> [SeatLicense] {
-        try db.rows(LicenseTable.seatLicenses).map { try seatLicense($0, in: db) }
+        let catalog = try catalog.inForce(in: db)
+        return try db.rows(LicenseTable.seatLicenses).map { try seatLicense($0, catalog, in: db) }
     }
     package func seatLicense(_ id: License.ID, in db: any TenantScope) throws -> SeatLicense? {
-        try db.row(LicenseTable.seatLicense, id).map { try seatLicense($0, in: db) }
+        try db.row(LicenseTable.seatLicense, id).map { try seatLicense($0, catalog.inForce(in: db), in: db) }
     }
 
-    private func seatLicense(_ row: Row, in db: any TenantScope) throws -> SeatLicense {
+    private func seatLicense(_ row: Row, _ catalog: TenantCatalog, in db: any TenantScope) throws -> SeatLicense {
         let (id, tier, quantity): (License.ID, String, Int) = (try row.id(0), try row.text(1), try row.int(2))
         guard let standing = StandingChanged.Standing(rawValue: try row.text(3)) else {
             throw StoreFault.corrupt("a licence of unknown standing")
@@ -43,7 +45,8 @@ extension Licenses: SeatLicenses {
             id: id, tier: tier,
             terms: LicenseTerms(
                 standing: standing, periodEnd: try row.optional(4, row.time), graceUntil: try row.optional(5, row.time),
-                cancelsAt: try row.optional(6, row.time), revokedAt: try row.optional(7, row.time)),
+                cancelsAt: try row.optional(6, row.time), revokedAt: try row.optional(7, row.time),
+                heldAt: try row.optional(8, row.time)),
             // A tier that is gone keeps what it last granted; only then is the full row read.
             seats: try catalog[tier]?.seats(quantity: quantity) ?? license(id, in: db)?.grant.seats ?? 0)
     }

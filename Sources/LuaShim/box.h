@@ -50,7 +50,7 @@ struct luashim {
     uint64_t idle;
     uint64_t unseen;
     bool timed;
-    uint64_t wall_check;
+    luashim_meter meter;
     uint64_t cpu_began;
     uint64_t wall_began;
     uint64_t random;

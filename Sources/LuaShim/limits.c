@@ -47,7 +47,7 @@ void box_begin(luashim *box) {
     box->path[0] = 0;
 }
 
-/// The coarse wall clock is read at each tick, the thread's processor time only when enough wall time has passed.
+/// The coarse wall clock is read at each tick, the thread's processor time only after enough work.
 void box_look(luashim *box) {
     box->unseen = 0;
     uint64_t wall = nanoseconds(CLOCK_MONOTONIC_COARSE);
@@ -55,14 +55,15 @@ void box_look(luashim *box) {
         box->timed = true;
         box->cpu_began = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
         box->wall_began = wall;
-        box->wall_check = wall + box->limits.cpu_nanoseconds;
+        box->meter = (luashim_meter){.seen = wall, .due = box->limits.cpu_nanoseconds};
         return;
     }
-    if (wall < box->wall_check) return;
-    bool is_late = box->limits.wall_nanoseconds != 0 && wall - box->wall_began >= box->limits.wall_nanoseconds;
-    uint64_t spent = nanoseconds(CLOCK_THREAD_CPUTIME_ID) - box->cpu_began;
-    if ((spent >= box->limits.cpu_nanoseconds || is_late) && STANDS(box, clock)) box_kill(box, LUASHIM_KILLED_CPU);
-    box->wall_check = wall + (box->limits.cpu_nanoseconds - spent);
+    bool is_over = box->limits.wall_nanoseconds != 0 && wall - box->wall_began >= box->limits.wall_nanoseconds;
+    if (luashim_meter_look(&box->meter, wall)) {
+        uint64_t spent = nanoseconds(CLOCK_THREAD_CPUTIME_ID) - box->cpu_began;
+        is_over = luashim_meter_is_over(&box->meter, spent, box->limits.cpu_nanoseconds) || is_over;
+    }
+    if (is_over && STANDS(box, clock)) box_kill(box, LUASHIM_KILLED_CPU);
 }
 
 static void box_spend(luashim *box, uint64_t units) {

@@ -13,16 +13,36 @@ package struct Mail: Sendable, Hashable {
     /// Stable for an occasion and person, so that a repeated delivery is known as the same mail.
     package var messageID: String
     package var at: Timestamp
+    /// The occasion: `verify_email`.
+    package var template: String
+    /// Where mails of this kind are stopped (RFC 8058); nil for what safety or the contract asks for.
+    package var unsubscribe: String?
+}
+
+/// What became of a mail.
+package enum MailReceipt: Sendable, Hashable {
+    case taken
+    /// It never will be: no such mailbox. `code` is an enhanced status code such as 5.1.1, or a short word.
+    case refused(code: String)
 }
 
 /// Takes mails to where they are read.
 package protocol MailTransport: Sendable {
-    /// Returns when the mail is safely taken. Throws to be asked again later.
-    func send(_ mail: Mail) async throws
+    /// Returns when the mail is safely taken, or will never be. Throws to be asked again later.
+    /// Throws `MailUnknown` where it may have been taken.
+    func send(_ mail: Mail) async throws -> MailReceipt
+    /// What a channel tells later of mails that it took. Throws `MailReportRefusal`, or a problem where no such channel is at work.
+    func reports(_ delivery: WebhookDelivery, channel: String) async throws -> [MailReport]
+}
+
+extension MailTransport {
+    package func reports(_ delivery: WebhookDelivery, channel: String) async throws -> [MailReport] {
+        throw NotificationProblems.channelUnknown
+    }
 }
 
 /// RFC 5322 and its companions, as far as our own mails need them.
-enum MailText {
+package enum MailText {
     /// One plain address: a local part and a domain, no header syntax, no signs that cannot be seen, at most 254 bytes.
     static func isAddress(_ text: String) -> Bool {
         guard text.utf8.count <= 254, let at = text.lastIndex(of: "@"), at != text.startIndex, text.index(after: at) != text.endIndex,
@@ -32,19 +52,28 @@ enum MailText {
     }
 
     /// The whole message with CRLF line ends. Nothing from outside reaches a header but through `phrase`, `unstructured` or `isAddress`.
-    static func message(_ mail: Mail) -> String {
+    /// `isASCII`: for the road, where not every server takes 8 bits; bodies only, since an address is what it is.
+    package static func message(_ mail: Mail, isASCII: Bool = false) -> String {
         var boundary = "=_\(mail.messageID.filter { $0.isASCII && ($0.isLetter || $0.isNumber) }.prefix(40))_="
         while mail.text.contains(boundary) || mail.html.contains(boundary) { boundary = "=_\(boundary.dropFirst(2).prefix(50))x_=" }
-        let headers = [
+        var headers = [
             "From: \(address(mail.sender, mail.from))", "To: \(address(mail.to.name, mail.to.email))",
             "Subject: \(unstructured(mail.subject))",
             "Date: \(date(mail.at))", "Message-ID: <\(mail.messageID)>", "MIME-Version: 1.0", "Auto-Submitted: auto-generated",
-            "Content-Type: multipart/alternative; boundary=\"\(boundary)\"", "",
         ]
+        if let target = mail.unsubscribe, isTarget(target) {
+            headers += ["List-Unsubscribe:\r\n <\(target)>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"]
+        }
+        headers += ["Content-Type: multipart/alternative; boundary=\"\(boundary)\"", ""]
         let lines =
-            headers + ["--\(boundary)"] + part("text/plain", mail.text) + ["--\(boundary)"] + part("text/html", mail.html)
+            headers + ["--\(boundary)"] + part("text/plain", mail.text, isASCII) + ["--\(boundary)"] + part("text/html", mail.html, isASCII)
             + ["--\(boundary)--", ""]
         return lines.joined(separator: "\r\n")
+    }
+
+    /// An address of ours, as it may stand between angle brackets in a header.
+    private static func isTarget(_ text: String) -> Bool {
+        text.hasPrefix("http") && text.utf8.count <= 900 && text.utf8.allSatisfy { (33..<127).contains($0) && $0 != 60 && $0 != 62 }
     }
 
     // MARK: - Headers
@@ -96,10 +125,11 @@ enum MailText {
     // MARK: - Bodies
 
     /// As it is where the lines are short enough, so that a person who opens the file can read it; else base64.
-    private static func part(_ type: String, _ text: String) -> [String] {
+    private static func part(_ type: String, _ text: String, _ isASCII: Bool) -> [String] {
         let lines = text.replacing("\r\n", with: "\n").replacing("\r", with: "\n").split(separator: "\n", omittingEmptySubsequences: false)
-        let isShort = lines.allSatisfy { $0.utf8.count <= 990 } && !text.utf8.contains(0)
-        let encoding = !isShort ? "base64" : text.utf8.allSatisfy({ $0 < 128 }) ? "7bit" : "8bit"
+        let isPlain = text.utf8.allSatisfy { $0 < 128 }
+        let isShort = lines.allSatisfy { $0.utf8.count <= 990 } && !text.utf8.contains(0) && (isPlain || !isASCII)
+        let encoding = !isShort ? "base64" : isPlain ? "7bit" : "8bit"
         let body =
             isShort
             ? lines.joined(separator: "\r\n")

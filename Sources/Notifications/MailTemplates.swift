@@ -17,6 +17,13 @@ struct MailTemplate: Sendable {
                 "If you did not sign up, do nothing.",
             ],
             links: [("Confirm your address", "/verify?token={token}")]),
+        "welcome_user": MailTemplate(
+            subject: "Your account is ready",
+            paragraphs: [
+                "Welcome to {brand}. Your address is confirmed and your account is ready.",
+                "Your licence page shows the key and how to install the tools; your plan can be changed at any time.",
+            ],
+            links: [("See your licence", "/licence"), ("See the plans", "/plans")]),
         "already_registered": MailTemplate(
             subject: "You already have an account",
             paragraphs: [
@@ -37,6 +44,14 @@ struct MailTemplate: Sendable {
                 "If you did not ask, do nothing: your password stays.",
             ],
             links: [("Set a new password", "/reset?token={token}")]),
+        "confirm_provider": MailTemplate(
+            subject: "Connect a provider with your account?",
+            paragraphs: [
+                "Somebody, perhaps you, signed in through {provider} with this address. It has an account already, so nobody was let in.",
+                "If it was you, follow the link within {minutes} minutes; it works once. From then on {provider} signs you in.",
+                "If it was not you, do nothing.",
+            ],
+            links: [("Connect it", "/link?token={token}")]),
         "password_changed": MailTemplate(
             subject: "Your password was changed",
             paragraphs: [
@@ -57,10 +72,84 @@ struct MailTemplate: Sendable {
                 "If it was not you, set a new password at once.",
             ],
             links: [("Set a new password", "/forgot")]),
+        "factor_added": MailTemplate(
+            subject: "A second factor was added to your account",
+            paragraphs: [
+                "From now on {factor} proves that it is you.",
+                "If you did not add it, sign in, remove it and set a new password at once.",
+            ],
+            links: [("See your second factors", "/account/security")]),
+        "factor_removed": MailTemplate(
+            subject: "A second factor was removed from your account",
+            paragraphs: [
+                "Your account has {factor} less to prove that it is you.", "If you did not remove it, set a new password at once.",
+            ],
+            links: [("See your second factors", "/account/security")]),
+        "recovery_codes_renewed": MailTemplate(
+            subject: "You have new recovery codes",
+            paragraphs: [
+                "New recovery codes were made for your account; the ones before are none any more.",
+                "If it was not you, set a new password at once.",
+            ],
+            links: [("See your second factors", "/account/security")]),
+        "recovery_code_used": MailTemplate(
+            subject: "A recovery code was used",
+            paragraphs: [
+                "Somebody who knows your password used one of your recovery codes. {left} are left.",
+                "If it was not you, set a new password and make new codes at once.",
+            ],
+            links: [("See your second factors", "/account/security")]),
+        "passkey_suspect": MailTemplate(
+            subject: "One of your passkeys may have been copied",
+            paragraphs: [
+                "The passkey “{passkey}” was used with a counter that had gone back, as a copy would. It was not accepted, and is not any more.",
+                "Sign in another way, remove it and make a new one.",
+            ],
+            links: [("See your second factors", "/account/security")]),
+        "factors_reset": MailTemplate(
+            subject: "Your second factors were removed by an administrator",
+            paragraphs: [
+                "An administrator of {brand} removed every second factor of your account and ended your sessions, because somebody said that you lost them.",
+                "Sign in with your password and set up new ones. If you did not ask for it, tell us at once.",
+            ],
+            links: [("Sign in", "/sign-in")]),
+        "account_deactivated": MailTemplate(
+            subject: "Your account was deactivated",
+            paragraphs: [
+                "Our staff deactivated your account at {brand}: sessions, keys and seats have ended, and nobody signs in. The reason: {reason}",
+                "Everything is kept. Only our staff opens it again: answer us if you think that this is wrong.",
+            ]),
+        "account_reactivated": MailTemplate(
+            subject: "Your account is open again",
+            paragraphs: [
+                "Your account at {brand} was deactivated and is open again. Sign in as before; API keys that ended are to be made anew.",
+                "If you did not ask for it, set a new password and tell us.",
+            ],
+            links: [("Sign in", "/sign-in")]),
+        "invitation": MailTemplate(
+            subject: "You are invited to an organisation",
+            paragraphs: [
+                "{inviter} invites you to join {organization} at {brand}, as {role}.",
+                "The link works once, for {days} days. If you do not know the sender, do nothing.",
+            ],
+            links: [("Answer the invitation", "/invitation?token={token}")]),
+        "impersonation_started": MailTemplate(
+            subject: "Staff acts in your organisation",
+            paragraphs: [
+                "A member of {brand}'s staff acts in the place of a member of your organisation, for at most {minutes} minutes.",
+                "Reason: {reason}", "Each step stands in your audit log under both names. An owner can end it at any time.",
+            ]),
         "welcome_admin": MailTemplate(
             subject: "You administer this platform",
             paragraphs: ["You are the first administrator of {brand}. Everything that you do as such is in the audit log."],
             links: [("Sign in", "/sign-in")]),
+
+        "welcome": MailTemplate(
+            subject: "Everything is set up",
+            paragraphs: [
+                "Welcome to {brand}. What your {tier_name} licence gives is set up: your organization, its first API key, and a workstation for each member whose role has one.",
+                "The key is shown once, to its owner.",
+            ]),
 
         // Licences and seats
         "license_issued": MailTemplate(
@@ -71,10 +160,34 @@ struct MailTemplate: Sendable {
             subject: "A licence has ended",
             paragraphs: ["Your {tier_name} licence has ended: its key and its seats work no longer."],
             links: [("See your licences", "/licence")]),
+        "license_suspended": MailTemplate(
+            subject: "A licence is suspended",
+            paragraphs: [
+                "Your {tier_name} licence was suspended by our staff: its key and its seats do not work for now. The reason: {reason}",
+                "Everything is kept. Answer us, and we look into it.",
+            ],
+            links: [("See your licences", "/licence")]),
+        "license_reinstated": MailTemplate(
+            subject: "A licence works again",
+            paragraphs: ["Our staff let go of your {tier_name} licence: it is again what is paid for. The reason: {reason}"],
+            links: [("See your licences", "/licence")]),
         "seats_nearly_full": MailTemplate(
             subject: "Your seats are nearly all in use",
             paragraphs: ["{seats_used} of {seats_total} seats of your licence are in use."],
             links: [("See who holds them", "/licence"), ("Choose more seats", "/plans")]),
+
+        // Usage
+        "usage_warning": MailTemplate(
+            subject: "A quota is nearly used up",
+            paragraphs: ["{used} of {limit} {meter} of your plan are used.", "On {resets_at} it counts from zero again."],
+            links: [("See the plans", "/plans")]),
+        "usage_exhausted": MailTemplate(
+            subject: "A quota is used up",
+            paragraphs: [
+                "All {limit} {meter} of your plan are used. On {resets_at} it counts from zero again.",
+                "With a larger plan there is more at once.",
+            ],
+            links: [("See the plans", "/plans")]),
 
         // Payments
         "purchase_confirmed": MailTemplate(
@@ -95,6 +208,31 @@ struct MailTemplate: Sendable {
         "payment_recovered": MailTemplate(
             subject: "Your payment went through", paragraphs: ["Your payment went through. Everything works as before."],
             links: [("See your licence", "/licence")]),
+        "grace_reminder": MailTemplate(
+            subject: "Your access ends soon",
+            paragraphs: [
+                "A payment for {tier} is still missing.", "Everything works until {grace_until}; then licence and seats are suspended.",
+                "Please renew your means of payment.",
+            ],
+            links: [("Go to billing", "/plans")]),
+        "access_restored": MailTemplate(
+            subject: "Your access is back",
+            paragraphs: ["Your licence and seats for {tier} work again. Nothing was lost."],
+            links: [("See your licence", "/licence")]),
+        "subscription_paused": MailTemplate(
+            subject: "Your subscription is paused",
+            paragraphs: [
+                "Your subscription to {tier} is paused: nothing is charged, and licence and seats rest. Your data is kept.",
+                "Resume it, and everything comes back at once.",
+            ],
+            links: [("Go to billing", "/plans")]),
+        "renewal_reminder": MailTemplate(
+            subject: "Your subscription renews soon",
+            paragraphs: [
+                "Your subscription to {tier} renews on {period_end}.", "From then on it is {next_tier}, as you chose.",
+                "If you want to change or cancel it, do so before that day.",
+            ],
+            links: [("Go to billing", "/plans")]),
         "access_suspended": MailTemplate(
             subject: "Your access is suspended",
             paragraphs: [
@@ -110,9 +248,84 @@ struct MailTemplate: Sendable {
             paragraphs: ["Your subscription to {tier} is cancelled.", "Everything works until {cancels_at}."],
             links: [("Choose a plan", "/plans")]),
 
+        // Leaving
+        "offboarding_requested": MailTemplate(
+            subject: "Your organisation is leaving",
+            paragraphs: [
+                "An owner of your organisation asked to leave {brand}. Access ends at {leaves_at}; until then the request can be withdrawn.",
+                "Afterwards everything is kept for a while, so that you can come back. Then it is deleted, and you get a signed proof.",
+            ],
+            links: [("See how far it is", "/api/v1/offboarding/proof/page?token={token}")]),
+        "offboarding_left": MailTemplate(
+            subject: "Your organisation has left",
+            paragraphs: [
+                "Nobody works in your organisation at {brand} any more, and nothing is billed. Everything is kept for {days} days.",
+                "Until then an owner can sign in and come back. Then it is deleted, and you get a signed proof.",
+            ],
+            links: [("See how far it is", "/api/v1/offboarding/proof/page?token={token}")]),
+        "offboarding_export": MailTemplate(
+            subject: "Your organisation has left: take your export",
+            paragraphs: [
+                "Nobody works in your organisation at {brand} any more, and nothing is billed. A copy of everything is ready to be fetched until {until}: "
+                    + "projects with their files, members, settings and every record, with a signed list of what is in it.",
+                "Whoever has the link can fetch it, so keep this mail to yourselves. Everything is kept for {days} days; until then an owner can sign in and come back. Then it is deleted, and you get a signed proof.",
+            ],
+            links: [
+                ("Fetch the export", "/api/v1/exports/archive?token={download}"),
+                ("See how far it is", "/api/v1/offboarding/proof/page?token={token}"),
+            ]),
+        "tenant_export": MailTemplate(
+            subject: "The export of your organisation is ready",
+            paragraphs: [
+                "A copy of everything that {brand} knows of your organisation is ready to be fetched until {until}.",
+                "Whoever has the link can fetch it, so keep this mail to yourself. If no owner of your organisation asked for it, tell us at once.",
+            ],
+            links: [("Fetch the export", "/api/v1/exports/archive?token={download}")]),
+        "offboarding_purged": MailTemplate(
+            subject: "Your organisation is deleted",
+            paragraphs: [
+                "What {brand} knew of your organisation is deleted, with the accounts of everybody who belonged nowhere else.",
+                "The link shows the signed certificate: what was done when, and what the law keeps for how long. Save it.",
+            ],
+            links: [("See the certificate", "/api/v1/offboarding/proof/page?token={token}")]),
+
+        // Data requests
+        "data_request_received": MailTemplate(
+            subject: "We received what you ask for",
+            paragraphs: [
+                "You asked for {kind} of your data at {brand}. It is answered by {due_at} at the latest.",
+                "If it was not you, withdraw it, set a new password and tell us at once.",
+            ],
+            links: [("See how far it is", "/api/v1/data-requests")]),
+        "data_request_done": MailTemplate(
+            subject: "Your request about your data is answered",
+            paragraphs: [
+                "You asked for {kind} of your data at {brand}. What came of it: {outcome}.",
+                "What was written to you stands with the request. You may complain to a data protection authority.",
+            ],
+            links: [("See the answer", "/api/v1/data-requests")]),
+        "data_export": MailTemplate(
+            subject: "Your data is ready",
+            paragraphs: [
+                "You asked for {kind} of your data at {brand}. The signed document can be taken for some days, after signing in anew.",
+                "If it was not you, set a new password and tell us at once.",
+            ],
+            links: [("See your requests", "/api/v1/data-requests")]),
+        "data_erased": MailTemplate(
+            subject: "Your data is erased",
+            paragraphs: [
+                "What told {brand} who you are is erased, and with it your account. This is the last mail to you.",
+                "What the law keeps (the audit log, the history of memberships, invoices) stands under an id that leads to nobody.",
+            ]),
+
         // Staff
         "staff_notice": MailTemplate(subject: "Staff notice: {reason}", paragraphs: ["Something needs a look: {reason}."]),
     ]
+
+    /// Those that neither safety nor the contract asks for: people can stop them, and policies keep them back.
+    static let optional: Set<String> = ["welcome_user", "seats_nearly_full", "usage_warning", "usage_exhausted"]
+    /// Also what only a policy knows.
+    static func isOptional(_ name: String) -> Bool { optional.contains(name) || all[name] == nil }
 
     /// The template of that name; one that only a policy knows says its name plainly.
     static func named(_ name: String) -> MailTemplate {

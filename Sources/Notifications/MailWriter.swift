@@ -9,58 +9,42 @@ struct MailWriter: Sendable {
         let html: String
     }
 
-    let brand: String
+    let brand: MailBrand
+    var templates = MailTemplateFolder(nil)
     /// Scheme and authority for people's browsers.
     let origin: String
 
     /// `isForStaff`: every value is listed too.
-    func write(_ name: String, values given: [String: String], recipient: String, isForStaff: Bool = false) -> Written {
-        let template = MailTemplate.named(name)
+    func write(
+        _ name: String, values given: [String: String], recipient: String, isForStaff: Bool = false, unsubscribe: String? = nil
+    ) -> Written {
+        let template = templates.template(name)
         var values = given.mapValues(Self.readable)
         values["reason"] = given["reason"]?.replacing("_", with: " ")
-        values["brand"] = brand
+        // Where people have their account, whoever's name the mail bears.
+        values["brand"] = brand.platform ?? brand.name
         var paragraphs = template.paragraphs.compactMap { Self.fill($0, values) }
         if isForStaff {
             let listed = given.filter { $0.key != "reason" }.sorted { $0.key < $1.key }
             paragraphs += listed.map { "\($0.key.replacing("_", with: " ")): \(Self.readable($0.value))" }
         }
         let subject = Self.fill(template.subject, values) ?? "Notice"
-        let links = template.links.compactMap { link in
+        var links = template.links.compactMap { link in
             Self.fill(link.path, given.mapValues(Self.percent)).map { (words: link.words, target: origin + $0) }
         }
+        // The first link is the one to press: where there is none, the header alone says it.
+        if let unsubscribe, !links.isEmpty { links.append((words: "Stop mails of this kind", target: unsubscribe)) }
         let greeting = Self.isName(recipient) ? "Hello \(recipient)," : "Hello,"
         return Written(
-            subject: subject, text: text(greeting, paragraphs, links), html: html(subject, greeting, paragraphs, links))
+            subject: subject, text: text(greeting, paragraphs, links),
+            html: MailPage(brand: brand, subject: subject, greeting: greeting, paragraphs: paragraphs, links: links).html)
     }
 
     private func text(_ greeting: String, _ paragraphs: [String], _ links: [(words: String, target: String)]) -> String {
-        let blocks = [greeting] + paragraphs + links.map { "\($0.words):\n\($0.target)" } + [brand]
+        let blocks =
+            [greeting] + paragraphs + links.map { "\($0.words):\n\($0.target)" }
+            + [brand.footer, brand.platform.map { "\(brand.name) uses \($0), which sent this mail." } ?? brand.name].filter { !$0.isEmpty }
         return blocks.joined(separator: "\n\n") + "\n"
-    }
-
-    private func html(_ subject: String, _ greeting: String, _ paragraphs: [String], _ links: [(words: String, target: String)]) -> String {
-        var lines = [
-            "<!doctype html>", "<html lang=\"en\">", "<head>", "<meta charset=\"utf-8\">",
-            "<meta name=\"viewport\" content=\"width=device-width\">", "<meta name=\"color-scheme\" content=\"light dark\">",
-            "<title>\(Self.escape(subject))</title>", "</head>",
-            "<body style=\"font: 16px/1.6 system-ui, sans-serif; max-width: 34em; margin: 2em auto; padding: 0 1em\">",
-            "<p>\(Self.escape(greeting))</p>",
-        ]
-        lines += paragraphs.map { "<p>\(Self.escape($0))</p>" }
-        for (index, link) in links.enumerated() {
-            let look =
-                index == 0
-                ? " style=\"display: inline-block; padding: .6em 1.2em; border-radius: .5em; background: #0b57d0; color: #ffffff; font-weight: 600\""
-                : ""
-            lines.append("<p><a href=\"\(Self.escape(link.target))\"\(look)>\(Self.escape(link.words))</a></p>")
-        }
-        if let first = links.first {
-            lines += [
-                "<p style=\"font-size: 14px\">Or copy this address:<br>",
-                "<span style=\"word-break: break-all\">\(Self.escape(first.target))</span></p>",
-            ]
-        }
-        return (lines + ["<p>\(Self.escape(brand))</p>", "</body>", "</html>", ""]).joined(separator: "\n")
     }
 
     // MARK: - Values

@@ -24,9 +24,9 @@ package struct Mailbox: MailTransport {
 
     /// Written beside, flushed and renamed: a reader sees all of it or nothing, and what was taken is there after a crash. A mail sent
     /// again is the file that there is.
-    package func send(_ mail: Mail) async throws {
+    package func send(_ mail: Mail) async throws -> MailReceipt {
         let stamp = mail.messageID.prefix { $0 != "@" }.lowercased().filter { $0.isASCII && ($0.isLetter || $0.isNumber) }.prefix(64)
-        if try names().contains(where: { $0.hasSuffix("-\(stamp).eml") }) { return }
+        if try names().contains(where: { $0.hasSuffix("-\(stamp).eml") }) { return .taken }
         let micros = String(max(0, mail.at.microseconds))
         let name = String(repeating: "0", count: max(0, 17 - micros.count)) + micros + "-\(stamp).eml"
         let part = folder.appendingPathComponent(".\(name).part")
@@ -36,10 +36,20 @@ package struct Mailbox: MailTransport {
         try file.close()
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: part.path)
         guard rename(part.path, folder.appendingPathComponent(name).path) == 0 else { throw CocoaError(.fileWriteUnknown) }
+        return .taken
     }
 
     private func names() throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".eml") && !$0.hasPrefix(".") }
+    }
+
+    /// Throws away every mail to this address.
+    func forget(_ address: String) throws {
+        for name in try names() {
+            let file = folder.appendingPathComponent(name)
+            guard let entry = try read(String(name.dropLast(4))), entry.to.lowercased().contains(address.lowercased()) else { continue }
+            try FileManager.default.removeItem(at: file)
+        }
     }
 
     /// The newest first.

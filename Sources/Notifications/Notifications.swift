@@ -9,17 +9,20 @@ package enum NotificationsRoom {
 
 /// Writes and sends the mails that other rooms ask for, each occasion once to each person.
 package struct Notifications: Sendable {
-    private let store: any Store
-    private let sealer: any Sealer
-    private let addresses: any AddressBook
-    private let transport: any MailTransport
-    private let settings: Settings
-    private let brand: String
+    let store: any Store
+    let sealer: any Sealer
+    let addresses: any AddressBook
+    let transport: any MailTransport
+    let settings: Settings
+    let voice: MailVoice
     /// Scheme and authority for people's browsers, as known when the mail is written.
-    private let origin: @Sendable () -> String
+    let origin: @Sendable () -> String
+    /// Who has a say in a mail; nobody where Composition does not say.
+    package var audience = MailAudience.unasked
 
     package init(
-        store: any Store, sealer: any Sealer, addresses: any AddressBook, transport: any MailTransport, settings: Settings, brand: String,
+        store: any Store, sealer: any Sealer, addresses: any AddressBook, transport: any MailTransport, settings: Settings,
+        voice: MailVoice,
         origin: @escaping @Sendable () -> String
     ) {
         self.store = store
@@ -27,15 +30,24 @@ package struct Notifications: Sendable {
         self.addresses = addresses
         self.transport = transport
         self.settings = settings
-        self.brand = brand
+        self.voice = voice
         self.origin = origin
     }
 
     package func subscribers() -> [EventSubscriber] {
-        [EventSubscriber(MailRequested.self, subscriber: "notifications") { request, _, act in try await deliver(request, act) }]
+        [
+            EventSubscriber(MailRequested.self, subscriber: "notifications") { request, delivery, act in
+                try await deliver(request, of: delivery.tenant, act)
+            }
+        ]
     }
 
-    package func jobs() -> [JobHandler] { [JobHandler("notifications.purge") { delivery, act in try await purge(delivery, act) }] }
+    package func jobs() -> [JobHandler] {
+        [
+            JobHandler("notifications.purge") { delivery, act in try await purge(delivery, act) },
+            JobHandler(Self.laterKind) { delivery, act in try await sendLater(delivery, act) },
+        ]
+    }
 
     /// Makes the daily purge due; the same job at every start of a day.
     package func start(_ act: Act) async throws {
@@ -45,7 +57,7 @@ package struct Notifications: Sendable {
 
     /// Sends to each recipient who has not had it. A mail is recorded after it was taken: a crash between the two repeats it under the same
     /// Message-ID, and none is lost.
-    func deliver(_ request: MailRequested, _ act: Act) async throws {
+    func deliver(_ request: MailRequested, of tenant: TenantID? = nil, only one: UserID? = nil, _ act: Act) async throws {
         var values = request.values
         for (name, box) in request.sealed {
             // What does not open now never will: staff is told, instead of trying for ever.
@@ -55,55 +67,54 @@ package struct Notifications: Sendable {
             }
             values[name] = String(decoding: plain, as: UTF8.self)
         }
-        let writer = MailWriter(brand: brand, origin: origin())
-        for user in try await recipients(request.recipient) {
-            guard let address = try await addresses.address(of: user), MailText.isAddress(address.email) else { continue }
-            guard try await claim(request, user, act) else { continue }
-            let words = writer.write(request.template, values: values, recipient: address.name, isForStaff: request.recipient == .staff)
-            let stamp = Hex.encode(sealer.digest(Array("\(request.key)/\(user)".utf8), purpose: "notifications.message_id").prefix(16))
-            let from = settings[NotificationSettings.from]
-            let domain = from.split(separator: "@").last.map(String.init) ?? "localhost"
-            do {
-                try await transport.send(
-                    Mail(
-                        from: from, sender: brand, to: address, subject: words.subject, text: words.text, html: words.html,
-                        messageID: "\(stamp)@\(domain)", at: act.now))
-            } catch {
-                try await store.kernel(KernelReason("notifications.give_back")) { db in
-                    try db.run(NotificationTable.giveBack, request.key, user)
-                }
-                throw error
-            }
-            try await store.kernel(KernelReason("notifications.record")) { db in
-                try db.run(NotificationTable.giveBack, request.key, user)
-                guard try db.row(NotificationTable.insertSent, request.key, user, request.template, act.now) != nil else { return }
-                try db.journal(
-                    JournalEntry("mail.sent", subject: "user:\(user)", details: ["template": .string(request.template)]), act)
-            }
+        let brand = try await brand(of: request, tenant)
+        let writer = MailWriter(brand: brand, templates: voice.templates, origin: origin())
+        // One whose mailbox is full keeps nobody else waiting.
+        var failure: (any Error)?
+        for user in try await recipients(request.recipient) where one.map({ $0 == user }) ?? true {
+            do { try await deliver(request, of: tenant, to: user, writer, values, act) } catch { failure = failure ?? error }
         }
+        if let failure { throw failure }
     }
 
-    /// Another delivery of the same occasion is sending; its end is waited for, as it may fail.
-    struct AlreadySending: Error {}
-    /// Longer than any transport may take; after a crash the mail waits this long.
-    private static let claimLength = Duration.minutes(5)
-
-    /// False if the mail went out before. Throws `AlreadySending`.
-    private func claim(_ request: MailRequested, _ user: UserID, _ act: Act) async throws -> Bool {
-        try await store.kernel(KernelReason("notifications.claim")) { db in
-            if try db.row(NotificationTable.wasSent, request.key, user) != nil { return false }
-            let until = act.now + Self.claimLength
-            guard try db.row(NotificationTable.claim, request.key, user, until, act.now) != nil else { throw AlreadySending() }
-            return true
+    private func deliver(
+        _ request: MailRequested, of tenant: TenantID?, to user: UserID, _ writer: MailWriter, _ values: [String: String], _ act: Act
+    ) async throws {
+        guard let address = try await address(of: user, request, values), MailText.isAddress(address.email) else { return }
+        let stamp = Hex.encode(sealer.digest(Array("\(request.key)/\(user)".utf8), purpose: "notifications.message_id").prefix(16))
+        let slip = MailSlip(request: request, user: user, mail: stamp, address: digest(of: address.email))
+        guard try await isDue(slip, of: tenant, act), let isRepeated = try await claim(slip, act) else { return }
+        let stop = unsubscribing(slip)
+        let words = writer.write(
+            request.template, values: values, recipient: address.name, isForStaff: request.recipient == .staff, unsubscribe: stop)
+        let from = settings[NotificationSettings.from]
+        let domain = from.split(separator: "@").last.map(String.init) ?? "localhost"
+        let receipt: MailReceipt
+        do {
+            receipt = try await transport.send(
+                Mail(
+                    from: from, sender: writer.brand.sender, to: address, subject: words.subject, text: words.text, html: words.html,
+                    messageID: "\(stamp)@\(domain)", at: act.now, template: request.template, unsubscribe: stop))
+        } catch {
+            try await giveBack(slip, error, act)
+            throw error
         }
+        try await record(slip, receipt, isRepeated: isRepeated, act)
     }
 
+    /// An invitation stands in a user's place: its id tells one mail from another.
     private func recipients(_ recipient: MailRequested.Recipient) async throws -> [UserID] {
         switch recipient {
         case .user(let id): [id]
         case .owners(let tenant): try await addresses.owners(of: tenant)
         case .staff: try await addresses.staff()
+        case .invited(let id): [UserID(id.uuid)]
         }
+    }
+    /// Whoever is invited is perhaps nobody's account: the address came sealed with the request.
+    private func address(of user: UserID, _ request: MailRequested, _ values: [String: String]) async throws -> MailAddress? {
+        if case .invited = request.recipient { return values["address"].map { MailAddress(email: $0, name: "") } }
+        return try await addresses.address(of: user)
     }
 
     private func purgeJob(at moment: Timestamp) throws -> NewJob {
@@ -117,11 +128,20 @@ package struct Notifications: Sendable {
             removed = try await store.kernel(KernelReason("notifications.purge")) { db in
                 try db.rows(NotificationTable.purge, before, 500).count
             }
+            try await store.kernel(KernelReason("notifications.purge")) { db in _ = try db.rows(RulingTable.purge, before, 500) }
         } while removed == 500
+        try await purgeFates(before: before, act)
         let next = try purgeJob(at: act.now + .days(1))
         try await store.kernel(KernelReason("notifications.purge_again")) { db in
             try db.enqueue(next, act)
             try db.settle(delivery)
         }
+    }
+}
+
+extension MailRequested.Recipient {
+    /// What the ids are of.
+    var noun: String {
+        if case .invited = self { "invitation" } else { "user" }
     }
 }

@@ -1,6 +1,7 @@
 import Composition
 import Foundation
 import HTTPEdge
+import Identity
 import RoomTesting
 import Vocabulary
 
@@ -33,15 +34,30 @@ package final class TestPlatform: Sendable {
     /// - Parameters:
     ///   - yaml: the text of a `coditect.yaml`.
     ///   - policies: the shipped ones unless given; plugins likewise.
+    ///   - resolver: what answers for TXT records in place of the machine's own.
     package static func open(
         yaml: String = "", environment: [String: String] = [:], policies: URL? = nil, plugins: URL? = nil,
-        clock: ManualClock = ManualClock(), data: URL? = nil
+        clock: ManualClock = ManualClock(), data: URL? = nil, resolver: (any DomainResolver)? = nil
     ) async throws -> TestPlatform {
         let folder = data ?? FileManager.default.temporaryDirectory.appendingPathComponent("platform-\(UUID().uuidString)")
-        let reading = try SettingsFile(register: PlatformRegister.settings).read(yaml: yaml, name: "test.yaml", environment: environment)
-        let options = PlatformOptions(
-            data: folder, policies: policies ?? root.appendingPathComponent("policies"), plugins: plugins ?? Self.plugins, reading: reading,
-            environment: environment, clock: clock)
+        func options(_ more: [String: String]) throws -> PlatformOptions {
+            let environment = environment.merging(more) { given, _ in given }
+            var options = PlatformOptions(
+                data: folder, policies: policies ?? root.appendingPathComponent("policies"), plugins: plugins ?? Self.plugins,
+                reading: try SettingsFile(register: PlatformRegister.settings).read(
+                    yaml: yaml, name: "test.yaml", environment: environment),
+                environment: environment, clock: clock)
+            if let resolver { options.resolver = resolver }
+            return options
+        }
+        var more: [String: String] = [:]
+        if PostgresCluster.isWanted {
+            // A platform opened again over the same folder has the same database.
+            let (migrate, serve) = try PostgresCluster.running().logins(for: folder.path)
+            more = ["DATABASE_URL": serve]
+            _ = try await MigrateDesk(try options(["DATABASE_URL": migrate])).up()
+        }
+        let options = try options(more)
         let platform = try await Platform.open(options)
         platform.settleContainment(.contained(files: 0))
         try await platform.readTenantPolicies()

@@ -64,15 +64,35 @@ package struct CanaryLimits: Sendable, Hashable {
 
 /// What can be told of any payment provider from outside, without its account: what every one of them must refuse, and what must be pure.
 package enum ProviderProbe {
-    /// Every clause that does not hold, as a sentence.
-    static func faults(_ provider: any PaymentProvider, id: String, now: Timestamp) -> [String] {
+    /// Longer than any proof of a megabyte takes on a busy machine; who needs more waits for something.
+    private static let longest = Duration.seconds(5)
+
+    /// For all of it together.
+    static let patience = Duration.seconds(10)
+
+    /// Every clause that does not hold, as a sentence. The kit's two calls without `await` are asked on a thread of their own, which is given
+    /// up where they hang: none of the concurrency pool's waits for a plugin.
+    static func faults(_ provider: any PaymentProvider, id: String, clock: any PluginClock) async -> [String] {
+        do {
+            return try await bounded(patience, clock) {
+                await withCheckedContinuation { continuation in
+                    Thread.detachNewThread { continuation.resume(returning: faults(provider, id: id, now: clock.now())) }
+                }
+            }
+        } catch { return ["It does not answer a webhook within \(patience.wholeSeconds) s."] }
+    }
+
+    private static func faults(_ provider: any PaymentProvider, id: String, now: Timestamp) -> [String] {
         var faults: [String] = []
         let body = Data(#"{"id":"evt_probe","type":"coditect.probe","created":\#(now.seconds),"data":{}}"#.utf8)
         let mark = String(repeating: "0", count: 64)
         let signed = ["\(id)-signature", "x-signature", "signature"].map { [$0: "t=\(now.seconds),v1=\(mark)"] }
+        var slowest = Duration.zero
         for (what, headers, body) in [("without a signature", [:], body), ("without a body", [:], Data())]
             + signed.map({ ("with a made-up signature", $0, body) }) + [("of a megabyte", [:], Data(count: 1_048_576))]
-        {
+        where slowest < longest {
+            let begun = ContinuousClock.now
+            defer { slowest = max(slowest, ContinuousClock.now - begun) }
             do {
                 _ = try provider.verify(WebhookDelivery(headers: headers, body: body, receivedAt: now))
                 faults.append("It believes a webhook \(what).")
@@ -81,6 +101,11 @@ package enum ProviderProbe {
             } catch {
                 faults.append("It does not call a webhook \(what) forged, stale or malformed, but says: \(String("\(error)".prefix(200)))")
             }
+        }
+        guard slowest < longest else {
+            return faults + [
+                "It takes \(slowest.components.seconds) s to look at a webhook. Let verify compute and nothing else: no sleep, no lock, no network, no file."
+            ]
         }
         let event = VerifiedEvent(id: "evt_probe", type: "coditect.probe", createdAt: now, body: body)
         let read = { (try? provider.interpret(event)).map { Set($0.map { "\($0)" }) } }

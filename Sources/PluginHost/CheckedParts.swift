@@ -25,7 +25,7 @@ struct CheckedParts {
         if let name = manifest.settings.map(\.name).first(where: PluginConfinement.names.contains) {
             throw Refusal(.manifestInvalid, "plugin.json: settings names \(name), which is the server's own word.")
         }
-        confinement = try PluginConfinement(takenFrom: &given, plugin: manifest.id) { services.environment($0) }
+        var confinement = try PluginConfinement(takenFrom: &given, plugin: manifest.id) { services.environment($0) }
         do {
             settings = try CheckedParts.settings(manifest, given, services)
             secrets = try CheckedParts.secrets(manifest, services)
@@ -36,6 +36,10 @@ struct CheckedParts {
         library = try CheckedParts.library(manifest.library, in: place)
         digest = PluginDigest.hex(PluginDigest.sha256(library))
         publisher = try PluginSeal.check(place, manifest, json: json, digest: digest, services)
+        let isTrusted =
+            publisher != nil || services.isShipped(manifest.library, json: PluginDigest.hex(PluginDigest.sha256(json)), library: digest)
+        if !confinement.isSaid, isTrusted { confinement.isolation = .inProcess }
+        self.confinement = confinement
         try CheckedParts.check(LibraryFile(library), against: manifest)
         var hasher = Hasher()
         hasher.combine(manifest)
@@ -54,11 +58,15 @@ struct CheckedParts {
     func context(_ services: any PluginHostServices) -> PluginContext {
         let id = manifest.id
         let site = HostSite(webhook: manifest.webhook, services: services)
-        return PluginContext(
+        var context = PluginContext(
             id: id, settings: settings, secrets: secrets, http: Egress(manifest, settings, site: site, services: services),
             space: HostSpace(name: PluginSpaceName(plugin: id, tenant: nil), services: services),
             tenantSpace: { HostSpace(name: PluginSpaceName(plugin: id, tenant: $0), services: services) },
             log: HostLog(plugin: id, secrets: secrets, services: services), clock: HostClock(services: services), site: site)
+        context.streams = StreamEgress(manifest, settings, services: services)
+        context.signatures = HostSignatures(services: services)
+        if manifest.folder { context.folder = services.folder(of: id, maxBytes: confinement.folderBytes) }
+        return context
     }
 
     static func manifest(in place: URL) throws -> (PluginManifest, Data) {
@@ -84,10 +92,20 @@ struct CheckedParts {
             }
         }
         switch manifest.settings(from: given) {
-        case .success(let settings) where faults.isEmpty: return settings
+        case .success(let settings) where faults.isEmpty: return placed(settings, services)
         case .success: throw Refusal(.settingsInvalid, faults.joined(separator: " "))
         case .failure(let fault): throw Refusal(.settingsInvalid, (faults + fault.sentences).joined(separator: " "))
         }
+    }
+
+    /// A path below `{data}` lies in the server's data directory: only so can a manifest have a default for it.
+    private static func placed(_ settings: PluginSettings, _ services: any PluginHostServices) -> PluginSettings {
+        guard let data = services.dataFolder() else { return settings }
+        return PluginSettings(
+            settings.values.mapValues { value in
+                guard let text = value.string, text.hasPrefix("{data}/") else { return value }
+                return .string(data.path + text.dropFirst("{data}".count))
+            })
     }
 
     private static func variables(of schema: PluginManifest.SettingSchema, _ manifest: PluginManifest) -> [String] {

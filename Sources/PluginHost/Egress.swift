@@ -8,15 +8,18 @@ struct Egress: OutboundHTTP {
     let origins: Set<WebOrigin>
     /// Whether the plugin may post to its own webhook, as a provider from outside does.
     let reachesOwnWebhook: Bool
+    /// Whether it may reach hosts that tenants name, as far as everybody can reach them.
+    let reachesPublic: Bool
     let site: HostSite
     let services: any PluginHostServices
 
     init(_ manifest: PluginManifest, _ settings: PluginSettings, site: HostSite, services: any PluginHostServices) {
         plugin = manifest.id
-        let named = manifest.hosts.filter { $0 != "self" }.compactMap { WebOrigin("https://\($0)") }
+        let named = manifest.hosts.filter { $0 != "self" && $0 != PluginManifest.publicHosts }.compactMap { WebOrigin("https://\($0)") }
         let opened = manifest.settings.filter(\.opensHost).compactMap { settings[$0.name]?.string }.compactMap { WebOrigin($0) }
         origins = Set(named + opened)
         reachesOwnWebhook = manifest.hosts.contains("self")
+        reachesPublic = manifest.hosts.contains(PluginManifest.publicHosts)
         self.site = site
         self.services = services
     }
@@ -27,7 +30,10 @@ struct Egress: OutboundHTTP {
             throw OutboundFailure.forbidden(fault)
         }
         do {
-            let answer = try await services.send(request, for: plugin)
+            let isNamed = WebOrigin(request.url, allowingQuery: true).map(origins.contains) ?? false
+            let answer =
+                isNamed || !reachesPublic
+                ? try await services.send(request, for: plugin) : try await services.sendPublic(request, for: plugin)
             guard answer.body.count <= request.maxAnswerBytes else { throw OutboundFailure.unanswered("The answer is too large.") }
             return answer
         } catch let failure as OutboundFailure {
@@ -54,7 +60,9 @@ struct Egress: OutboundHTTP {
         if reachesOwnWebhook, request.url == site.webhookAddress() {
             return request.method == "POST" ? nil : "The own webhook takes POST only."
         }
-        return origins.contains(origin) ? nil : "The host \(origin) is not named in plugin.json."
+        if reachesPublic, origin.scheme == "https" { return nil }
+        return origins.contains(origin)
+            ? nil : "The host \(origin) is not named in plugin.json. Add it to hosts, or let a setting with opens_host name it."
     }
 
     static let reservedHeaders: Set<String> = [

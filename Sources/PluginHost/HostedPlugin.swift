@@ -1,6 +1,7 @@
 import Foundation
 import HookEngine
 import PluginKit
+import PluginWire
 
 /// A plugin that was taken.
 package struct LoadedPlugin: Sendable, Hashable {
@@ -24,6 +25,13 @@ final class HostedPlugin: Sendable {
     let fingerprint: Int
     let paymentProvider: (any PaymentProvider)?
     let policyModule: HookModule?
+    let notificationChannel: (any NotificationChannel)?
+    let framework: HostedFramework?
+    let identityProvider: (any IdentityProvider)?
+    let keyService: (any KeyService)?
+    let fileStore: (any FileStore)?
+    let provisioner: (any Provisioner)?
+    let supportDesk: (any SupportDesk)?
     let pages: (any PluginPages)?
     private let instance: any PluginInstance
     private let gate = WorkGate()
@@ -42,8 +50,29 @@ final class HostedPlugin: Sendable {
         policyModule = instance.policyModule.map {
             GuardedPolicyModule(manifest: parts.manifest, digest: parts.digest, module: $0, gate: gate).asked
         }
+        keyService = instance.keyService.map {
+            GuardedKeyService(plugin: id, service: $0, gate: gate, secrets: parts.secrets, services: services)
+        }
         paymentProvider = instance.paymentProvider.map {
             GuardedPaymentProvider(plugin: id, provider: $0, gate: gate, secrets: parts.secrets)
+        }
+        notificationChannel = instance.notificationChannel.map {
+            GuardedChannel(plugin: id, channel: $0, gate: gate, secrets: parts.secrets, services: services)
+        }
+        framework = instance.complianceFramework.map {
+            HostedFramework(parts.manifest, digest: parts.digest, framework: $0, gate: gate, services: services)
+        }
+        identityProvider = instance.identityProvider.map {
+            GuardedIdentityProvider(plugin: id, provider: $0, profile: $0.profile, gate: gate, secrets: parts.secrets)
+        }
+        fileStore = instance.fileStore.map {
+            GuardedFileStore(plugin: id, store: $0, gate: gate, secrets: parts.secrets, services: services)
+        }
+        provisioner = instance.provisioner.map {
+            GuardedProvisioner(plugin: id, provisioner: $0, gate: gate, secrets: parts.secrets, services: services)
+        }
+        supportDesk = instance.supportDesk.map {
+            GuardedSupportDesk(plugin: id, desk: $0, gate: gate, secrets: parts.secrets, services: services)
         }
         pages = instance.pages.map { GuardedPages(plugin: id, pages: $0, gate: gate) }
         self.instance = instance
@@ -55,20 +84,21 @@ final class HostedPlugin: Sendable {
     static func begin(
         _ parts: CheckedParts, copy: URL, prison: PluginPrison, services: any PluginHostServices, patience: PluginPatience
     ) async throws -> HostedPlugin {
+        let context = parts.context(services)
+        let clock = HostClock(services: services)
         let factory: any Plugin =
             switch parts.confinement.isolation {
             case .inProcess: try HostedPlugin.factory(in: copy)
-            case .process: ConfinedPlugin(parts, library: copy, prison: prison, services: services, patience: patience)
+            case .process: ConfinedPlugin(parts.cell(copy), context: context, clock: clock, prison: prison, patience: patience)
             }
         guard factory.id == parts.manifest.id else {
             throw Refusal(.manifestDisagrees, "plugin.json says the id \(parts.manifest.id), the library says \(factory.id).")
         }
         do { try factory.validate(parts.settings) } catch { throw Refusal(.settingsRefused, sentence(error, parts)) }
 
-        let context = parts.context(services)
         let instance: any PluginInstance
         do {
-            instance = try await bounded(patience.make, services) {
+            instance = try await bounded(patience.make, clock) {
                 let made = try await factory.make(context)
                 // Nobody waits any more: what came too late is given back at once.
                 if Task.isCancelled { await made.stop() }
@@ -84,7 +114,7 @@ final class HostedPlugin: Sendable {
         let hosted = HostedPlugin(parts, instance: instance, services: services, patience: patience)
         do {
             try hosted.checkKinds()
-            try await bounded(patience.start, services) { try await instance.start() }
+            try await bounded(patience.start, clock) { try await instance.start() }
         } catch {
             await hosted.drain()
             await hosted.stop()
@@ -100,13 +130,17 @@ final class HostedPlugin: Sendable {
 
     private func checkKinds() throws {
         let manifest = loaded.manifest
-        let found: [(PluginKind, Bool)] = [(.paymentProvider, paymentProvider != nil), (.policyModule, policyModule != nil)]
-        let provided = found.filter(\.1).map(\.0)
+        let provided = instance.providedKinds
         guard Set(provided) == Set(manifest.kinds) else {
             let names = provided.map(\.rawValue).joined(separator: ", ")
             let said = manifest.kinds.map(\.rawValue).joined(separator: ", ")
             throw Refusal(.kindsDiffer, "plugin.json says \(said), the plugin provides \(names.isEmpty ? "nothing" : names).")
         }
+        if let fault = framework?.fault { throw Refusal(.makeFailed, "The framework describes itself wrongly: \(fault)") }
+        if let fault = identityProvider.flatMap({ GuardedIdentityProvider.fault(in: $0.profile) }) {
+            throw Refusal(.kindsDiffer, "The identity provider describes itself with \(fault).")
+        }
+        if let fault = provisioner?.offer.fault { throw Refusal(.makeFailed, "The provisioner describes itself wrongly: \(fault).") }
         guard manifest.pages == (pages != nil) else {
             throw Refusal(.kindsDiffer, "plugin.json says pages \(manifest.pages), the plugin \(pages == nil ? "has none" : "has some").")
         }
@@ -121,14 +155,14 @@ final class HostedPlugin: Sendable {
     }
 
     private func finish(_ step: String, _ work: @escaping @Sendable () async -> Void) async {
-        do { try await bounded(patience.drain, services, work) } catch {
+        do { try await bounded(patience.drain, HostClock(services: services), work) } catch {
             services.log(.warning, "A plugin did not drain in time.", ["step": step], plugin: loaded.id)
         }
     }
 
     func stop() async {
         let instance = instance
-        do { try await bounded(patience.stop, services) { await instance.stop() } } catch {
+        do { try await bounded(patience.stop, HostClock(services: services)) { await instance.stop() } } catch {
             services.log(.warning, "A plugin did not stop in time.", [:], plugin: loaded.id)
         }
     }

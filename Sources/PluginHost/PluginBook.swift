@@ -8,11 +8,26 @@ package struct PluginBook: Codable, Sendable, Hashable {
         package var upgrade: PluginUpgrade?
         package init() {}
     }
-    /// Something that was decided at the command line; the server journals it and strikes it out.
+    /// Something that was decided; the server journals it and strikes it out. It stands beside its effect from the same write on, so that a crash
+    /// in between loses neither.
     package struct Decision: Codable, Sendable, Hashable {
         package var plugin: String
         package var action: String
         package var details: [String: String]
+        /// Who decided it over HTTP, and in which request; nil at the command line, and where the host itself did.
+        package var by: By?
+        package struct By: Codable, Sendable, Hashable {
+            package var user: String
+            package var session: String
+            package var request: String
+            package var address: String?
+            package init(user: String, session: String, request: String, address: String?) {
+                self.user = user
+                self.session = session
+                self.request = request
+                self.address = address
+            }
+        }
         package init(_ action: String, _ plugin: String, _ details: [String: String] = [:]) {
             self.action = action
             self.plugin = plugin

@@ -42,6 +42,8 @@ package final class PluginHost: Sendable {
     let patience: PluginPatience
     let limits: CanaryLimits
     let prison: PluginPrison
+    /// Only plugins of this kind; nil: all.
+    let only: PluginKind?
     /// What operators decided, kept over restarts.
     package let shelf: PluginShelf
     let state = Mutex(State())
@@ -51,10 +53,12 @@ package final class PluginHost: Sendable {
     ///     `.next` waits for an upgrade and is not loaded by itself.
     ///   - copies: where the content-addressed copies that are really loaded are kept, and the book; made with mode 0700.
     ///   - prison: what the plugins run in that the operator wants apart.
+    ///   - only: for a program beside the server, which needs plugins of one kind and must not start the others a second time.
     package init(
         directory: URL, copies: URL, services: any PluginHostServices, patience: PluginPatience = PluginPatience(),
-        limits: CanaryLimits = CanaryLimits(), prison: PluginPrison = PluginPrison()
+        limits: CanaryLimits = CanaryLimits(), prison: PluginPrison = PluginPrison(), only: PluginKind? = nil
     ) {
+        self.only = only
         self.directory = directory
         self.copies = copies
         self.services = services
@@ -95,7 +99,34 @@ package final class PluginHost: Sendable {
     package var paymentProviders: [String] {
         state.withLock { $0.plugins.values.filter { $0.paymentProvider != nil }.map(\.loaded.id).sorted() }
     }
+    /// The compliance frameworks at work, in the order of their plugins' ids.
+    package var frameworks: [HostedFramework] {
+        state.withLock { $0.plugins.values.compactMap(\.framework).sorted { $0.plugin < $1.plugin } }
+    }
+    /// The identity provider to route to; nil where no such plugin is at work.
+    package func identityProvider(_ id: String, for tenant: String? = nil) -> (any IdentityProvider)? {
+        guard let provider = state.withLock({ $0.plugins[id]?.identityProvider }) else { return nil }
+        return RoutedIdentityProvider(host: self, plugin: id, tenant: tenant, profile: provider.profile)
+    }
+    /// Ids of the identity providers at work, in order.
+    package var identityProviders: [String] {
+        state.withLock { $0.plugins.values.filter { $0.identityProvider != nil }.map(\.loaded.id).sorted() }
+    }
+    /// The key service of that id; nil where no such plugin is at work.
+    package func keyService(_ id: String) -> (any KeyService)? {
+        guard state.withLock({ $0.plugins[id]?.keyService }) != nil else { return nil }
+        return RoutedKeyService(host: self, plugin: id)
+    }
+    /// Ids of the key services at work, in order.
+    package var keyServices: [String] {
+        state.withLock { $0.plugins.values.filter { $0.keyService != nil }.map(\.loaded.id).sorted() }
+    }
     /// The modules that answer a hook, in the order in which they are asked.
+    /// Takes mails out; nil where that plugin is not at work.
+    package func notificationChannel(_ id: String) -> (any NotificationChannel)? {
+        state.withLock { $0.plugins[id]?.notificationChannel }
+    }
+
     package func policyModules(_ hook: String) -> [HookModule] { state.withLock { $0.modules[hook] ?? [] } }
     /// The pages that a plugin shows under `/plugins/{id}/`.
     package func pages(_ id: String) -> (any PluginPages)? {
@@ -136,12 +167,13 @@ package final class PluginHost: Sendable {
         var disabled: [DisabledPlugin] = []
         var unfit: [HookModule] = []
         var seen: [String: String] = [:]
-        for folder in folders() {
+        for folder in keyServicesFirst(folders()) {
             var id: String?
             do {
                 let manifest = try CheckedParts.manifest(in: folder).0
                 let found = manifest.id
                 id = found
+                await openSecrets(of: manifest, book.plugins[found]?.upgrade)
                 if let other = seen[found] { throw Refusal(.idTaken, "The folder \(other) already has the id \(found).") }
                 seen[found] = folder.lastPathComponent
                 if book.plugins[found]?.isDisabled == true {
@@ -164,6 +196,8 @@ package final class PluginHost: Sendable {
                     plugin: id ?? folder.lastPathComponent)
             }
         }
+        refused.sort { $0.folder < $1.folder }
+        disabled.sort { $0.folder < $1.folder }
         let off = Set(disabled.map(\.id))
         let gone = state.withLock { [seen, refused, unfit, disabled] state in
             let gone = state.plugins.filter { seen[$0.key] == nil || off.contains($0.key) }
@@ -180,6 +214,17 @@ package final class PluginHost: Sendable {
         await PluginHost.letGo(gone)
         tellSettled()
         return report
+    }
+
+    /// They open what the others need.
+    private func keyServicesFirst(_ folders: [URL]) -> [URL] {
+        let isFirst = { (folder: URL) in (try? CheckedParts.manifest(in: folder).0)?.kinds.contains(.keyService) == true }
+        return folders.filter(isFirst) + folders.filter { !isFirst($0) }
+    }
+    private func openSecrets(of manifest: PluginManifest, _ upgrade: PluginUpgrade?) async {
+        let new = upgrade.flatMap { try? CheckedParts.manifest(in: shelf.staged($0.package)).0.secrets } ?? []
+        let names = Set((manifest.secrets + new).map(\.name))
+        if !names.isEmpty { await services.openSecrets(names.sorted()) { [self] in keyService($0) } }
     }
 
     func take(_ parts: CheckedParts) async throws {
@@ -215,7 +260,13 @@ package final class PluginHost: Sendable {
         }
     }
 
-    private func folders() -> [URL] { PluginHost.folders(in: directory).filter { !$0.lastPathComponent.hasSuffix(".next") } }
+    private func folders() -> [URL] {
+        PluginHost.folders(in: directory).filter { folder in
+            guard !folder.lastPathComponent.hasSuffix(".next") else { return false }
+            guard let only else { return true }
+            return (try? CheckedParts.manifest(in: folder).0)?.kinds.contains(only) == true
+        }
+    }
 
     static func folders(in directory: URL) -> [URL] {
         let found = (try? FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: [.isDirectoryKey])) ?? []

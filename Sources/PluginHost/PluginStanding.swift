@@ -53,8 +53,8 @@ extension PluginHost {
     package var generation: Int { state.withLock(\.applied) }
 
     /// What can be said against a payment provider from outside; empty for everything else.
-    package func probe(_ id: String) -> [String] {
+    package func probe(_ id: String) async -> [String] {
         guard let provider = versions(id).current?.paymentProvider else { return [] }
-        return ProviderProbe.faults(provider, id: id, now: services.now())
+        return await ProviderProbe.faults(provider, id: id, clock: HostClock(services: services))
     }
 }

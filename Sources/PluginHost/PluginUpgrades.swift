@@ -21,7 +21,8 @@ extension PluginHost {
     func readBook() async -> PluginBook {
         do {
             var book = try shelf.read()
-            if !book.decisions.isEmpty {
+            // Only the server journals them.
+            if !book.decisions.isEmpty, only == nil {
                 await journalDecisions(book.decisions)
                 book = try shelf.read()
             }
@@ -131,7 +132,9 @@ extension PluginHost {
             }
             let hosted = try await HostedPlugin.begin(
                 parts, copy: try copy(parts), prison: prison, services: services, patience: patience)
-            if let provider = hosted.paymentProvider, let fault = ProviderProbe.faults(provider, id: id, now: services.now()).first {
+            if let provider = hosted.paymentProvider,
+                let fault = await ProviderProbe.faults(provider, id: id, clock: HostClock(services: services)).first
+            {
                 await PluginHost.letGo([hosted])
                 throw Refusal(.probeFailed, fault)
             }

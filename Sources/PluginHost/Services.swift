@@ -5,6 +5,9 @@ import PluginKit
 package protocol PluginHostServices: Sendable {
     /// A secret by its name in `plugin.json`; nil where there is none. Never logged. Throws a sentence where there is one that cannot be read.
     func secret(_ name: String) throws -> String?
+    /// Opens those of these secrets that are sealed under a key of a key service, before `secret` is asked for them, which tells what could
+    /// not be opened.
+    func openSecrets(_ names: [String], with service: @Sendable (String) -> (any KeyService)?) async
     /// A variable of the environment; nil where it is not set.
     func environment(_ name: String) -> String?
     /// What the operator's file says under `plugins.{id}`, unchecked.
@@ -14,10 +17,14 @@ package protocol PluginHostServices: Sendable {
     func publisher(of message: Data, signature: Data) -> String?
     /// Whether only what a trusted publisher signed is taken.
     var requiresSignature: Bool { get }
+    /// Whether this very manifest and library, by their SHA-256, came with the server.
+    func isShipped(_ name: String, json: String, library: String) -> Bool
 
     /// Carries out a request that the host has allowed. Follows no redirects, keeps `timeout` and `maxAnswerBytes`,
     /// throws `OutboundFailure` and says truly whether the request may have arrived.
     func send(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse
+    /// Opens a connection that the host has allowed; throws `OutboundFailure`.
+    func connect(_ target: StreamTarget, for plugin: String) async throws -> any OutboundStream
 
     /// Durable, sealed at rest. Keys and sizes were checked before.
     func value(_ key: String, in space: PluginSpaceName) async throws -> Data?
@@ -25,6 +32,21 @@ package protocol PluginHostServices: Sendable {
     func put(_ key: String, _ value: Data, in space: PluginSpaceName, if condition: PutCondition) async throws -> Bool
     func remove(_ key: String, in space: PluginSpaceName) async throws
     func keys(prefix: String, after: String?, limit: Int, in space: PluginSpaceName) async throws -> [String]
+
+    /// The same to a host that a tenant named: only to an address that everybody can reach, and to none that its name leads to later.
+    func sendPublic(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse
+    /// A connection to a host that a tenant named: only to an address that everybody can reach.
+    func connectPublic(_ target: StreamTarget, for plugin: String) async throws -> any OutboundStream
+    /// Verifies what others signed; throws `SignatureRefusal`.
+    func verified(_ token: SignedToken) async throws -> VerifiedToken
+    /// The same of plain bytes.
+    func check(_ bytes: SignedBytes) async throws
+
+    /// The plugin's folder for bulk data; two versions of one plugin share it.
+    func folder(of plugin: String, maxBytes: Int64) -> any PluginFolder
+
+    /// Where the server keeps what is its own on this machine; nil where it keeps nothing.
+    func dataFolder() -> URL?
 
     func log(_ level: PluginLogLevel, _ message: String, _ fields: [String: String], plugin: String)
     func now() -> Timestamp
@@ -38,6 +60,21 @@ package protocol PluginHostServices: Sendable {
 extension PluginHostServices {
     package func publisher(of message: Data, signature: Data) -> String? { nil }
     package var requiresSignature: Bool { false }
+    package func openSecrets(_ names: [String], with service: @Sendable (String) -> (any KeyService)?) async {}
+    package func connect(_ target: StreamTarget, for plugin: String) async throws -> any OutboundStream {
+        throw OutboundFailure.forbidden("This host offers no connections but HTTP.")
+    }
+    package func isShipped(_ name: String, json: String, library: String) -> Bool { false }
+    package func sendPublic(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse {
+        throw OutboundFailure.forbidden("This server lets nothing out to hosts that tenants name.")
+    }
+    package func connectPublic(_ target: StreamTarget, for plugin: String) async throws -> any OutboundStream {
+        throw OutboundFailure.forbidden("This server connects to no host that a tenant names.")
+    }
+    package func folder(of plugin: String, maxBytes: Int64) -> any PluginFolder { NoFolder() }
+    package func dataFolder() -> URL? { nil }
+    package func verified(_ token: SignedToken) async throws -> VerifiedToken { try await NoSignatures().verify(token) }
+    package func check(_ bytes: SignedBytes) async throws { try await NoSignatures().verify(bytes) }
 }
 
 /// Whose key-value space: a plugin's, for the platform or for one tenant.
@@ -123,6 +160,12 @@ struct HostClock: PluginClock {
     let services: any PluginHostServices
     func now() -> Timestamp { services.now() }
     func sleep(for span: Duration) async throws { try await services.sleep(for: span) }
+}
+
+struct HostSignatures: PluginSignatures {
+    let services: any PluginHostServices
+    func verify(_ token: SignedToken) async throws -> VerifiedToken { try await services.verified(token) }
+    func verify(_ bytes: SignedBytes) async throws { try await services.check(bytes) }
 }
 
 struct HostSite: PluginSite {

@@ -1,3 +1,4 @@
+import PluginKit
 import Synchronization
 
 /// This version takes no more calls: another one does, or the plugin is stopping. Nothing of the call was done.
@@ -45,7 +46,7 @@ final class WorkGate: Sendable {
 
 /// Gives what `work` gives, or throws `TooSlow` after `limit`; then nobody waits for `work` any more, and it is cancelled.
 func bounded<Value: Sendable>(
-    _ limit: Duration, _ services: any PluginHostServices, _ work: @escaping @Sendable () async throws -> Value
+    _ limit: Duration, _ clock: any PluginClock, _ work: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
     let race = Race<Value>()
     return try await withCheckedThrowingContinuation { continuation in
@@ -54,7 +55,7 @@ func bounded<Value: Sendable>(
             do { race.settle(.success(try await work())) } catch { race.settle(.failure(error)) }
         }
         let timer = Task {
-            guard (try? await services.sleep(for: limit)) != nil else { return }
+            guard (try? await clock.sleep(for: limit)) != nil else { return }
             if race.settle(.failure(TooSlow())) { runner.cancel() }
         }
         race.whenSettled { timer.cancel() }

@@ -45,15 +45,31 @@ package enum ToChild {
         }
     }
     package struct Begun: Codable, Sendable, Hashable {
-        package var isPaymentProvider: Bool
-        package var isPolicyModule: Bool
+        package var kinds: [PluginKind]
         package var hasPages: Bool
+        /// What a payment provider says that it can; constant while it runs.
         package var capabilities: Set<PaymentCapability>
-        package init(isPaymentProvider: Bool, isPolicyModule: Bool, hasPages: Bool, capabilities: Set<PaymentCapability>) {
-            self.isPaymentProvider = isPaymentProvider
-            self.isPolicyModule = isPolicyModule
-            self.hasPages = hasPages
-            self.capabilities = capabilities
+        /// What a compliance framework says of itself; constant while it runs.
+        package var framework: FrameworkDescription?
+        /// Of an identity provider; nil for what is none.
+        package var identity: IdentityDescription?
+        /// What a key service says that it can; constant while it runs.
+        package var signingAlgorithms: Set<SigningAlgorithm>
+        package var wrapsSecrets: Bool
+        /// Whether a file store makes presigned addresses; constant while it runs.
+        package var presignsFiles: Bool
+        /// What a provisioner offers; constant while it runs.
+        package var workstations: WorkstationOffer?
+        package init(_ instance: any PluginInstance) {
+            kinds = instance.providedKinds
+            hasPages = instance.pages != nil
+            capabilities = instance.paymentProvider?.capabilities ?? []
+            framework = instance.complianceFramework?.about
+            identity = instance.identityProvider?.profile
+            signingAlgorithms = instance.keyService?.algorithms ?? []
+            wrapsSecrets = instance.keyService?.wrapsSecrets ?? false
+            presignsFiles = instance.fileStore?.presigns ?? false
+            workstations = instance.provisioner?.offer
         }
     }
 

@@ -16,6 +16,7 @@ package struct WireDesk: Sendable {
 
     /// Answers in a task, which is cancelled when the caller's is.
     package mutating func on<Input, Output>(_ call: WireCall<Input, Output>, _ work: @escaping @Sendable (Input) async throws -> Output) {
+        assert(answers[call.method] == nil, "two calls have the number \(call.method)")
         answers[call.method] = .later { payload in
             try WireCoder.encode(try await work(try WireCoder.decode(Input.self, from: payload)))
         }

@@ -7,6 +7,15 @@ package enum WireFailure: Sendable, Hashable, Codable {
     case refusal(String)
     case outbound(OutboundFailure)
     case space(PluginSpaceFailure)
+    case notification(NotificationFailure)
+    case report(MailReportRefusal)
+    case identity(IdentityProviderError)
+    case signature(SignatureRefusal)
+    case key(KeyServiceError)
+    case file(FileStoreError)
+    case folder(PluginFolderFailure)
+    case provisioner(ProvisionerError)
+    case support(SupportDeskError)
     /// Loading went wrong: the code of the refusal and its sentence.
     case loading(code: String, reason: String)
     case cancelled
@@ -27,6 +36,15 @@ package enum WireFailure: Sendable, Hashable, Codable {
         case let error as PluginRefusal: self = .refusal(WireFailure.text(error.reason))
         case let error as OutboundFailure: self = .outbound(error)
         case let error as PluginSpaceFailure: self = .space(error)
+        case let error as NotificationFailure: self = .notification(error)
+        case let error as MailReportRefusal: self = .report(error)
+        case let error as IdentityProviderError: self = .identity(error)
+        case let error as SignatureRefusal: self = .signature(error)
+        case let error as KeyServiceError: self = .key(error)
+        case let error as FileStoreError: self = .file(error)
+        case let error as PluginFolderFailure: self = .folder(error)
+        case let error as ProvisionerError: self = .provisioner(error)
+        case let error as SupportDeskError: self = .support(error)
         case let error as LoadingFailure: self = .loading(code: error.code, reason: WireFailure.text(error.reason))
         case is CancellationError: self = .cancelled
         default: self = .other(WireFailure.text("\(error)"))
@@ -39,6 +57,15 @@ package enum WireFailure: Sendable, Hashable, Codable {
         case .refusal(let reason): PluginRefusal(reason)
         case .outbound(let failure): failure
         case .space(let failure): failure
+        case .notification(let failure): failure
+        case .report(let refusal): refusal
+        case .identity(let failure): failure
+        case .signature(let refusal): refusal
+        case .key(let failure): failure
+        case .file(let failure): failure
+        case .folder(let failure): failure
+        case .provisioner(let failure): failure
+        case .support(let failure): failure
         case .loading(let code, let reason): LoadingFailure(code: code, reason: reason)
         case .cancelled: CancellationError()
         case .other(let text): ForeignError(description: text)

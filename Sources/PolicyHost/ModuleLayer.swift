@@ -5,7 +5,9 @@ import Synchronization
 /// The modules of plugins, asked before the platform's own policies and folded with them.
 package final class ModuleLayer: Sendable {
     package typealias Source = @Sendable (_ hook: String) -> [HookModule]
-    private let source = Mutex<Source?>(nil)
+    /// A closure that lies bare in a generic box is wrapped once more at each look: a chain without end.
+    private struct Shelf: Sendable { let read: Source }
+    private let source = Mutex<Shelf?>(nil)
     private let patience: ModuleThreads.Limits
     /// By plugin and build: one that hangs keeps no other from answering, and a new build begins with new threads.
     private let threads = Mutex<[String: ModuleThreads]>([:])
@@ -13,11 +15,11 @@ package final class ModuleLayer: Sendable {
     init(_ patience: ModuleThreads.Limits) { self.patience = patience }
 
     /// From now on the modules that `source` names for a hook are asked. It is called for each question and must not wait.
-    package func read(from source: @escaping Source) { self.source.withLock { $0 = source } }
+    package func read(from source: @escaping Source) { self.source.withLock { $0 = Shelf(read: source) } }
 
     /// Nil where no module answers the hook: the usual case.
     func ask(_ definition: HookDefinition, _ record: DecisionRecord) async -> PolicySet.Evaluation? {
-        guard let modules = source.withLock({ $0 })?(definition.name), !modules.isEmpty else { return nil }
+        guard let modules = source.withLock({ $0 })?.read(definition.name), !modules.isEmpty else { return nil }
         var evaluation = PolicySet.Evaluation()
         let question = ModuleQuestion(record)
         for module in modules where !evaluation.isSettled {
@@ -33,7 +35,7 @@ package final class ModuleLayer: Sendable {
         if let content = await content(module, question, definition) {
             return PolicyAnswer(layer: .platform, policy: module.id, file: module.file, line: 0, content: content)
         }
-        guard let next = source.withLock({ $0 })?(definition.name).first(where: { $0.id == module.id }) else { return nil }
+        guard let next = source.withLock({ $0 })?.read(definition.name).first(where: { $0.id == module.id }) else { return nil }
         guard tries > 1 else {
             let content = PolicyAnswer.Content.failed("was replaced again and again")
             return PolicyAnswer(layer: .platform, policy: next.id, file: next.file, line: 0, content: content)

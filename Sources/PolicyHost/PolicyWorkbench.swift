@@ -24,7 +24,10 @@ package final class PolicyWorkbench: Sendable {
     package convenience init(directory: URL, definitions: [HookDefinition], data: [DataFile] = []) throws(PolicyRefusal) {
         let result = PolicyThreads.runAndWait {
             Result { () throws(PolicyRefusal) in
-                let builder = PolicySetBuilder(definitions: definitions, dataFiles: data, limits: .decision, states: 2)
+                // Nobody waits here: what is answered again must hang on the fuel alone, not on how busy the machine is.
+                var limits = LuaLimits.decision
+                limits.cpu = .seconds(2)
+                let builder = PolicySetBuilder(definitions: definitions, dataFiles: data, limits: limits, states: 2)
                 var findings = Findings(label: directory.lastPathComponent)
                 guard let assembled = builder.assemble(PolicyDirectory.read(directory, &findings), &findings), findings.all.isEmpty else {
                     throw PolicyRefusal(findings: findings.all)

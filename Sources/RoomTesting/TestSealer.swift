@@ -29,6 +29,10 @@ package final class TestSealer: Sealer {
         return wrap(plain, "\(person)/\(context)")
     }
     package func discard(person: UserID) throws { keyed.with { _ = $0.remove(person) } }
+    package func destroy(person: UserID) throws {
+        keyed.with { _ = $0.remove(person) }
+        erase(person)
+    }
     package func open(_ box: [UInt8], person: UserID, context: String) throws -> [UInt8] {
         guard erased.with({ !$0.contains(person) }) else { throw WrongBox() }
         return try unwrap(box, "\(person)/\(context)")

@@ -1,17 +1,19 @@
 import Foundation
 import Store
+import StorePostgres
 import StoreSQLite
 import Vocabulary
 
-/// A real store in a temporary folder, with its clock, entropy, sealer and a runner for what falls due.
+/// A real store, with its clock, entropy, sealer and a runner for what falls due: SQLite in a temporary folder, or a database of its own
+/// on this process's PostgreSQL server where `CODITECT_TEST_DATABASE=postgresql` stands in the environment.
 package final class TestStore: Sendable {
-    package let store: SQLiteStore
+    package let store: any StoreDriver
     package let clock: ManualClock
     package let entropy: SeededEntropy
     package let sealer: TestSealer
     package let file: URL
 
-    private init(store: SQLiteStore, clock: ManualClock, entropy: SeededEntropy, sealer: TestSealer, file: URL) {
+    private init(store: any StoreDriver, clock: ManualClock, entropy: SeededEntropy, sealer: TestSealer, file: URL) {
         self.store = store
         self.clock = clock
         self.entropy = entropy
@@ -24,14 +26,34 @@ package final class TestStore: Sendable {
     package static func make(
         migrations: [Migration], topics: [String: [String]] = [:], clock: ManualClock = ManualClock(), seed: UInt64 = 1
     ) async throws -> TestStore {
+        let entropy = SeededEntropy(seed)
+        let sealer = TestSealer()
+        if PostgresCluster.isWanted {
+            let cluster = try PostgresCluster.running()
+            let name = try cluster.database(migrations, seal: sealer)
+            let store = try await postgres(name, cluster, topics: topics, clock: clock, entropy: entropy, sealer: sealer, migrations)
+            return TestStore(store: store, clock: clock, entropy: entropy, sealer: sealer, file: URL(fileURLWithPath: "/nowhere/\(name)"))
+        }
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("room-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let file = folder.appendingPathComponent("room.db")
-        let entropy = SeededEntropy(seed)
-        let sealer = TestSealer()
         let store = try SQLiteStore(file: file, clock: clock, entropy: entropy, sealer: sealer, topics: topics)
         _ = try await store.migrate(migrations)
         return TestStore(store: store, clock: clock, entropy: entropy, sealer: sealer, file: file)
+    }
+
+    /// A store over the database `name`, as a process that serves has it.
+    private static func postgres(
+        _ name: String, _ cluster: PostgresCluster, topics: [String: [String]], clock: any Clock, entropy: any Entropy, sealer: any Sealer,
+        _ migrations: [Migration]
+    ) async throws -> PostgresStore {
+        var limits = PostgresLimits()
+        (limits.writers, limits.readers) = (2, 2)
+        let store = PostgresStore(
+            url: cluster.url(name, as: PostgresRoles.serve), migrateURL: cluster.url(name, as: PostgresRoles.migrate), clock: clock,
+            entropy: entropy, sealer: sealer, topics: topics, limits: limits)
+        try await store.begin(migrations)
+        return store
     }
 
     package static func topics(_ subscribers: [EventSubscriber]) -> [String: [String]] {

@@ -3,24 +3,24 @@ import Vocabulary
 
 /// Gathers heartbeats while the one before is being written: whatever waits when the writer is free shares one transaction, and
 /// nobody waits for a timer.
-final class HeartbeatBatch: Sendable {
-    typealias Write = @Sendable ([Beat]) async throws -> [BeatOutcome]
-    private typealias Waiting = (beat: Beat, answer: CheckedContinuation<BeatOutcome, any Error>)
+final class HeartbeatBatch<Item: Sendable, Outcome: Sendable>: Sendable {
+    typealias Write = @Sendable ([Item]) async throws -> [Outcome]
+    private typealias Waiting = (beat: Item, answer: CheckedContinuation<Outcome, any Error>)
     private struct State {
         var waiting: [Waiting] = []
         var isWriting = false
     }
+    private enum Turn { case wait, write, refuse }
     private let state = Mutex(State())
     /// Beats in one transaction.
-    static let most = 256
+    private let most = 256
     /// Beats that may wait; one more is told to come back.
-    static let longestQueue = 16_384
+    private let longestQueue = 16_384
 
-    func submit(_ beat: Beat, write: @escaping Write) async throws -> BeatOutcome {
+    func submit(_ beat: Item, write: @escaping Write) async throws -> Outcome {
         try await withCheckedThrowingContinuation { answer in
-            enum Turn { case wait, write, refuse }
             let turn = state.withLock { state -> Turn in
-                guard state.waiting.count < Self.longestQueue else { return .refuse }
+                guard state.waiting.count < longestQueue else { return .refuse }
                 state.waiting.append((beat, answer))
                 defer { state.isWriting = true }
                 return state.isWriting ? .wait : .write
@@ -36,7 +36,7 @@ final class HeartbeatBatch: Sendable {
     private func drain(_ write: @escaping Write) async {
         while true {
             let batch = state.withLock { state -> [Waiting] in
-                let batch = Array(state.waiting.prefix(Self.most))
+                let batch = Array(state.waiting.prefix(most))
                 state.waiting.removeFirst(batch.count)
                 if batch.isEmpty { state.isWriting = false }
                 return batch

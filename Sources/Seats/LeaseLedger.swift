@@ -32,6 +32,13 @@ package protocol LeaseLedger: Sendable {
     func dropReservation(_ license: License.ID, name: String, tenant: TenantID, _ act: Act) async throws
 }
 
+/// A ledger with the jobs that keep it in order.
+package protocol KeptLedger: LeaseLedger {
+    func jobs() -> [JobHandler]
+    /// Makes due what goes on by itself.
+    func start(_ act: Act) async throws
+}
+
 /// One licence as acquire sees it before it asks policy.
 package struct SeatStanding: Sendable, Hashable {
     package let license: SeatLicense

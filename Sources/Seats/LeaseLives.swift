@@ -72,7 +72,9 @@ extension Leases {
             status: standing.license.status(at: act.now).rawValue, seats: standing.license.seats, seatsUsed: standing.live)
         let verdict = try await ask(question, standing.license, caller.tenant, act)
         try verdict.enforce()
-        let most = min(verdict.terms.borrowHours ?? .max, settings[SeatSettings.borrowHours])
+        // The file works without us: it must not outlive the membership.
+        let left = caller.bounds.endsAt.map { max(0, Int(($0 - act.now).wholeSeconds / 3_600)) } ?? .max
+        let most = min(verdict.terms.borrowHours ?? .max, settings[SeatSettings.borrowHours], left)
         guard hours <= most else { throw SeatProblems.borrowRefused.with(["max_hours": .int(Int64(most))]) }
         let claim = BorrowClaim(
             tenant: caller.tenant, lease: lease, user: caller.user, device: device, hours: hours, asked: try asked(verdict, question))

@@ -71,6 +71,9 @@ package final class LedgerClock: Sendable {
         return adopt(try row.integer(0))
     }
 
+    /// The time now as this process alone knows it: behind that of the Store by what others have written since it last looked.
+    func reckon() -> LedgerTime { LedgerTime(microseconds: advance()) }
+
     private func advance(isTick: Bool = false) -> Int64 {
         let ticks = clock.monotonic()
         return state.withLock { state in

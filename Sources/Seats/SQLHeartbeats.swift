@@ -20,10 +20,11 @@ extension SQLLeaseLedger {
             let outcomes = try batch.map { try desk.settle($0) }
             return (outcomes, try desk.close())
         }
-        // Only now is the job there for sure.
-        if let second { tallySecond.withLock { $0 = second } }
+        isTallied(second)
         return outcomes
     }
+    /// Only after the commit is the job there for sure.
+    func isTallied(_ second: Int64?) { if let second { tallySecond.withLock { $0 = second } } }
 
     // MARK: Jobs
 
@@ -133,7 +134,7 @@ extension SQLLeaseLedger {
 }
 
 /// Settles the beats of one transaction: the usual one in a single statement, the rest by the rules.
-private struct BeatDesk {
+struct BeatDesk {
     let ledger: SQLLeaseLedger
     let db: any KernelScope
     let now: LedgerTime
@@ -141,7 +142,7 @@ private struct BeatDesk {
     private var known: [License.ID: SeatLicense?] = [:]
     private var tallies: [Tally: Int64] = [:]
     private var lastAct: Act?
-    private struct Tally: Hashable {
+    struct Tally: Hashable {
         let tenant: TenantID
         let second: Int64
     }
@@ -244,6 +245,9 @@ private struct BeatDesk {
     /// Leaves the counts beside the effect, and a job that will journal them when their second is over; answers the newest second.
     func close() throws -> Int64? {
         guard let act = lastAct else { return nil }
+        return try Self.write(tallies, ledger, in: db, act)
+    }
+    static func write(_ tallies: [Tally: Int64], _ ledger: SQLLeaseLedger, in db: any KernelScope, _ act: Act) throws -> Int64? {
         for (tally, beats) in tallies { try db.run(SeatTable.tally, tally.tenant, tally.second, beats) }
         for second in Set(tallies.keys.map(\.second)) where ledger.tallySecond.withLock({ $0 != second }) {
             let due = Timestamp(seconds: second + 2)

@@ -5,7 +5,7 @@ import Synchronization
 import Vocabulary
 
 /// The ledger on the Store: each decision is one transaction over the seats' rows, with its journal entry.
-package final class SQLLeaseLedger: LeaseLedger {
+package final class SQLLeaseLedger: KeptLedger {
     let store: any Store
     let licenses: any SeatLicenses
     let sealer: any Sealer
@@ -13,7 +13,7 @@ package final class SQLLeaseLedger: LeaseLedger {
     let time: LedgerClock
     let settings: Settings
     let reviveWindow: Duration
-    let beats = HeartbeatBatch()
+    let beats = HeartbeatBatch<Beat, BeatOutcome>()
     /// The second whose heartbeats have a job that will journal them, and the day whose ended leases have one that will purge them.
     let tallySecond = Mutex<Int64>(-1)
     let purgeDay = Mutex<Int64>(-1)
@@ -94,18 +94,20 @@ package final class SQLLeaseLedger: LeaseLedger {
     package func acquire(_ claim: LeaseClaim, _ act: Act) async throws -> AcquireOutcome {
         try await store.kernel(Self.acquireReason) { [self] db in
             let now = try time.advance(in: db)
-            return try db.within(claim.tenant) { db in
-                do {
-                    return .granted(try db.once(act) { try grant(claim, now, in: db, act) })
-                } catch let refusal as NotGranted {
-                    if refusal.isUnusable {
-                        let code = refusal.status.flatMap(LicenseProblems.refusal)?.code ?? CommonProblems.notFound.code
-                        try journalRefusal(claim, ["reason": .string(code)], in: db, act)
-                        return .unusable(refusal.status)
-                    }
-                    return try refuse(claim, now, in: db, act)
-                }
+            return try db.within(claim.tenant) { db in try decide(claim, now, in: db, act) }
+        }
+    }
+
+    func decide(_ claim: LeaseClaim, _ now: LedgerTime, in db: any TenantScope, _ act: Act) throws -> AcquireOutcome {
+        do {
+            return .granted(try db.once(act) { try grant(claim, now, in: db, act) })
+        } catch let refusal as NotGranted {
+            if refusal.isUnusable {
+                let code = refusal.status.flatMap(LicenseProblems.refusal)?.code ?? CommonProblems.notFound.code
+                try journalRefusal(claim, ["reason": .string(code)], in: db, act)
+                return .unusable(refusal.status)
             }
+            return try refuse(claim, now, in: db, act)
         }
     }
 

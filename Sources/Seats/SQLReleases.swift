@@ -11,38 +11,42 @@ extension SQLLeaseLedger {
     package func release(_ id: Lease.ID, tenant: TenantID, by user: UserID?, note: String?, _ act: Act) async throws -> ForcedEnd? {
         try await store.kernel(Self.releaseReason) { [self] db in
             let now = try time.advance(in: db)
-            return try db.within(tenant) { db in
-                let lease = try db.row(SeatTable.bySession, id).map(Self.lease)
-                let over = lease?.releasedAt == nil && lease != nil ? nil : try db.row(SeatTable.endedBySession, id).map(Self.ended)
-                switch LeasePool.release(lease, ended: over, by: user, at: act.now, now: now) {
-                case .refuse(let refusal): throw SeatProblems.problem(refusal)
-                case .isBorrowed(let until): throw SeatProblems.borrowed.with(["borrowed_until": .string(until.iso8601)])
-                case .nothing: return nil
-                case .linger(let until):
-                    guard let lease else { return nil }
-                    try end(lease, .released, note: nil, in: db, act)
-                    try db.run(SeatTable.linger, lease.license, lease.slot, act.now, until)
-                    return nil
-                case .vacate(let reason):
-                    guard let lease else { return nil }
-                    if lease.isBorrowed(at: act.now), user != nil { try checkEarlyReturn(lease, in: db, act) }
-                    var book = try SeatBook(lease.license, now, in: db)
-                    try book.vacate(lease.slot)
-                    var forced: ForcedEnd?
-                    if reason == .forced {
-                        let count = try book.receipt(total: try licenses.seatLicense(lease.license, in: db)?.seats ?? 0)
-                        forced = ForcedEnd(license: lease.license, epoch: lease.epoch, count: count)
-                    }
-                    try book.close()
-                    try end(lease, reason, note: reason == .forced ? note : nil, sequence: forced?.count.sequence, in: db, act)
-                    if reason == .forced {
-                        var told = SeatTold(tenant: tenant, step: .released, license: lease.license)
-                        (told.session, told.reason) = (lease.id.description, note)
-                        try db.emit(told, act)
-                    }
-                    return forced
-                }
+            return try db.within(tenant) { db in try finish(id, by: user, note: note, now, in: db, act) }
+        }
+    }
+
+    func finish(
+        _ id: Lease.ID, by user: UserID?, note: String?, _ now: LedgerTime, in db: any TenantScope, _ act: Act
+    ) throws -> ForcedEnd? {
+        let lease = try db.row(SeatTable.bySession, id).map(Self.lease)
+        let over = lease?.releasedAt == nil && lease != nil ? nil : try db.row(SeatTable.endedBySession, id).map(Self.ended)
+        switch LeasePool.release(lease, ended: over, by: user, at: act.now, now: now) {
+        case .refuse(let refusal): throw SeatProblems.problem(refusal)
+        case .isBorrowed(let until): throw SeatProblems.borrowed.with(["borrowed_until": .string(until.iso8601)])
+        case .nothing: return nil
+        case .linger(let until):
+            guard let lease else { return nil }
+            try end(lease, .released, note: nil, in: db, act)
+            try db.run(SeatTable.linger, lease.license, lease.slot, act.now, until)
+            return nil
+        case .vacate(let reason):
+            guard let lease else { return nil }
+            if lease.isBorrowed(at: act.now), user != nil { try checkEarlyReturn(lease, in: db, act) }
+            var book = try SeatBook(lease.license, now, in: db)
+            try book.vacate(lease.slot)
+            var forced: ForcedEnd?
+            if reason == .forced {
+                let count = try book.receipt(total: try licenses.seatLicense(lease.license, in: db)?.seats ?? 0)
+                forced = ForcedEnd(license: lease.license, epoch: lease.epoch, count: count)
             }
+            try book.close()
+            try end(lease, reason, note: reason == .forced ? note : nil, sequence: forced?.count.sequence, in: db, act)
+            if reason == .forced {
+                var told = SeatTold(tenant: db.tenant, step: .released, license: lease.license)
+                (told.session, told.reason) = (lease.id.description, note)
+                try db.emit(told, act)
+            }
+            return forced
         }
     }
 
@@ -60,7 +64,7 @@ extension SQLLeaseLedger {
         }
     }
 
-    private func lend(_ claim: BorrowClaim, _ now: LedgerTime, in db: any TenantScope, _ act: Act) throws -> BorrowGrant {
+    func lend(_ claim: BorrowClaim, _ now: LedgerTime, in db: any TenantScope, _ act: Act) throws -> BorrowGrant {
         let lease = try db.row(SeatTable.bySession, claim.lease).map(Self.lease)
         let over = lease?.releasedAt == nil && lease != nil ? nil : try db.row(SeatTable.endedBySession, claim.lease).map(Self.ended)
         let license = try lease.flatMap { try licenses.seatLicense($0.license, in: db) }

@@ -8,10 +8,11 @@ extension SQLLeaseLedger {
     private static let queueReason = KernelReason("seats.queue")
 
     package func reservations(_ license: License.ID, tenant: TenantID) async throws -> [ReservationView] {
-        try await store.kernelRead(Self.lookReason) { [time] db in
+        try await store.kernelRead(Self.lookReason) { [time, licenses] db in
             let now = try time.look(in: db)
             return try db.within(tenant) { db in
-                try db.rows(SeatTable.reservationList, license, now).map { row in
+                guard try licenses.seatLicense(license, in: db) != nil else { throw CommonProblems.notFound }
+                return try db.rows(SeatTable.reservationList, license, now).map { row in
                     let id: Reservation.ID = try row.id(0)
                     let members: [UserID] = try db.rows(SeatTable.reservationMembers, id).map { try $0.id(0) }
                     return ReservationView(

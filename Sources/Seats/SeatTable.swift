@@ -10,6 +10,18 @@ enum SeatTable {
     static let beginTime = SQL("seats.begin_time", "INSERT INTO seat_ledger_time (id, reading) VALUES (1, $1)")
     static let readTime = SQL("seats.read_time", "SELECT reading FROM seat_ledger_time WHERE id = 1")
 
+    // All tenants together, for the metrics.
+    static let activeEverywhere = SQL(
+        "seats.active_everywhere",
+        """
+        SELECT coalesce(sum(p.occupied - (
+            SELECT count(*) FROM seat_all s
+            WHERE s.tenant_id = p.tenant_id AND s.license_id = p.license_id AND s.expires_at > 0 AND s.expires_at <= $1)), 0)
+        FROM seat_pool_all p
+        """)
+    static let usedEverywhere = SQL(
+        "seats.used_everywhere", "SELECT coalesce(sum(occupied), 0), coalesce(sum(waiting), 0) FROM seat_pool_all")
+
     // Looks. A lease is live while expires_at lies after the given ledger time; an empty seat's is 0.
     static let survey = SQL(
         "seats.survey",
@@ -23,9 +35,9 @@ enum SeatTable {
         "seats.recent_devices",
         """
         SELECT count(DISTINCT device) FROM (
-            SELECT device FROM (SELECT device FROM seat_history WHERE user_id = $1 AND acquired_at > $2 ORDER BY acquired_at DESC LIMIT 200)
+            SELECT device FROM (SELECT device FROM seat_history WHERE user_id = $1 AND acquired_at > $2 ORDER BY acquired_at DESC LIMIT 200) past
             UNION ALL
-            SELECT device FROM (SELECT device FROM seat WHERE user_id = $1 AND acquired_at > $2 LIMIT 200))
+            SELECT device FROM (SELECT device FROM seat WHERE user_id = $1 AND acquired_at > $2 LIMIT 200) present) seen
         WHERE device <> $3
         """)
     static let pool = SQL("seats.pool", "SELECT highest, occupied, waiting, reserved, sequence FROM seat_pool WHERE license_id = $1")
@@ -58,8 +70,8 @@ enum SeatTable {
         "seats.list",
         """
         SELECT \(lease), beat_at, hostname_box, os, version FROM seat
-        WHERE session_id > $1 AND expires_at > $2 AND released_at IS NULL AND ($3 IS NULL OR user_id = $3) AND ($4 IS NULL OR license_id = $4)
-            AND ($6 IS NULL OR session_id = $6)
+        WHERE session_id > $1 AND expires_at > $2 AND released_at IS NULL AND (user_id = $3 OR $3 IS NULL) AND (license_id = $4 OR $4 IS NULL)
+            AND (session_id = $6 OR $6 IS NULL)
         ORDER BY session_id LIMIT $5
         """)
 
@@ -128,7 +140,7 @@ enum SeatTable {
         "seats.ahead",
         """
         SELECT count(*) FROM seat_wait
-        WHERE license_id = $1 AND seen > $2 AND device <> $3 AND ($4 IS NULL OR since < $4 OR (since = $4 AND ticket < $5))
+        WHERE license_id = $1 AND seen > $2 AND device <> $3 AND (since < $4 OR (since = $4 AND ticket < $5) OR $4 IS NULL)
         """)
     static let enqueue = SQL(
         "seats.enqueue",
@@ -141,7 +153,7 @@ enum SeatTable {
     static let queue = SQL(
         "seats.queue",
         """
-        SELECT license_id, ticket, user_id, since FROM seat_wait WHERE seen > $1 AND ($2 IS NULL OR license_id = $2)
+        SELECT license_id, ticket, user_id, since FROM seat_wait WHERE seen > $1 AND (license_id = $2 OR $2 IS NULL)
         ORDER BY license_id, since, ticket LIMIT $3
         """)
 
@@ -188,11 +200,39 @@ enum SeatTable {
         "seats.tally",
         """
         INSERT INTO seat_beat_tally_all (tenant_id, second, beats) VALUES ($1, $2, $3)
-        ON CONFLICT (tenant_id, second) DO UPDATE SET beats = beats + excluded.beats
+        ON CONFLICT (tenant_id, second) DO UPDATE SET beats = seat_beat_tally_all.beats + excluded.beats
         """)
     static let talliesUntil = SQL(
         "seats.tallies_until", "SELECT tenant_id, second, beats FROM seat_beat_tally_all WHERE second <= $1 ORDER BY second LIMIT $2")
     static let dropTally = SQL("seats.drop_tally", "DELETE FROM seat_beat_tally_all WHERE tenant_id = $1 AND second = $2")
+
+    // Ends that stand in the shared store.
+    static let memory = SQL("seats.memory", "SELECT generation, memories FROM seat_memory WHERE id = 1")
+    static let beginMemory = SQL("seats.begin_memory", "INSERT INTO seat_memory (id, generation, memories) VALUES (1, $1, $2)")
+    static let keepMemory = SQL(
+        "seats.keep_memory", "UPDATE seat_memory SET generation = $1, memories = $2 WHERE id = 1 RETURNING generation")
+    static let aboard = SQL("seats.aboard", "SELECT generation, token FROM seat_aboard_all WHERE tenant_id = $1")
+    static let goAboard = SQL(
+        "seats.go_aboard", "INSERT INTO seat_aboard_all (tenant_id, generation, token) VALUES ($1, $2, $3)")
+    static let stayAboard = SQL(
+        "seats.stay_aboard", "UPDATE seat_aboard_all SET generation = $2, token = $3 WHERE tenant_id = $1 RETURNING token")
+    static let tenantsAboard = SQL(
+        "seats.tenants_aboard", "SELECT tenant_id FROM seat_aboard_all WHERE tenant_id > $1 AND generation > 0 ORDER BY tenant_id LIMIT $2")
+    static let held = SQL(
+        "seats.held",
+        """
+        SELECT license_id, epoch, ttl, resurrected, user_id, expires_at FROM seat_all WHERE tenant_id = $1 AND session_id = $2
+        """)
+    static let heldOnes = SQL(
+        "seats.held_ones",
+        """
+        SELECT session_id, expires_at, ttl FROM seat
+        WHERE expires_at >= 2305843009213693952 AND session_id > $1 ORDER BY session_id LIMIT $2
+        """)
+    static let setEnd = SQL(
+        "seats.set_end", "UPDATE seat SET expires_at = $3 WHERE session_id = $1 AND expires_at = $2 RETURNING slot")
+    static let landAll = SQL(
+        "seats.land_all", "UPDATE seat SET expires_at = $1 + ttl WHERE expires_at >= 2305843009213693952 RETURNING slot")
 
     // History.
     private static let ended = "session_id, license_id, user_id, epoch, acquired_at, ended_at, end_reason, note, sequence"
@@ -209,7 +249,7 @@ enum SeatTable {
     static let history = SQL(
         "seats.history",
         """
-        SELECT \(ended) FROM seat_history WHERE session_id > $1 AND ($2 IS NULL OR user_id = $2) AND ($3 IS NULL OR license_id = $3)
+        SELECT \(ended) FROM seat_history WHERE session_id > $1 AND (user_id = $2 OR $2 IS NULL) AND (license_id = $3 OR $3 IS NULL)
         ORDER BY session_id LIMIT $4
         """)
     static let returnedEarly = SQL(

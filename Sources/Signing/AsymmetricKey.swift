@@ -34,14 +34,14 @@ final class AsymmetricKey: @unchecked Sendable {  // all pointers are set in ini
     private let signing: OpaquePointer?
     private let verifying: OpaquePointer?
 
-    /// Takes over `pair`.
-    private init(pair: OpaquePointer, _ algorithm: KeyAlgorithm) throws {
+    /// Takes over `pair`. `isWhole`: the private half is there too.
+    private init(pair: OpaquePointer, _ algorithm: KeyAlgorithm, isWhole: Bool = true) throws {
         self.algorithm = algorithm
         self.pair = pair
         do {
             jwk = try Self.jwk(of: pair, algorithm)
             id = Base64URL.encode(Digest.sha256(try CanonicalJSON.encode(.object(jwk.mapValues(JSONValue.string)))))
-            signing = try Self.context(pair, algorithm, EVP_PKEY_sign_init)
+            signing = isWhole ? try Self.context(pair, algorithm, EVP_PKEY_sign_init) : nil
             verifying = try Self.context(pair, algorithm, EVP_PKEY_verify_init)
         } catch {
             EVP_PKEY_free(pair)
@@ -86,6 +86,38 @@ final class AsymmetricKey: @unchecked Sendable {  // all pointers are set in ini
         try self.init(pair: pair, algorithm)
     }
 
+    /// The public half of a key that lies elsewhere, as SubjectPublicKeyInfo: it verifies. Refuses any key but one of this very algorithm.
+    convenience init(publicDER: [UInt8], _ algorithm: KeyAlgorithm) throws {
+        defer { ERR_clear_error() }
+        let pair: OpaquePointer? = publicDER.withUnsafeBufferPointer {
+            var cursor = $0.baseAddress
+            let read = d2i_PUBKEY(nil, &cursor, publicDER.count)
+            guard let read, let cursor, let start = $0.baseAddress, cursor - start != publicDER.count else { return read }
+            EVP_PKEY_free(read)
+            return nil
+        }
+        guard let pair else { throw SigningFault.openSSL("reading a public key") }
+        guard Self.fits(pair, algorithm) else {
+            EVP_PKEY_free(pair)
+            throw SigningFault.library("reading a public key", reason: "it is no key for \(algorithm.rawValue)")
+        }
+        try self.init(pair: pair, algorithm, isWhole: false)
+    }
+
+    private static func fits(_ pair: OpaquePointer, _ algorithm: KeyAlgorithm) -> Bool {
+        switch algorithm {
+        case .ed25519: return EVP_PKEY_is_a(pair, "ED25519") == 1
+        case .rsaPSS:
+            return EVP_PKEY_is_a(pair, "RSA") == 1 && EVP_PKEY_get_bits(pair) == 4_096
+                && (try? number(pair, OSSL_PKEY_PARAM_RSA_E, count: nil)) == [1, 0, 1]
+        case .es256:
+            var name = [CChar](repeating: 0, count: 64)
+            var count = 0
+            guard EVP_PKEY_is_a(pair, "EC") == 1, EVP_PKEY_get_group_name(pair, &name, name.count, &count) == 1 else { return false }
+            return String(decoding: name.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self) == "prime256v1"
+        }
+    }
+
     /// The caller cleanses it.
     func privateDER() throws -> [UInt8] {
         let count = i2d_PrivateKey(pair, nil)
@@ -101,6 +133,12 @@ final class AsymmetricKey: @unchecked Sendable {  // all pointers are set in ini
 
     /// SubjectPublicKeyInfo in PEM.
     func publicPEM() throws -> String {
+        let text = Data(try publicDER()).base64EncodedString(options: [.lineLength64Characters, .endLineWithLineFeed])
+        return "-----BEGIN PUBLIC KEY-----\n\(text)\n-----END PUBLIC KEY-----\n"
+    }
+
+    /// SubjectPublicKeyInfo.
+    func publicDER() throws -> [UInt8] {
         let count = i2d_PUBKEY(pair, nil)
         guard count > 0 else { throw SigningFault.openSSL("writing a public key") }
         var der = [UInt8](repeating: 0, count: Int(count))
@@ -109,8 +147,7 @@ final class AsymmetricKey: @unchecked Sendable {  // all pointers are set in ini
             return i2d_PUBKEY(pair, &cursor)
         }
         guard written == count else { throw SigningFault.openSSL("writing a public key") }
-        let text = Data(der).base64EncodedString(options: [.lineLength64Characters, .endLineWithLineFeed])
-        return "-----BEGIN PUBLIC KEY-----\n\(text)\n-----END PUBLIC KEY-----\n"
+        return der
     }
 
     // MARK: - Signatures
@@ -240,6 +277,12 @@ enum ECDSAForm {
         guard raw.count == 64, !isHigh(raw[32...]) else { return nil }
         let body = integer(raw[..<32]) + integer(raw[32...])
         return [0x30, UInt8(body.count)] + body
+    }
+
+    /// The same signature with the lower s; nil unless 64 bytes.
+    static func lowered(_ raw: [UInt8]) -> [UInt8]? {
+        guard raw.count == 64 else { return nil }
+        return Array(raw[..<32]) + (isHigh(raw[32...]) ? negated(Array(raw[32...])) : Array(raw[32...]))
     }
 
     static func isHigh(_ s: ArraySlice<UInt8>) -> Bool { halfOrder.lexicographicallyPrecedes(s) }

@@ -4,7 +4,7 @@ import Foundation
 /// AES-256-GCM (NIST SP 800-38D) with a 96-bit nonce and a 128-bit tag.
 package enum AuthenticatedCipher {
     package static let nonceCount = 12
-    static let tagCount = 16
+    package static let tagCount = 16
 
     /// Nonce, ciphertext, tag. A nonce must never come twice under one key.
     package static func seal(_ plain: [UInt8], key: SecretBytes, nonce: [UInt8], associated: [UInt8]) throws -> [UInt8] {

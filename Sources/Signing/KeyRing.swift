@@ -9,25 +9,29 @@ import Vocabulary
 package final class KeyRing: Signer, TokenSigner {
     typealias KeyMaker = @Sendable (KeyAlgorithm) throws -> AsymmetricKey
 
-    private struct State {
+    struct State {
         var ring: Ring
         var mark: KeyFiles.Mark?
         var tokens: TokenVerifier
         /// Set once the RSA key is there or could not be made.
         var rsa: Result<Void, any Error>?
         var waiting: [CheckedContinuation<Void, any Error>] = []
+        var houses: (any KeyHouses)?
     }
 
-    private let directory: URL
-    private let file: RingFile
-    private let clock: any Clock
-    private let makeKey: KeyMaker
-    private let overlap: Duration
-    private let rotationDays: Int
+    let directory: URL
+    let file: RingFile
+    let clock: any Clock
+    let entropy: any Entropy
+    let makeKey: KeyMaker
+    let overlap: Duration
+    let rotationDays: Int
+    /// Where new keys are made: `file`, or the id of a key service.
+    let homes: [KeyPurpose: String]
     private let sharedSecret: SharedSecret?
     private let tokenCache: Int
     private let pool: SignaturePool
-    private let state: Mutex<State>
+    let state: Mutex<State>
 
     static func file(in directory: URL) -> URL { directory.appendingPathComponent("ring.json") }
     static func exists(in directory: URL) -> Bool { FileManager.default.fileExists(atPath: file(in: directory).path) }
@@ -46,24 +50,33 @@ package final class KeyRing: Signer, TokenSigner {
         try KeyFiles.prepare(directory: directory)
         let file = RingFile(url: file(in: directory), masterKey: masterKey, entropy: entropy)
         let ring = try KeyFiles.exclusively(lock(in: directory)) {
-            var ring = try file.read() ?? Ring()
+            let found = try file.read()
+            var ring = found ?? Ring()
             let now = clock.now()
-            var isChanged = false
-            for purpose in KeyPurpose.allCases where purpose != .licenseRSA {
+            // Written also while it is empty: keys of a service come later.
+            var isChanged = found == nil
+            // What lies with a key service is made by `maintain`, once the service is there: no key is made in another place meanwhile.
+            for purpose in KeyPurpose.allCases where purpose != .licenseRSA && homes(settings)[purpose] == SigningSettings.file {
                 for state in [KeyState.active, .next] where !ring.entries.contains(where: { $0.purpose == purpose && $0.state == state }) {
-                    ring.entries.append(RingEntry(try makeKey(purpose.algorithm), purpose, state, now: now))
+                    ring.entries.append(RingEntry(FreshKey(key: try makeKey(purpose.algorithm)), purpose, state, now: now))
                     isChanged = true
                 }
             }
             if isChanged { try file.write(ring) }
             return ring
         }
-        let opened = try KeyRing(directory: directory, file: file, ring: ring, clock: clock, settings: settings, makeKey: makeKey)
+        let opened = try KeyRing(
+            directory: directory, file: file, ring: ring, clock: clock, entropy: entropy, settings: settings, makeKey: makeKey)
         try opened.prepareRSA()
         return opened
     }
 
-    private init(directory: URL, file: RingFile, ring: Ring, clock: any Clock, settings: Settings, makeKey: @escaping KeyMaker) throws {
+    private init(
+        directory: URL, file: RingFile, ring: Ring, clock: any Clock, entropy: any Entropy, settings: Settings,
+        makeKey: @escaping KeyMaker
+    ) throws {
+        self.entropy = entropy
+        homes = Self.homes(settings)
         self.directory = directory
         self.file = file
         self.clock = clock
@@ -87,10 +100,40 @@ package final class KeyRing: Signer, TokenSigner {
 
     package func sign(_ message: [UInt8], _ purpose: KeyPurpose) async throws -> Signature {
         if purpose == .licenseRSA { try await ready() }
-        guard let key = state.withLock({ $0.ring.active(purpose)?.key }) else { throw SigningFault.unknownKey(purpose.rawValue) }
-        guard key.algorithm == .rsaPSS else { return Signature(keyID: key.id, bytes: try key.sign(message)) }
-        let bytes = try await pool.result(for: .init(keyID: key.id, digest: Digest.sha256(message))) { try key.sign(message) }
-        return Signature(keyID: key.id, bytes: bytes)
+        let entry = try active(purpose)
+        return Signature(keyID: entry.key.id, bytes: try await signature(message, entry))
+    }
+
+    private func active(_ purpose: KeyPurpose) throws -> RingEntry {
+        if let entry = state.withLock({ $0.ring.active(purpose) }) { return entry }
+        guard let place = homes[purpose], place != SigningSettings.file else { throw SigningFault.unknownKey(purpose.rawValue) }
+        throw SigningFault.service(place, reason: "it has made no key for \(purpose.rawValue) yet")
+    }
+
+    private func signature(_ message: [UInt8], _ entry: RingEntry) async throws -> [UInt8] {
+        let key = entry.key
+        let place = SignaturePool.Key(keyID: key.id, digest: Digest.sha256(message))
+        switch entry.home {
+        case .file where key.algorithm != .rsaPSS: return try key.sign(message)
+        case .file: return try await pool.result(for: place) { try key.sign(message) }
+        case .service(let service, let name):
+            guard let houses = state.withLock(\.houses) else { throw SigningFault.service(service, reason: "it is not at work") }
+            return try await pool.remote(for: place, keeps: key.algorithm != .es256) {
+                try await Self.signature(message, key, of: houses, service, name)
+            }
+        }
+    }
+
+    /// What leaves this house verifies, whoever made it, and has the one form that we accept.
+    private static func signature(
+        _ message: [UInt8], _ key: AsymmetricKey, of houses: any KeyHouses, _ service: String, _ name: String
+    ) async throws -> [UInt8] {
+        let made = try await houses.sign(message, key.algorithm, name: name, in: service)
+        let bytes = key.algorithm == .es256 ? ECDSAForm.lowered(made) ?? [] : made
+        guard key.verify(message, bytes) else {
+            throw SigningFault.service(service, reason: "what it signed with \(name) is not verified by the key's public half")
+        }
+        return bytes
     }
 
     package func verify(_ message: [UInt8], _ signature: Signature, _ purpose: KeyPurpose) -> Bool {
@@ -102,8 +145,9 @@ package final class KeyRing: Signer, TokenSigner {
 
     package func issue(_ claims: JSONValue) async throws -> String {
         if let sharedSecret { return try sharedSecret.issue(claims) }
-        guard let key = state.withLock({ $0.ring.active(.token)?.key }) else { throw SigningFault.unknownKey("token") }
-        return try Token.issue(claims, header: Token.header(key.id)) { try key.sign($0) }
+        let entry = try active(.token)
+        let message = try Token.message(claims, header: Token.header(entry.key.id))
+        return try Token.token(message, try await signature(Array(message.utf8), entry))
     }
 
     package func verify(_ token: String) -> JSONValue? {
@@ -116,90 +160,6 @@ package final class KeyRing: Signer, TokenSigner {
         guard let found = Token.verify(bytes, keys: keys, now: now) else { return nil }
         state.withLock { if $0.tokens.generation == generation { $0.tokens.remember(digest, found) } }
         return found.claims
-    }
-
-    // MARK: - Operators
-
-    package func list() -> [KeyInfo] { state.withLock { $0.ring.entries.map(\.info) } }
-
-    /// Waits until the RSA key is there: only after a first start, and then for a second or some.
-    package func ready() async throws {
-        try await withCheckedThrowingContinuation { waiter in
-            let result = state.withLock { state -> Result<Void, any Error>? in
-                if state.rsa == nil { state.waiting.append(waiter) }
-                return state.rsa
-            }
-            if let result { waiter.resume(with: result) }
-        }
-    }
-
-    /// The prepared key takes over at once; what the old one signed stays valid: tokens for `signing.token_overlap_seconds`,
-    /// licences and checkpoints for good. A new key is prepared and published, except for RSA, whose next key `prepare` makes.
-    @discardableResult package func rotate(_ purpose: KeyPurpose) async throws -> KeyInfo {
-        if purpose == .licenseRSA { try await ready() }
-        // Made before the lock is taken, as RSA takes its time.
-        let needed = state.withLock { $0.ring.next(purpose) == nil }
-        let fresh = needed ? try await Self.offPool { [makeKey] in try makeKey(purpose.algorithm) } : nil
-        return try change { ring, now in
-            try ring.rotate(purpose, fresh: fresh, overlap: purpose == .token ? overlap : nil, now: now)
-            if purpose != .licenseRSA { ring.entries.append(RingEntry(try makeKey(purpose.algorithm), purpose, .next, now: now)) }
-            guard let active = ring.active(purpose) else { throw SigningFault.unknownKey(purpose.rawValue) }
-            return active.info
-        }
-    }
-
-    /// Makes and publishes the key that the next rotation will use, so that clients can learn it before.
-    @discardableResult package func prepare(_ purpose: KeyPurpose) async throws -> KeyInfo {
-        if purpose == .licenseRSA { try await ready() }
-        if let next = state.withLock({ $0.ring.next(purpose)?.info }) { return next }
-        let fresh = try await Self.offPool { [makeKey] in try makeKey(purpose.algorithm) }
-        return try change { ring, now in
-            if let next = ring.next(purpose) { return next.info }
-            let entry = RingEntry(fresh, purpose, .next, now: now)
-            ring.entries.append(entry)
-            return entry.info
-        }
-    }
-
-    /// After a key was compromised: it verifies nothing any more. An active key is replaced first.
-    package func retire(_ id: String) async throws {
-        guard let info = list().first(where: { $0.id == id }) else { throw SigningFault.unknownKey(id) }
-        if info.state == .active { try await rotate(info.purpose) }
-        try change { ring, now in
-            try ring.retire(id, now: now)
-            if info.state == .next, info.purpose != .licenseRSA {
-                ring.entries.append(RingEntry(try makeKey(info.purpose.algorithm), info.purpose, .next, now: now))
-            }
-        }
-    }
-
-    /// To be called every minute or so: takes over what another process changed, rotates the key of tokens when it is due,
-    /// forgets keys whose overlap is over.
-    package func maintain() async throws {
-        if KeyFiles.mark(file.url.path) != state.withLock({ $0.mark }) {
-            try KeyFiles.exclusively(Self.lock(in: directory)) { try reload() }
-        }
-        let now = clock.now()
-        let (age, isStale) = state.withLock { state in
-            let since = state.ring.active(.token).flatMap { $0.activatedAt }
-            return (since.map { now - $0 }, state.ring.entries.contains { $0.purpose == .token && !$0.verifies(at: now) })
-        }
-        if isStale { try change { ring, now in ring.forget(now: now) } }
-        guard rotationDays > 0, let age, age >= .days(Int64(rotationDays)) else { return }
-        try change { ring, now in
-            // Read again under the lock: another process may have been first.
-            guard let since = ring.active(.token)?.activatedAt, now - since >= .days(Int64(rotationDays)) else { return }
-            try ring.rotate(.token, fresh: try makeKey(.es256), overlap: overlap, now: now)
-            if ring.next(.token) == nil { ring.entries.append(RingEntry(try makeKey(.es256), .token, .next, now: now)) }
-        }
-    }
-
-    /// Maintains once a minute until cancelled. A failure is told and tried again: the keys at hand go on signing.
-    package func run(log: @escaping @Sendable (String) -> Void) async {
-        while !Task.isCancelled {
-            do { try await maintain() } catch { log("keys: \(error)") }
-            try? await Task.sleep(for: .seconds(60))
-        }
     }
 
     // MARK: - Public keys
@@ -236,10 +196,10 @@ package final class KeyRing: Signer, TokenSigner {
 
     // MARK: - Changing
 
-    private static func lock(in directory: URL) -> URL { directory.appendingPathComponent(".lock") }
+    static func lock(in directory: URL) -> URL { directory.appendingPathComponent(".lock") }
 
     /// Reads what is on disk, applies `body`, writes it, and only then lets this process see it.
-    @discardableResult private func change<Value>(_ body: (inout Ring, Timestamp) throws -> Value) throws -> Value {
+    @discardableResult func change<Value>(_ body: (inout Ring, Timestamp) throws -> Value) throws -> Value {
         try KeyFiles.exclusively(Self.lock(in: directory)) {
             guard var ring = try file.read() else { throw SigningFault.file(path: file.url.path, reason: "the ring is gone") }
             let value = try body(&ring, clock.now())
@@ -249,7 +209,7 @@ package final class KeyRing: Signer, TokenSigner {
         }
     }
 
-    private func reload() throws {
+    func reload() throws {
         guard let ring = try file.read() else { throw SigningFault.file(path: file.url.path, reason: "the ring is gone") }
         try adopt(ring)
     }
@@ -280,6 +240,7 @@ package final class KeyRing: Signer, TokenSigner {
             try publish(ring)
             return settle(.success(()))
         }
+        guard homes[.licenseRSA] == SigningSettings.file else { return settle(.success(())) }
         Self.onThread { [weak self, makeKey] in
             let result = Result { try makeKey(.rsaPSS) }
             guard let self else { return }
@@ -288,7 +249,9 @@ package final class KeyRing: Signer, TokenSigner {
                     let key = try result.get()
                     try self.change { ring, now in
                         // Another process may have been first.
-                        if ring.active(.licenseRSA) == nil { ring.entries.append(RingEntry(key, .licenseRSA, .active, now: now)) }
+                        if ring.active(.licenseRSA) == nil {
+                            ring.entries.append(RingEntry(FreshKey(key: key), .licenseRSA, .active, now: now))
+                        }
                     }
                 })
         }
@@ -309,7 +272,7 @@ package final class KeyRing: Signer, TokenSigner {
         thread.start()
     }
 
-    private static func offPool<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    static func offPool<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await withCheckedThrowingContinuation { waiter in onThread { waiter.resume(with: Result { try body() }) } }
     }
 }

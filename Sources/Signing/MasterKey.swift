@@ -51,6 +51,15 @@ package final class MasterKey: Sendable {
         return key
     }
 
+    /// A secret of an operator's own, written as a master key is; nil where there is none in the file.
+    package static func secret(in file: URL) throws -> SecretBytes? {
+        guard var text = try KeyFiles.read(file, maxBytes: 4_096) else { return nil }
+        defer { text.cleanse() }
+        guard var bytes = parse(String(decoding: text, as: UTF8.self)) else { return nil }
+        defer { bytes.cleanse() }
+        return SecretBytes(bytes)
+    }
+
     private static func read(_ file: URL, source: Source) throws -> MasterKey? {
         guard var text = try KeyFiles.read(file, maxBytes: 4_096) else { return nil }
         defer { text.cleanse() }
@@ -70,7 +79,7 @@ package final class MasterKey: Sendable {
     }
 
     /// A key of 32 bytes for one purpose.
-    func derive(_ purpose: String) -> SecretBytes {
+    package func derive(_ purpose: String) -> SecretBytes {
         var bytes = secret.withBytes { HKDF.sha256(secret: $0, salt: Self.salt, info: Array(purpose.utf8), count: 32) }
         defer { bytes.cleanse() }
         return SecretBytes(bytes)

@@ -18,6 +18,8 @@ final class SignaturePool: Sendable {
         var waiting: [Key: [Waiter]] = [:]
         var recent: BoundedCache<Key, [UInt8]>
         var threads = 0
+        /// Asked of a key service and not answered yet.
+        var away = 0
         var isClosed = false
 
         var queued: Int { queue.count - head }
@@ -76,6 +78,37 @@ final class SignaturePool: Sendable {
         }
     }
 
+    /// The same for work that waits for another machine: in a task, on no thread of ours, as many at a time as may wait in the queue.
+    /// `keeps`: whether an equal message may have the same signature again.
+    func remote(for key: Key, keeps: Bool, _ work: @escaping @Sendable () async throws -> [UInt8]) async throws -> [UInt8] {
+        try await withCheckedThrowingContinuation { waiter in
+            enum Step { case answer([UInt8]), refuse, wait, run }
+            let step = state.withLock { state -> Step in
+                if let known = state.recent[key] { return .answer(known) }
+                if state.waiting[key] != nil {
+                    state.waiting[key]?.append(waiter)
+                    return .wait
+                }
+                guard !state.isClosed, state.away < depth else { return .refuse }
+                state.waiting[key] = [waiter]
+                state.away += 1
+                return .run
+            }
+            switch step {
+            case .answer(let known): waiter.resume(returning: known)
+            case .refuse: waiter.resume(throwing: SigningFault.busy)
+            case .wait: break
+            case .run:
+                Task { [self] in
+                    let result: Result<[UInt8], any Error>
+                    do { result = .success(try await work()) } catch { result = .failure(error) }
+                    state.withLock { $0.away -= 1 }
+                    finish(key, result, keeps: keeps)
+                }
+            }
+        }
+    }
+
     /// Ends the threads once the queue is empty; later calls are refused.
     func close() {
         let threads = state.withLock { state in
@@ -101,9 +134,9 @@ final class SignaturePool: Sendable {
         thread.start()
     }
 
-    private func finish(_ key: Key, _ result: Result<[UInt8], any Error>) {
+    private func finish(_ key: Key, _ result: Result<[UInt8], any Error>, keeps: Bool = true) {
         let waiters = state.withLock { state in
-            if case .success(let bytes) = result { state.recent[key] = bytes }
+            if keeps, case .success(let bytes) = result { state.recent[key] = bytes }
             return state.waiting.removeValue(forKey: key) ?? []
         }
         for waiter in waiters { waiter.resume(with: result) }

@@ -23,6 +23,8 @@ package enum SigningFault: Error, Sendable, Equatable, CustomStringConvertible {
     case personErased
     /// The signing queue is full or the ring is closed.
     case busy
+    /// A key lies with a key service that cannot be used now, or there is none yet because the service never answered.
+    case service(String, reason: String)
 
     package var description: String {
         switch self {
@@ -39,6 +41,7 @@ package enum SigningFault: Error, Sendable, Equatable, CustomStringConvertible {
         case .sealBroken: "a sealed value does not open: it was changed, moved, or sealed under another key"
         case .personErased: "the key of this person was destroyed"
         case .busy: "too many signatures are waiting"
+        case .service(let service, let reason): "the key service \(service) cannot be used: \(reason)"
         }
     }
 
@@ -52,5 +55,11 @@ package enum SigningFault: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension SigningFault: PassingFault {
-    package var isPassing: Bool { self == .busy }
+    package var isPassing: Bool {
+        switch self {
+        case .busy, .service: true
+        default: false
+        }
+    }
+    package var problem: Problem { if case .service = self { CommonProblems.signingUnavailable } else { CommonProblems.unavailable } }
 }

@@ -28,8 +28,28 @@ package enum SigningSettings {
     package static let masterKeyFile = Setting<String>(
         "signing.master_key_file", default: "", range: "a path, or empty for keys/master.key in the data directory",
         reason: "Where the master key lies when CODITECT_MASTER_KEY is not set; the file must be readable by its owner only.")
+    /// `file`: sealed in the ring's own file.
+    package static let file = "file"
+    private static func home(_ name: String, _ what: String) -> Setting<String> {
+        Setting<String>(
+            "signing.\(name)_keys", default: file, range: "file, or the id of a key service plugin",
+            accepts: { isHome($0) },
+            reason:
+                "Where new keys for \(what) are made: sealed in keys/ring.json, or in a key service such as pkcs11-keys, which they never leave."
+        )
+    }
+    /// A plugin's id, or `file`.
+    package static func isHome(_ text: String) -> Bool {
+        (1...40).contains(text.utf8.count) && text.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 }
+    }
+    package static let tokenKeys = home("token", "access tokens (ES256)")
+    package static let licenseRSAKeys = home("license_rsa", "field signatures of seat answers and licence files (RSA-4096)")
+    package static let licenseKeys = home("license", "licence files (Ed25519)")
+    package static let journalKeys = home("journal", "checkpoints of the journal (Ed25519)")
+
     package static let all: [AnySetting] = [
         tokenAlgorithm.erased, jwtSecret.erased, tokenOverlapSeconds.erased, tokenRotationDays.erased, rsaThreads.erased, rsaQueue.erased,
         signatureCache.erased, tokenCache.erased, masterKeyFile.erased,
+        tokenKeys.erased, licenseRSAKeys.erased, licenseKeys.erased, journalKeys.erased,
     ]
 }

@@ -23,9 +23,16 @@ enum Token {
     static func header(_ keyID: String) -> String { Base64URL.encode(Array(#"{"alg":"ES256","kid":"\#(keyID)","typ":"JWT"}"#.utf8)) }
 
     static func issue(_ claims: JSONValue, header: String, sign: ([UInt8]) throws -> [UInt8]) throws -> String {
+        let message = try message(claims, header: header)
+        return try token(message, try sign(Array(message.utf8)))
+    }
+    /// What is signed.
+    static func message(_ claims: JSONValue, header: String) throws -> String {
         guard case .object = claims else { throw SigningFault.notCanonical("claims are an object") }
-        let message = "\(header).\(Base64URL.encode(try CanonicalJSON.encode(claims)))"
-        let token = "\(message).\(Base64URL.encode(try sign(Array(message.utf8))))"
+        return "\(header).\(Base64URL.encode(try CanonicalJSON.encode(claims)))"
+    }
+    static func token(_ message: String, _ signature: [UInt8]) throws -> String {
+        let token = "\(message).\(Base64URL.encode(signature))"
         guard token.utf8.count <= maxBytes else { throw SigningFault.notCanonical("claims of more than \(maxBytes) bytes") }
         return token
     }

@@ -50,10 +50,12 @@ package final class JobRunner: Sendable {
     }
 
     /// Runs everything due now, and what that makes due, until nothing is; answers how many attempts were made.
-    @discardableResult package func runDue() async throws -> Int {
+    /// - Parameter others: kinds that are left for later.
+    @discardableResult package func runDue(besides others: Set<String> = []) async throws -> Int {
+        let wanted = others.isEmpty ? kinds : kinds.filter { !others.contains($0) }
         var attempts = 0
         while true {
-            let jobs = try await claim(rules.concurrency)
+            let jobs = try await claim(rules.concurrency, of: wanted)
             if jobs.isEmpty { return attempts }
             attempts += jobs.count
             await withTaskGroup(of: Void.self) { group in
@@ -69,7 +71,7 @@ package final class JobRunner: Sendable {
             var pause = rules.poll
             do {
                 let free = rules.concurrency - flight.count
-                let jobs = free > 0 ? try await claim(free) : []
+                let jobs = free > 0 ? try await claim(free, of: kinds) : []
                 for job in jobs {
                     flight.enter()
                     // Not a child: cancelling the service must not cancel an attempt half way.
@@ -80,7 +82,7 @@ package final class JobRunner: Sendable {
                     }
                 }
                 if !jobs.isEmpty { continue }
-                if free > 0, let next = try await nextDue() { pause = min(pause, max(.milliseconds(1), next - clock.now())) }
+                if free > 0, let next = try await nextDue(of: kinds) { pause = min(pause, max(.milliseconds(1), next - clock.now())) }
             } catch {
                 log("jobs: the store does not answer, trying again in a second: \(error)")
                 pause = .seconds(1)
@@ -94,6 +96,11 @@ package final class JobRunner: Sendable {
     package func takeOver() async throws {
         let now = clock.now()
         try await store.kernel(JobRunner.claiming) { [rules] in try $0.ledger.takeOver(now: now, maxAttempts: rules.maxAttempts) }
+    }
+
+    /// When the next job is due whose kind is not among `others`; nil: none waits.
+    package func nextDue(besides others: Set<String>) async throws -> Timestamp? {
+        try await nextDue(of: kinds.filter { !others.contains($0) })
     }
 
     /// Jobs that were given up, newest first.
@@ -110,16 +117,16 @@ package final class JobRunner: Sendable {
         return try await store.kernel(JobRunner.settling) { try $0.ledger.revive(id, now: now) }
     }
 
-    private func claim(_ limit: Int) async throws -> [LeasedJob] {
+    private func claim(_ limit: Int, of kinds: [String]) async throws -> [LeasedJob] {
         let now = clock.now()
         // Looking first costs a read; an idle process writes nothing.
-        guard let due = try await nextDue(), due <= now, !Task.isCancelled else { return [] }
+        guard let due = try await nextDue(of: kinds), due <= now, !Task.isCancelled else { return [] }
         let claim = JobClaim(kinds: kinds, now: now, leaseUntil: now + rules.lease, limit: limit, maxAttempts: rules.maxAttempts)
         return try await store.kernel(JobRunner.claiming) { try $0.ledger.claim(claim) }
     }
 
-    private func nextDue() async throws -> Timestamp? {
-        try await store.kernelRead(JobRunner.looking) { [kinds] in try $0.ledger.nextDue(kinds: kinds) }
+    private func nextDue(of kinds: [String]) async throws -> Timestamp? {
+        try await store.kernelRead(JobRunner.looking) { try $0.ledger.nextDue(kinds: kinds) }
     }
 
     private func attempt(_ job: LeasedJob) async {

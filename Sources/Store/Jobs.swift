@@ -19,6 +19,8 @@ package protocol JobLedger: AnyObject {
     func backlog() throws -> [JobBacklog]
     /// Makes a dead job due again with all its attempts. False if there is no such dead job.
     func revive(_ id: UUID, now: Timestamp) throws -> Bool
+    /// Removes up to `limit` jobs of a tenant, done or not, but for those at work; answers how many.
+    func forget(jobsOf tenant: TenantID, limit: Int) throws -> Int
     /// Removes up to `limit` rows of done jobs finished before `doneBefore` and of idempotency results expired at `now`; answers how many.
     func sweep(doneBefore: Timestamp, now: Timestamp, limit: Int) throws -> Int
 }

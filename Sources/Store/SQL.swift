@@ -6,9 +6,12 @@ package struct SQL: Sendable, Hashable {
     /// `seats.insert_lease`: how it is called in metrics, plans and tests.
     package let name: String
     package let text: String
-    package init(_ name: String, _ text: String) {
+    /// The text for PostgreSQL, where the engines need two: this one says the same in its dialect.
+    package let postgres: String
+    package init(_ name: String, _ text: String, postgres: String? = nil) {
         self.name = name
         self.text = text
+        self.postgres = postgres ?? text
     }
     /// By the name alone: statements are looked up at each use, and texts are long.
     package func hash(into hasher: inout Hasher) { hasher.combine(name) }
@@ -100,6 +103,10 @@ package enum StoreFault: Error, Sendable {
     case scopeEnded
     case closed
     case corrupt(String)
+    /// The database server does not answer; it is asked again meanwhile.
+    case unreachable(String)
+    /// The connection ended while the server was committing: done or not, nobody here knows.
+    case outcomeUnknown
 }
 
 extension StoreFault: CustomStringConvertible {
@@ -118,6 +125,8 @@ extension StoreFault: CustomStringConvertible {
         case .scopeEnded: "a scope was used after its closure"
         case .closed: "the store is closed"
         case .corrupt(let message): message
+        case .unreachable(let message): "the database does not answer: \(message)"
+        case .outcomeUnknown: "the connection ended during a commit: whether it happened is unknown"
         }
     }
 }
@@ -134,5 +143,10 @@ extension SQLValue {
 }
 
 extension StoreFault: PassingFault {
-    package var isPassing: Bool { if case .overloaded = self { true } else { false } }
+    package var isPassing: Bool {
+        switch self {
+        case .overloaded, .unreachable: true
+        default: false
+        }
+    }
 }

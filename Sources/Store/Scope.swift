@@ -221,6 +221,8 @@ package protocol Sealer: Sendable {
     func open(_ box: [UInt8], person: UserID, context: String) throws -> [UInt8]
     /// Throws away the key of a person who was never stored, so that none is left over. Not for erasing: the id may get a new key.
     func discard(person: UserID) throws
+    /// Destroys the person's key for good: what was sealed under it opens nowhere any more, and nothing can be sealed for the person again.
+    func destroy(person: UserID) throws
     /// A keyed hash (HMAC-SHA-256) for looking things up without keeping them: mail addresses, licence keys, tokens.
     func digest(_ plain: [UInt8], purpose: String) -> [UInt8]
 }

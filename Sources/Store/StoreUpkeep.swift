@@ -6,6 +6,7 @@ package struct StoreUpkeep: Sendable {
     package static let checkpointKind = "store.checkpoint"
     package static let sweepKind = "store.sweep"
     package static let retentionKind = "store.journal_retention"
+    package static let proofKind = "store.journal_proof"
     private static let reason = KernelReason("store.upkeep")
 
     private let store: any Store
@@ -17,6 +18,8 @@ package struct StoreUpkeep: Sendable {
     private let checkpointEvery: Duration
     private let sweepEvery: Duration
     private let log: @Sendable (String) -> Void
+    /// Who checks every journal once a day; nil: nobody.
+    package var proof: JournalProof?
 
     package init(
         store: any Store, keepDone: Duration = .days(7), keepJournal: Duration = .days(731), checkpointEvery: Duration = .hours(1),
@@ -34,7 +37,8 @@ package struct StoreUpkeep: Sendable {
 
     /// For the runner, beside the rooms' own.
     package func storeJobs() -> [JobHandler] {
-        [
+        let proofs = proof.map { [proving($0)] } ?? []
+        return proofs + [
             recurring(StoreUpkeep.checkpointKind, every: checkpointEvery) { act in
                 _ = try await JournalKeeper(store: store).checkpoint(now: act.now, signer: sign)
             },
@@ -48,7 +52,8 @@ package struct StoreUpkeep: Sendable {
     /// Makes the work due for the first time; at every start, since it leaves alone what is scheduled already.
     package func schedule(_ act: Act) async throws {
         try await store.kernel(StoreUpkeep.reason) { db in
-            for kind in [StoreUpkeep.checkpointKind, StoreUpkeep.sweepKind, StoreUpkeep.retentionKind] {
+            let proofs = proof == nil ? [] : [StoreUpkeep.proofKind]
+            for kind in [StoreUpkeep.checkpointKind, StoreUpkeep.sweepKind, StoreUpkeep.retentionKind] + proofs {
                 try next(kind, at: act.now, db, act)
             }
         }
@@ -66,6 +71,25 @@ package struct StoreUpkeep: Sendable {
         }
     }
 
+    /// The round may outlast any lease, so its job ends as it begins: a process that dies in it leaves the next to tomorrow.
+    private func proving(_ proof: JournalProof) -> JobHandler {
+        JobHandler(StoreUpkeep.proofKind) { [store, log] delivery, act in
+            try await store.kernel(StoreUpkeep.reason) { db in
+                try db.settle(delivery)
+                try next(StoreUpkeep.proofKind, at: act.now + .days(1), db, act)
+            }
+            proof.begin {
+                do {
+                    let round = try await proof.round(JournalKeeper(store: store), now: act.now)
+                    for finding in round.findings { log("\(StoreUpkeep.proofKind): \(finding)") }
+                    proof.tell(round)
+                } catch StoreFault.closed {
+                    // The process ends.
+                } catch { log("\(StoreUpkeep.proofKind): \(error)") }
+            }
+        }
+    }
+
     /// A failed round is logged and does not end the series: the next one comes at its time.
     private func recurring(_ kind: String, every period: Duration, _ work: @escaping @Sendable (Act) async throws -> Void) -> JobHandler {
         JobHandler(kind) { delivery, act in
@@ -79,5 +103,47 @@ package struct StoreUpkeep: Sendable {
 
     private func next(_ kind: String, at moment: Timestamp, _ db: any KernelScope, _ act: Act) throws {
         try db.enqueue(try NewJob(kind, key: "all", tenant: nil, payload: [String](), runAt: moment), act)
+    }
+}
+
+/// One look at every journal.
+package struct JournalRound: Sendable, Hashable {
+    package let at: Timestamp
+    package var journals = 0
+    package var entries = 0
+    /// Journals that are not intact.
+    package var broken = 0
+    /// The first of each broken journal, at most a hundred; with its owner, without what the entries say.
+    package var findings: [String] = []
+}
+
+/// How every journal is checked, and who hears of it.
+package struct JournalProof: Sendable {
+    package typealias IsSigned = @Sendable (_ message: [UInt8], _ keyID: String, _ signature: [UInt8]) -> Bool
+    package typealias Begin = @Sendable (_ round: @escaping @Sendable () async -> Void) -> Void
+    private let isSigned: IsSigned
+    let tell: @Sendable (JournalRound) -> Void
+    let begin: Begin
+    /// - Parameter begin: runs a round beside everything else.
+    package init(
+        isSigned: @escaping IsSigned, begin: @escaping Begin = { round in Task.detached(priority: .background) { await round() } },
+        tell: @escaping @Sendable (JournalRound) -> Void
+    ) {
+        self.isSigned = isSigned
+        self.begin = begin
+        self.tell = tell
+    }
+
+    func round(_ keeper: JournalKeeper, now: Timestamp) async throws -> JournalRound {
+        var round = JournalRound(at: now)
+        for owner in try await keeper.owners() {
+            let report = try await keeper.verify(owner, isSigned: isSigned)
+            round.journals += 1
+            round.entries += report.entries
+            guard let first = report.findings.first else { continue }
+            round.broken += 1
+            if round.findings.count < 100 { round.findings.append("the journal of \(owner.uuidString.lowercased()): \(first)") }
+        }
+        return round
     }
 }

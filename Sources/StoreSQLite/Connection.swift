@@ -26,13 +26,16 @@ final class Connection {
     let handle: OpaquePointer
     let sentry: Guard
     let limits: SQLiteLimits
+    /// The journal's segment of this process.
+    let segment: UUID
     /// The last entry of each tenant's journal in this process.
     var heads = JournalHeads()
     /// A job was made due since the last commit.
     var hasNewJobs = false
     private var caches: [[SQL: Statement]] = Array(repeating: [:], count: Mode.allCases.count)
 
-    init(file: URL, isWriter: Bool, limits: SQLiteLimits) throws {
+    init(file: URL, isWriter: Bool, limits: SQLiteLimits, segment: UUID = JournalRecord.platform) throws {
+        self.segment = segment
         _ = Connection.processIsReady
         var raw: OpaquePointer?
         let access = isWriter ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY
@@ -75,6 +78,8 @@ final class Connection {
         if isWriter {
             // A checkpoint each 16 MB: pages that change often are written back once for many commits.
             try execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000")
+            // What is deleted is overwritten: Debian builds it so, and nothing here hangs on that.
+            try execute("PRAGMA secure_delete = ON")
             try execute("PRAGMA journal_size_limit = 67108864")
         } else {
             try execute("PRAGMA query_only = ON")
@@ -135,7 +140,7 @@ final class Connection {
         let mode = sentry.mode
         if let known = caches[mode.rawValue][sql] { return known }
         if mode == .tenant || mode == .kernel {
-            try StatementText(sql.text).check(name: sql.name, mode: mode, unspeakable: sentry.catalogue.unspeakable)
+            try StatementText(sql.text).check(name: sql.name, isTenants: mode == .tenant, unspeakable: sentry.catalogue.unspeakable)
         }
         if mode == .tenant, let line = PlanCheck.trespass(try plan(sql), sentry.catalogue) {
             throw StoreFault.outOfScope(name: sql.name, message: "the plan leaves the tenant's rows: \(line)")
@@ -176,6 +181,8 @@ final class Connection {
         switch code & 0xff {
         case SQLITE_AUTH: return .outOfScope(name: name, message: sentry.denial.isEmpty ? message : sentry.denial)
         case SQLITE_INTERRUPT: return .budgetExceeded(name: name)
+        // Nothing of the transaction was done; it may be when somebody has made room.
+        case SQLITE_FULL: return .unreachable("its disk is full")
         case SQLITE_CONSTRAINT:
             if [ExtendedCode.primaryKey, ExtendedCode.unique].contains(code) { return .conflict(name: name, constraint: detail) }
             if message.hasPrefix(TenantViews.refusal) { return .outOfScope(name: name, message: message) }
@@ -183,6 +190,10 @@ final class Connection {
         default: return .sql(name: name, code: Int(code), message: message)
         }
     }
+}
+
+extension Connection: LedgerConnection {
+    func trusted(_ sql: SQL, _ arguments: [any SQLBindable]) throws -> [Row] { try rows(sql, arguments, as: .trusted) }
 }
 
 /// Extended result codes that the header spells as expressions.

@@ -119,12 +119,3 @@ final class Guard {
         SQLITE_TRANSACTION: "transaction", SQLITE_SAVEPOINT: "savepoint", SQLITE_RECURSIVE: "recursion",
     ]
 }
-
-/// Tables that the driver keeps for itself.
-enum OwnTables {
-    static let all: Set<String> = [
-        "store_migration", "store_job", "store_idempotency", "journal_entry_all", "journal_segment_all", "journal_checkpoint_all",
-        "journal_mark_all", "journal_begin_all",
-    ]
-    static let readOnly = all.filter { $0.hasPrefix("journal_") }
-}

@@ -32,7 +32,7 @@ struct Migrator {
                 throw StoreFault.migration("\(migration.room)/\(migration.name) failed: \(error)")
             }
             _ = try connection.rows(
-                MigrationTable.record, [migration.room, migration.name, StoreDigest.sha256(Array(migration.sql.utf8)), now], as: .trusted)
+                MigrationTable.record, [migration.room, migration.name, migration.hash, now], as: .trusted)
         }
         let catalogue = try Catalogue.read(connection)
         if !pending.isEmpty {
@@ -51,33 +51,9 @@ struct Migrator {
     }
 
     private func pending() throws -> [Migration] {
-        let known = OwnSchema.migrations + migrations
-        var hashes: [String: [UInt8]] = [:]
-        for migration in known {
-            let path = "\(migration.room)/\(migration.name)"
-            guard hashes.updateValue(StoreDigest.sha256(Array(migration.sql.utf8)), forKey: path) == nil else {
-                throw StoreFault.migration("\(path) is there twice")
-            }
-        }
-        var applied: Set<String> = []
-        var newest: [String: String] = [:]
-        for row in try connection.rows(MigrationTable.applied, [], as: .trusted) {
-            let (room, name) = (try row.text(0), try row.text(1))
-            let path = "\(room)/\(name)"
-            guard let hash = hashes[path] else {
-                throw StoreFault.migration("\(path) was applied to this database and is not part of this program: an older program?")
-            }
-            guard hash == (try row.blob(2)) else {
-                throw StoreFault.migration("\(path) was edited after it was applied: put it back and write a new one")
-            }
-            applied.insert(path)
-            newest[room] = max(newest[room] ?? "", name)
-        }
-        let pending = known.filter { !applied.contains("\($0.room)/\($0.name)") }
-        for migration in pending where migration.name < newest[migration.room] ?? "" {
-            throw StoreFault.migration("\(migration.room)/\(migration.name) comes before \(newest[migration.room] ?? ""), which is applied")
-        }
-        return pending
+        let applied = try connection.rows(MigrationTable.applied, [], as: .trusted).map(AppliedMigration.init)
+        // The one process that has the file both migrates and serves it: an older one serves what a newer one added to.
+        return try MigrationLedger(migrations).standing(applied).pending
     }
 
     /// Rooms' migrations change tables only; views and triggers over them are made anew afterwards.
@@ -92,6 +68,7 @@ struct Migrator {
 
 enum MigrationTable {
     static let applied = SQL("migration.applied", "SELECT room, name, sha256 FROM store_migration ORDER BY room, name")
+    static let book = SQL("migration.book", "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'store_migration'")
     static let record = SQL(
         "migration.record", "INSERT INTO store_migration (room, name, sha256, applied_at) VALUES ($1, $2, $3, $4)")
     static let brokenKeys = SQL("migration.broken_keys", "SELECT \"table\" FROM pragma_foreign_key_check LIMIT 1")

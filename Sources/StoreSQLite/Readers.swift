@@ -33,6 +33,8 @@ final class Readers: Sendable {
         }
     }
 
+    var standing: StorePool { queue.standing(workers: count) }
+
     func stop() { queue.close() }
 
     func close() async {

@@ -24,18 +24,3 @@ package struct SQLiteLimits: Sendable {
     package var busy = Duration.seconds(5)
     package init() {}
 }
-
-/// What the writer did since it was opened: for metrics and tests.
-package struct StoreStatistics: Sendable, Hashable {
-    package var commits = 0
-    /// Write closures that were answered by those commits.
-    package var closures = 0
-    /// Commits that were flushed to the disk.
-    package var flushes = 0
-    /// Closures that ran once more because a neighbour's failure undid their transaction.
-    package var repeats = 0
-    /// Closures in the queue now.
-    package var waiting = 0
-    /// How often unscoped code ran, by its reason.
-    package var reasons: [String: Int] = [:]
-}

@@ -4,7 +4,7 @@ import Synchronization
 import Vocabulary
 
 /// The embedded store: one file, one writer, many readers. Make it, `migrate`, use it, `close` it.
-package final class SQLiteStore: Store {
+package final class SQLiteStore: StoreDriver {
     private let writer: Writer
     private let readers: Readers
     private let schema = SchemaInForce()
@@ -24,9 +24,8 @@ package final class SQLiteStore: Store {
         if !FileManager.default.fileExists(atPath: file.path) {
             _ = FileManager.default.createFile(atPath: file.path, contents: nil, attributes: [.posixPermissions: 0o600])
         }
-        let segment: Identifier<Never> = entropy.id(clock.now())
-        context = LedgerContext(clock: clock, entropy: entropy, sealer: sealer, topics: topics, segment: segment.uuid)
-        let connection = try Connection(file: file, isWriter: true, limits: limits)
+        context = LedgerContext(clock: clock, entropy: entropy, sealer: sealer, topics: topics)
+        let connection = try Connection(file: file, isWriter: true, limits: limits, segment: context.segment())
         schema.catalogue = try Catalogue.read(connection)
         readers = try Readers(file: file, limits: limits, schema: schema)
         writer = Writer(connection: connection, schema: schema, jobSignal: jobSignal)
@@ -44,9 +43,30 @@ package final class SQLiteStore: Store {
         }
     }
 
+    package func pending(_ migrations: [Migration]) async throws -> [String] {
+        try await readers.submit(kilosteps: .max) { connection in
+            guard try connection.rows(MigrationTable.book, [], as: .trusted).first != nil else {
+                return try MigrationLedger(migrations).pending([]).map(\.path)
+            }
+            let applied = try connection.rows(MigrationTable.applied, [], as: .trusted).map(AppliedMigration.init)
+            return try MigrationLedger(migrations).pending(applied).map(\.path)
+        }
+    }
+
+    /// Deleted rows are overwritten in the file as they go (`secure_delete`); the log beside it still has them until it is emptied. Throws
+    /// `unavailable` while a reader holds it.
+    package func scrub() async throws -> Bool {
+        try await writer.submit(.flushed, isExclusive: true) { connection in
+            let answer = try connection.rows(Upkeep.emptyLog, [], as: .trusted).first
+            guard try answer?.integer(0) == 0 else { throw CommonProblems.unavailable }
+            return true
+        }
+    }
+
     package var statistics: StoreStatistics {
         var statistics = writer.statistics
         statistics.reasons = reasons.withLock { $0 }
+        statistics.pools.append(readers.standing)
         return statistics
     }
     private func count(_ reason: KernelReason) { reasons.withLock { $0[reason.name, default: 0] += 1 } }

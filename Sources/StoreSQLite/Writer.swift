@@ -14,7 +14,9 @@ final class Writer: @unchecked Sendable {  // `connection` and `ledger` are touc
     private let counts = Mutex(StoreStatistics())
     var statistics: StoreStatistics {
         var counts = counts.withLock { $0 }
-        counts.waiting = queue.count
+        let pool = queue.standing(workers: 1)
+        counts.waiting = pool.waiting
+        counts.pools = [pool]
         return counts
     }
 
@@ -158,4 +160,8 @@ enum Transaction {
     static let save = SQL("store.save", "SAVEPOINT closure")
     static let release = SQL("store.release", "RELEASE closure")
     static let rollbackToSave = SQL("store.rollback_to_save", "ROLLBACK TO closure")
+}
+
+enum Upkeep {
+    static let emptyLog = SQL("store.empty_log", "PRAGMA wal_checkpoint(TRUNCATE)")
 }

@@ -17,6 +17,7 @@ package final class Metrics: Sendable {
         case histogram(MetricFamily<Histogram>)
         /// Read when rendered.
         case reading(help: String, type: String, read: @Sendable () -> Double?)
+        case readings(help: String, type: String, labels: [String], read: @Sendable () -> [([String], Double)])
     }
     private let families = Mutex<[String: Family]>([:])
 
@@ -57,6 +58,20 @@ package final class Metrics: Sendable {
         families.withLock { $0[name] = .reading(help: help, type: type, read: read) }
     }
 
+    /// A number for each value of one label, read when rendered; at most `maxSeries` of them.
+    package func readings(
+        _ name: String, _ help: String, type: String = "gauge", label: String, _ read: @escaping @Sendable () -> [(String, Double)]
+    ) {
+        readings(name, help, type: type, labels: [label]) { read().map { ([$0.0], $0.1) } }
+    }
+
+    /// The same for each combination of several labels' values, in their order.
+    package func readings(
+        _ name: String, _ help: String, type: String = "gauge", labels: [String], _ read: @escaping @Sendable () -> [([String], Double)]
+    ) {
+        families.withLock { $0[name] = .readings(help: help, type: type, labels: labels, read: read) }
+    }
+
     package func render() -> String {
         var text = ""
         for (name, family) in families.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
@@ -74,6 +89,11 @@ package final class Metrics: Sendable {
                 guard let value = read() else { continue }
                 head(&text, name, help, type)
                 sample(&text, name, [], [], number(value))
+            case .readings(let help, let type, let labels, let read):
+                let values = read()
+                guard !values.isEmpty else { continue }
+                head(&text, name, help, type)
+                for (value, reading) in values.prefix(Metrics.maxSeries) { sample(&text, name, labels, value, number(reading)) }
             }
         }
         return text

@@ -5,6 +5,8 @@ import Vocabulary
 package protocol ClosureStep: Sendable {
     /// `licensing`: names the step in progress, journal and certificate.
     var name: String { get }
+    /// Tables with a tenant in them that `purge` leaves without a row of it.
+    var tables: [String] { get }
     /// Ends what lets the tenant act: sessions, keys, leases, subscriptions.
     func revoke(_ tenant: TenantID, _ act: Act) async throws
     /// Undoes `revoke` as far as the room can, while the data is retained.

@@ -35,25 +35,34 @@ package struct Roster: Sendable, Hashable {
         switch request {
         case .end: changed.standing = .ended
         case .change(_, let role, let endsAt, let scope):
-            guard Role.ofTenant.contains(role) || role.rank == 0 && !Role.ofPlatform.contains(role) else {
-                throw CommonProblems.invalid("role", "is not a role of a tenant")
-            }
-            if role.needsEnd, endsAt == nil { throw TenancyProblems.endRequired }
-            if let endsAt, endsAt <= now { throw CommonProblems.invalid("ends_at", "lies in the past") }
-            if role == .owner, endsAt != nil || scope != nil { throw TenancyProblems.ownerUnbounded }
+            try Self.check(role, endsAt: endsAt, scope: scope, now: now)
             changed.role = role
             changed.endsAt = endsAt
             changed.scope = scope
         }
         if let actor, actor != .owner {
-            guard actor.rank >= Role.admin.rank, target.role.rank < actor.rank, changed.role.rank < actor.rank else {
-                throw TenancyProblems.rankTooLow
-            }
+            guard target.role.rank < actor.rank else { throw TenancyProblems.rankTooLow }
+            if changed.standing == .active { try Self.checkGift(changed.role, by: actor) }
+            guard actor.rank >= Role.admin.rank else { throw TenancyProblems.rankTooLow }
         }
         guard target.role == .owner, changed.role != .owner || changed.standing == .ended else { return [.write(changed)] }
         let heirs = members.filter { $0.id != id && $0.role == .owner && $0.isActive(at: now) }
         guard let heir = heirs.min(by: { $0.id < $1.id }) else { throw TenancyProblems.lastOwner }
         return anchor == id ? [.moveAnchor(to: heir.id), .write(changed)] : [.write(changed)]
+    }
+
+    /// What a membership of this role must have and must not.
+    package static func check(_ role: Role, endsAt: Timestamp?, scope: [String]?, now: Timestamp) throws(Problem) {
+        guard Role.ofTenant.contains(role) || role.rank == 0 && !Role.ofPlatform.contains(role) else {
+            throw CommonProblems.invalid("role", "is not a role of a tenant")
+        }
+        if role.needsEnd, endsAt == nil { throw TenancyProblems.endRequired }
+        if let endsAt, endsAt <= now { throw CommonProblems.invalid("ends_at", "lies in the past") }
+        if role == .owner, endsAt != nil || scope != nil { throw TenancyProblems.ownerUnbounded }
+    }
+    /// Whether a member of `actor`'s role may make somebody a member of `role`.
+    package static func checkGift(_ role: Role, by actor: Role) throws(Problem) {
+        guard actor == .owner || actor.rank >= Role.admin.rank && role.giftRank < actor.rank else { throw TenancyProblems.rankTooLow }
     }
 
     /// Whether `user` leaving would leave the others without an owner.

@@ -8,14 +8,14 @@ package enum TenancyRoom {
 
 /// Tenants, who belongs to them, and the directory that routes to them.
 package struct Tenancy: Sendable {
-    private let store: any Store
-    private let sealer: any Sealer
-    private let entropy: any Entropy
+    let store: any Store
+    let sealer: any Sealer
+    let entropy: any Entropy
     /// Where new tenants are founded.
     package let region: Tenant.Region
-    private let standings: FreshCache<StandingKey, MemberStanding>
+    let standings: FreshCache<StandingKey, MemberStanding>
 
-    private struct StandingKey: Hashable, Sendable {
+    struct StandingKey: Hashable, Sendable {
         let tenant: TenantID
         let user: UserID
     }
@@ -87,7 +87,8 @@ package struct Tenancy: Sendable {
         guard let row = try db.row(TenantTable.standing, tenant, user) else { return nil }
         return MemberStanding(
             membership: try Self.membership(row, tenant: tenant), tenantKind: try Self.known(Tenant.Kind(rawValue: try row.text(6))),
-            tenantStatus: try Self.known(Tenant.Status(rawValue: try row.text(7))))
+            tenantStatus: try Self.known(Tenant.Status(rawValue: try row.text(7))),
+            addressRule: try row.optional(8, row.text).map { _ in try AddressRule(row, at: 8) })
     }
     package func owners(of tenant: TenantID, in db: any KernelScope) throws -> [UserID] {
         try db.rows(TenantTable.owners, tenant).map { try $0.id(0) }
@@ -133,15 +134,22 @@ package struct Tenancy: Sendable {
         // A commit whose answer was lost must not leave an old standing behind either: forget in both cases.
         let users: [UserID]
         do {
-            users = try await store.tenant(tenant) { db in
-                try roster(in: db).steps(for: request, by: actor, now: act.now).compactMap { step in try perform(step, in: db, act) }
-            }
+            users = try await store.tenant(tenant) { db in try apply(request, in: db, by: actor, act) }
         } catch {
             standings.forgetAll()
             throw error
         }
-        users.forEach { standings.forget(StandingKey(tenant: tenant, user: $0)) }
+        users.forEach { forget($0, in: tenant) }
     }
+
+    /// Inside a caller's transaction: the users whose standing the caller must `forget` after its commit.
+    package func apply(_ request: Roster.Request, in db: any TenantScope, by actor: Role?, _ act: Act) throws -> [UserID] {
+        try roster(in: db).steps(for: request, by: actor, now: act.now).compactMap { step in try perform(step, in: db, act) }
+    }
+    /// After a commit that changed the user's membership: the next request reads the store.
+    package func forget(_ user: UserID, in tenant: TenantID) { standings.forget(StandingKey(tenant: tenant, user: user)) }
+    /// After a commit whose answer was lost.
+    package func forgetAll() { standings.forgetAll() }
 
     /// Gives the user whose membership changed.
     private func perform(_ step: Roster.Step, in db: any TenantScope, _ act: Act) throws -> UserID? {
@@ -157,6 +165,7 @@ package struct Tenancy: Sendable {
                 JournalEntry(
                     member.standing == .ended ? "membership.ended" : "membership.changed", subject: "membership:\(member.id)",
                     details: ["user": .string(member.user.description), "role": .string(member.role.rawValue)]), act)
+            try db.emit(MembershipChanged(tenant: db.tenant, user: member.user, membership: member.id), act)
             return member.user
         }
     }
@@ -181,7 +190,7 @@ package struct Tenancy: Sendable {
             status: try Self.known(Tenant.Status(rawValue: try row.text(2))), name: String(decoding: name, as: UTF8.self),
             createdAt: try row.time(4))
     }
-    private static func membership(_ row: Row, tenant: TenantID) throws -> Membership {
+    static func membership(_ row: Row, tenant: TenantID) throws -> Membership {
         Membership(
             id: try row.id(0), tenant: tenant, user: try row.id(1), role: Role(rawValue: try row.text(2)),
             standing: try known(Membership.Standing(rawValue: try row.text(3))),
@@ -192,5 +201,5 @@ package struct Tenancy: Sendable {
         guard let value else { throw StoreFault.corrupt("tenancy: a word that this program does not know") }
         return value
     }
-    private static func nameContext(_ tenant: TenantID) -> String { "tenant.name:\(tenant)" }
+    static func nameContext(_ tenant: TenantID) -> String { "tenant.name:\(tenant)" }
 }

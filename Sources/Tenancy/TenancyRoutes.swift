@@ -3,7 +3,9 @@ import Vocabulary
 
 extension Tenancy {
     /// The routes of organisations as far as a single member needs them.
-    package func routes() -> [Route] {
+    package func routes() -> [Route] { currentRoutes() + addressRoutes() }
+
+    private func currentRoutes() -> [Route] {
         [
             Route(
                 .get, "/api/v1/orgs/current", name: "orgs.current", summary: "The tenant that the access token speaks for.",

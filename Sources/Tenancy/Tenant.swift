@@ -68,6 +68,8 @@ package struct Role: RawRepresentable, Hashable, Sendable, Codable, CustomString
         default: 0
         }
     }
+    /// What somebody must stand above to give it: a role that the product does not know may hold any permission, so only owners give it.
+    package var giftRank: Int { Role.ofTenant.contains(self) ? rank : Role.owner.rank }
     /// Contractors and auditors are members until a day.
     package var needsEnd: Bool { self == .contractor || self == .auditor }
 }
@@ -106,5 +108,11 @@ package struct MemberStanding: Sendable, Hashable {
     package let membership: Membership
     package let tenantKind: Tenant.Kind
     package let tenantStatus: Tenant.Status
-    package func isActive(at now: Timestamp) -> Bool { membership.isActive(at: now) && tenantStatus.admitsMembers }
+    /// From where the tenant lets its people in; nil: from anywhere.
+    package let addressRule: AddressRule?
+    /// Of a tenant that leaves only owners still have a place: to see how it goes, and to come back.
+    package func isActive(at now: Timestamp) -> Bool {
+        membership.isActive(at: now) && tenantStatus.admitsMembers && (!isLeaving || membership.role == .owner)
+    }
+    package var isLeaving: Bool { tenantStatus == .closing }
 }

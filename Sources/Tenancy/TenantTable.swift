@@ -47,8 +47,10 @@ enum TenantTable {
     static let standing = SQL(
         "tenancy.standing",
         """
-        SELECT m.membership_id, m.user_id, m.role, m.standing, m.scope, m.ends_at, t.kind, t.status
+        SELECT m.membership_id, m.user_id, m.role, m.standing, m.scope, m.ends_at, t.kind, t.status,
+            r.networks, r.covers_license_keys, r.set_at, r.lifted_until
         FROM membership_all m JOIN tenant_all t ON t.tenant_id = m.tenant_id
+        LEFT JOIN address_rule_all r ON r.tenant_id = m.tenant_id
         WHERE m.tenant_id = $1 AND m.user_id = $2
         """)
     static let owners = SQL(
@@ -56,4 +58,37 @@ enum TenantTable {
         "SELECT user_id FROM membership_all WHERE tenant_id = $1 AND role = 'owner' AND standing = 'active' ORDER BY membership_id")
     static let statusOf = SQL(
         "tenancy.status_of", "SELECT kind, region, status, name_box, created_at, owner_membership_id FROM tenant_all WHERE tenant_id = $1")
+    static let departed = SQL(
+        "tenancy.departed",
+        """
+        SELECT membership_id, user_id, standing, ends_at, changed_at FROM membership
+        WHERE standing = 'ended' OR ends_at <= $1 ORDER BY membership_id LIMIT $2
+        """)
+    static let member = SQL(
+        "tenancy.member",
+        "SELECT membership_id, user_id, role, standing, scope, ends_at, created_at FROM membership WHERE membership_id = $1")
+    static let memberOfUser = SQL(
+        "tenancy.member_of_user",
+        "SELECT membership_id, user_id, role, standing, scope, ends_at, created_at FROM membership WHERE user_id = $1")
+    static let memberPage = SQL(
+        "tenancy.member_page",
+        """
+        SELECT membership_id, user_id, role, standing, scope, ends_at, created_at FROM membership
+        WHERE membership_id > $1 AND standing = 'active' AND (ends_at IS NULL OR ends_at > $2) ORDER BY membership_id LIMIT $3
+        """)
+    static let countMembers = SQL(
+        "tenancy.count_members", "SELECT count(*) FROM membership WHERE standing = 'active' AND (ends_at IS NULL OR ends_at > $1)")
+    /// What stays of a tenant that is gone. Kernel scope.
+    static let blank = SQL(
+        "tenancy.blank_tenant",
+        "UPDATE tenant_all SET status = 'purged', name_box = $2, owner_membership_id = NULL, changed_at = $3 WHERE tenant_id = $1")
+    static let unrouteMail = SQL("tenancy.unroute_mail", "DELETE FROM mail_directory WHERE user_id = $1")
+    static let unrouteUser = SQL("tenancy.unroute_user", "DELETE FROM member_directory WHERE user_id = $1")
+    static let page = SQL(
+        "tenancy.tenant_page",
+        """
+        SELECT tenant_id, kind, region, status, created_at FROM tenant_all WHERE tenant_id < $1 ORDER BY tenant_id DESC LIMIT $2
+        """)
+    static let isRouted = SQL("tenancy.is_routed", "SELECT 1 FROM member_directory WHERE user_id = $1 AND tenant_id = $2")
+    static let rename = SQL("tenancy.rename", "UPDATE tenant SET name_box = $1, changed_at = $2 RETURNING tenant_id")
 }

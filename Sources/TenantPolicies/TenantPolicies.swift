@@ -11,8 +11,8 @@ package enum TenantPoliciesRoom {
 package struct TenantPolicies: Sendable {
     private static let startReason = KernelReason("tenant_policies.start")
     private static let offReason = KernelReason("tenant_policies.switch_off")
-    private let store: any Store
-    private let runner: any TenantPolicyRunner
+    let store: any Store
+    let runner: any TenantPolicyRunner
     private let isOn: Bool
 
     package init(store: any Store, runner: any TenantPolicyRunner, settings: Settings) {
@@ -170,7 +170,7 @@ package struct TenantPolicies: Sendable {
         return TenantPolicyChange(tenant: db.tenant, hash: hash, hooks: hooks, revision: (current?.revision ?? 0) + 1)
     }
 
-    private static func inForce(_ db: any TenantScope) throws -> (hash: String?, revision: Int64)? {
+    static func inForce(_ db: any TenantScope) throws -> (hash: String?, revision: Int64)? {
         try db.row(TenantPolicyTable.inForce).map { row in
             (try row.optional(0, row.blob).map { Hex.encode($0) }, try row.integer(1))
         }

@@ -27,8 +27,10 @@ package enum Actor: Sendable, Hashable {
     /// A part of the kernel acting by itself: `billing.review`, `jobs`.
     case system(String)
     case anonymous
+    /// An API key or a member of staff in the place of a user; both names stand in the journal.
+    case delegate(String, for: UserID)
 
-    /// `user:…`, `license:…`, `provider:stripe`, `system:jobs`, `anonymous`.
+    /// `user:…`, `key:… for user:…`, `license:…`, `provider:stripe`, `system:jobs`, `anonymous`.
     package var label: String {
         switch self {
         case .user(let id, _): "user:\(id)"
@@ -36,6 +38,7 @@ package enum Actor: Sendable, Hashable {
         case .provider(let name): "provider:\(name)"
         case .system(let part): "system:\(part)"
         case .anonymous: "anonymous"
+        case .delegate(let delegate, let user): "\(delegate) for user:\(user)"
         }
     }
 }

@@ -4,6 +4,8 @@ package protocol AddressBook: Sendable {
     func address(of user: UserID) async throws -> MailAddress?
     /// The active owners of a tenant.
     func owners(of tenant: TenantID) async throws -> [UserID]
+    /// The active members of a tenant.
+    func members(of tenant: TenantID) async throws -> [UserID]
     /// Everybody with a platform role.
     func staff() async throws -> [UserID]
 }

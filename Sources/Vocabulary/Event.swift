@@ -98,6 +98,8 @@ package struct MailRequested: PlatformEvent {
     package enum Recipient: Codable, Sendable, Hashable {
         case user(UserID)
         case owners(TenantID)
+        /// Whoever is invited, by the sealed value `address`: perhaps nobody's account.
+        case invited(InvitationID)
         case staff
     }
     package var recipient: Recipient

@@ -34,6 +34,10 @@ package enum SessionMark {}
 package enum SubscriptionMark {}
 package enum LicenseMark {}
 package enum DecisionMark {}
+package enum TeamMark {}
+package enum InvitationMark {}
+package enum APIKeyMark {}
+package enum ContractMark {}
 
 package typealias TenantID = Identifier<TenantMark>
 package typealias UserID = Identifier<UserMark>
@@ -43,3 +47,7 @@ package typealias AuthSessionID = Identifier<SessionMark>
 package typealias SubscriptionID = Identifier<SubscriptionMark>
 package typealias LicenseID = Identifier<LicenseMark>
 package typealias DecisionID = Identifier<DecisionMark>
+package typealias TeamID = Identifier<TeamMark>
+package typealias InvitationID = Identifier<InvitationMark>
+package typealias APIKeyID = Identifier<APIKeyMark>
+package typealias ContractID = Identifier<ContractMark>

@@ -102,3 +102,38 @@ package struct TenantPoliciesChanged: PlatformEvent {
         self.reason = reason
     }
 }
+
+/// Offboarding → Webhooks: a tenant is about to leave, leaves, or stays.
+package struct OffboardingTold: PlatformEvent {
+    package static let topic = "offboarding.told"
+    package static let summary = "A tenant asked to leave, left, came back, or is about to be deleted."
+    package enum Step: String, Codable, Sendable, CaseIterable {
+        case requested, withdrawn, begun, reactivated, purging
+    }
+    package var tenant: TenantID
+    package var step: Step
+    /// `018f…` of the offboarding.
+    package var offboarding: String
+    /// When the next thing happens by itself: the leaving, or the deletion.
+    package var until: Timestamp?
+    package init(tenant: TenantID, step: Step, offboarding: String, until: Timestamp?) {
+        self.tenant = tenant
+        self.step = step
+        self.offboarding = offboarding
+        self.until = until
+    }
+}
+
+/// Catalog → Licensing, Provisioning: what was agreed with a tenant about a tier was written, begins or ends. What holds is read, not told.
+package struct ContractChanged: PlatformEvent {
+    package static let topic = "catalog.contract_changed"
+    package static let summary = "A contract with a tenant was agreed or revised, begins or ends: its tier may grant something else now."
+    package var tenant: TenantID
+    package var contract: ContractID
+    package var tier: String
+    package init(tenant: TenantID, contract: ContractID, tier: String) {
+        self.tenant = tenant
+        self.contract = contract
+        self.tier = tier
+    }
+}

@@ -51,10 +51,37 @@ package enum CommonProblems {
         hint: "Use a new key for a new request.")
     package static let unavailable = Problem(
         "temporarily_unavailable", status: 503, title: "The server cannot do this right now.", hint: "Try again shortly.")
+    package static let signingUnavailable = Problem(
+        "signing_unavailable", status: 503, title: "The key that signs this cannot be used right now.",
+        hint: "Nothing is lost: ask again after retry_after seconds with the same Idempotency-Key.")
     package static let `internal` = Problem(
         "internal_error", status: 500, title: "Something went wrong on our side.", hint: "Report the request_id.")
+    package static let keyOutOfScope = Problem(
+        "key_out_of_scope", status: 403, title: "This API key may not do that.",
+        hint: "Use a key whose permissions name it, or sign in: what is a person's own takes no key.")
+    package static let impersonationLimited = Problem(
+        "impersonation_limited", status: 403, title: "Nobody does this in another person's place.",
+        hint: "Credentials, memberships and keys are their holder's to change.")
+    package static let stepUpRequired = Problem(
+        "step_up_required", status: 403, title: "This needs your second factor again.",
+        hint: "Prove it with POST /api/v1/auth/mfa/step-up, then repeat the request; in a browser: /account/confirm.")
+    package static let enrolmentRequired = Problem(
+        "second_factor_required", status: 403, title: "Two factors are required here, and you have one.",
+        hint:
+            "Set up a second factor with POST /api/v1/auth/mfa/totp or a passkey, then repeat the request; in a browser: /account/security."
+    )
+    package static let addressNotAllowed = Problem(
+        "address_not_allowed", status: 403, title: "Your organization lets nobody in from this network.",
+        hint: "Come from one of its networks, or ask an owner to allow this one.")
+    package static let tenantLeaving = Problem(
+        "tenant_leaving", status: 403, title: "This organisation is leaving.",
+        hint: "Nothing but /api/v1/offboarding is open to its owners; POST /api/v1/offboarding/reactivate brings everything back.")
     package static let all = [
-        notFound, unauthenticated, forbidden, policyDenied, invalid, malformed, rateLimited, idempotencyKeyReused, unavailable, `internal`,
+        tenantLeaving, addressNotAllowed, stepUpRequired, enrolmentRequired, keyOutOfScope, impersonationLimited, notFound, unauthenticated,
+        forbidden,
+        policyDenied, invalid,
+        malformed, rateLimited,
+        idempotencyKeyReused, unavailable, signingUnavailable, `internal`,
     ]
 
     /// `validation_failed` for one field.
@@ -71,4 +98,10 @@ package enum CommonProblems {
 /// An error that may pass by itself: the caller is told to come back, not that something broke.
 package protocol PassingFault: Error {
     var isPassing: Bool { get }
+    /// What a caller hears while it lasts.
+    var problem: Problem { get }
+}
+
+extension PassingFault {
+    package var problem: Problem { CommonProblems.unavailable }
 }

@@ -5,7 +5,7 @@ package struct WebhookEventType: Sendable, Hashable {
     package let name: String
     package let summary: String
 
-    package static let all = licenses + subscriptions + payments + seats + tenants
+    package static let all = licenses + subscriptions + payments + seats + tenants + projects + leaving
 
     private static let licenses = [
         WebhookEventType(name: "license.issued", summary: "A licence was issued."),
@@ -44,6 +44,26 @@ package struct WebhookEventType: Sendable, Hashable {
             name: "webhook.test", summary: "Somebody of the organisation asked for a test; goes to one endpoint, whatever it wants."),
     ]
 
+    private static let projects = [
+        WebhookEventType(name: "project.created", summary: "A project was made."),
+        WebhookEventType(name: "project.updated", summary: "A project has another name or summary."),
+        WebhookEventType(name: "project.shared", summary: "A project is shared with others than before, or otherwise."),
+        WebhookEventType(name: "project.archived", summary: "A project's files change no more."),
+        WebhookEventType(name: "project.reopened", summary: "Work on an archived project goes on."),
+        WebhookEventType(name: "project.deleted", summary: "A project is out of sight; for some days it can be restored."),
+        WebhookEventType(name: "project.restored", summary: "A deleted project is back with its files."),
+        WebhookEventType(name: "project.purged", summary: "A project and all its files are destroyed."),
+        WebhookEventType(name: "file.stored", summary: "A file was added, or has a further version."),
+        WebhookEventType(name: "file.removed", summary: "A file was removed with all its versions."),
+    ]
+    private static let leaving = [
+        WebhookEventType(name: "offboarding.requested", summary: "The organisation asked to leave; it can still be withdrawn."),
+        WebhookEventType(name: "offboarding.withdrawn", summary: "The organisation stays after all."),
+        WebhookEventType(name: "offboarding.begun", summary: "The organisation leaves: nobody works in it any more."),
+        WebhookEventType(name: "offboarding.reactivated", summary: "The organisation came back, with everything it had."),
+        WebhookEventType(name: "offboarding.purging", summary: "The deletion begins: the last message that there will be."),
+    ]
+
     /// A name, `license.*` with at least one name behind it, or `*`.
     static func isPattern(_ text: String) -> Bool {
         text == "*" || all.contains { $0.name == text } || (text.hasSuffix(".*") && all.contains { $0.name.hasPrefix(text.dropLast(1)) })
@@ -59,6 +79,15 @@ package protocol WebhookNews: PlatformEvent {
 private func time(_ value: Timestamp?) -> JSONValue { value.map { .string($0.iso8601) } ?? .null }
 private func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
 private func count(_ value: Int?) -> JSONValue { value.map { .int(Int64($0)) } ?? .null }
+
+extension OffboardingTold: WebhookNews {
+    package var webhook: (type: String, object: String, data: JSONValue) {
+        (
+            "offboarding.\(step.rawValue)", "offboarding:\(offboarding)",
+            ["offboarding_id": .string(offboarding), "until": time(until)]
+        )
+    }
+}
 
 extension LicenseIssued: WebhookNews {
     package var webhook: (type: String, object: String, data: JSONValue) {
@@ -136,5 +165,23 @@ extension TenantPoliciesChanged: WebhookNews {
 extension UserVerified: WebhookNews {
     package var webhook: (type: String, object: String, data: JSONValue) {
         ("member.joined", "user:\(user)", ["user_id": .string(user.description)])
+    }
+}
+
+extension ProjectChanged: WebhookNews {
+    package var webhook: (type: String, object: String, data: JSONValue) {
+        ("project.\(step.rawValue)", "project:\(project)", ["project_id": .string(project.description)])
+    }
+}
+
+extension ProjectFileChanged: WebhookNews {
+    package var webhook: (type: String, object: String, data: JSONValue) {
+        (
+            "file.\(step.rawValue)", "file:\(file)",
+            [
+                "file_id": .string(file.description), "project_id": .string(project.description), "version": count(version),
+                "size_bytes": .int(bytes), "hash": .string(hash),
+            ]
+        )
     }
 }

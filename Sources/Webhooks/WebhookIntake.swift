@@ -17,6 +17,7 @@ extension Webhooks {
             hear(LicenseIssued.self), hear(LicenseChanged.self), hear(LicenseRevoked.self), hear(StandingChanged.self),
             hear(PaymentTold.self),
             hear(SeatTold.self), hear(TenantPoliciesChanged.self), hear(UserVerified.self),
+            hear(ProjectChanged.self), hear(ProjectFileChanged.self), hear(OffboardingTold.self),
         ]
     }
 

@@ -52,6 +52,21 @@ enum WebhookTable {
     static let tenants = SQL(
         "webhooks.tenants", "SELECT DISTINCT tenant_id FROM webhook_message_all WHERE tenant_id > $1 ORDER BY tenant_id LIMIT $2")
 
+    // All tenants together, for the metrics.
+    static let endpointsEverywhere = SQL(
+        "webhooks.endpoints_everywhere", "SELECT state, count(*) FROM webhook_endpoint_all GROUP BY state ORDER BY state")
+    static let failingEverywhere = SQL(
+        "webhooks.failing_everywhere",
+        "SELECT count(*), min(failing_since) FROM webhook_endpoint_all WHERE state = 'enabled' AND failing_since IS NOT NULL")
+    static let pendingEverywhere = SQL(
+        "webhooks.pending_everywhere",
+        """
+        SELECT coalesce(sum((
+            SELECT count(*) FROM webhook_delivery_all d
+            WHERE d.tenant_id = e.tenant_id AND d.endpoint_id = e.endpoint_id AND d.state = 'pending')), 0)
+        FROM webhook_endpoint_all e WHERE e.state = 'enabled'
+        """)
+
     // Sending
     static let take = SQL(
         "webhooks.take",
@@ -86,8 +101,8 @@ enum WebhookTable {
         "webhooks.done",
         """
         UPDATE webhook_endpoint
-        SET busy_until = 0, failing_since = $2, state = CASE WHEN $3 IS NULL THEN state ELSE 'disabled' END,
-            disabled_reason = CASE WHEN $3 IS NULL THEN disabled_reason ELSE $3 END
+        SET busy_until = 0, failing_since = $2, disabled_reason = coalesce($3, disabled_reason),
+            state = CASE WHEN $3 IS NULL THEN state ELSE 'disabled' END
         WHERE endpoint_id = $1 RETURNING state
         """)
     static let giveUp = SQL(
@@ -100,7 +115,7 @@ enum WebhookTable {
         """
         SELECT d.message_id, m.type, d.state, d.attempts, d.next_at, m.created_at
         FROM webhook_delivery d JOIN webhook_message m ON m.message_id = d.message_id
-        WHERE d.endpoint_id = $1 AND ($2 IS NULL OR d.state = $2) AND ($3 IS NULL OR d.message_id < $3)
+        WHERE d.endpoint_id = $1 AND (d.state = $2 OR $2 IS NULL) AND (d.message_id < $3 OR $3 IS NULL)
         ORDER BY d.message_id DESC LIMIT $4
         """)
     static let delivery = SQL(

@@ -7,13 +7,16 @@ struct Terms {
     let id: String
     let library: String
     let memoryBytes: UInt64
+    /// Files that the operator opened to the plugin by naming them in its settings.
+    let files: [String]
 
-    /// `coditect-plugin-child ID LIBRARY MEMORY_BYTES`
+    /// `coditect-plugin-child ID LIBRARY MEMORY_BYTES [FILE…]`
     init?(_ arguments: [String]) {
-        guard arguments.count == 4, arguments[2].hasPrefix("/"), let bytes = UInt64(arguments[3]) else { return nil }
+        guard arguments.count >= 4, arguments[2].hasPrefix("/"), let bytes = UInt64(arguments[3]) else { return nil }
         id = arguments[1]
         library = arguments[2]
         memoryBytes = bytes
+        files = Array(arguments[4...])
     }
 }
 
@@ -23,7 +26,8 @@ enum Confinement {
     /// Builds the walls around this process, for good. Throws where one of them cannot be built: then no plugin may be loaded.
     static func enter(_ terms: Terms) throws -> ToHost.Walls {
         // libdispatch looks at its threads in /proc/self/task, and crashes where it cannot.
-        let readable = ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/proc/self/task", terms.library] + runtime()
+        let system = ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/proc/self/task"]
+        let readable = system + [terms.library] + terms.files + runtime()
         var landlock: Int32 = 0
         var why = [CChar](repeating: 0, count: 300)
         let texts = readable.map { strdup($0) }

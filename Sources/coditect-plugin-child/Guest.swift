@@ -35,11 +35,15 @@ final class Guest: Sendable {
             guard let pages = try working().pages else { throw NothingThere() }
             return try await pages.respond(to: request)
         }
-        desk.on(ToChild.answer) { [self] question in
-            guard let module = try working().policyModule else { throw NothingThere() }
-            return try module.answer(question)
-        }
         addPayments(&desk)
+        addPolicy(&desk)
+        addMail(&desk)
+        addCompliance(&desk)
+        addIdentity(&desk)
+        addKeys(&desk)
+        addFiles(&desk)
+        addProvisioner(&desk)
+        addSupport(&desk)
         return desk
     }
 
@@ -47,9 +51,10 @@ final class Guest: Sendable {
         guard let instance = instance.withLock({ $0 }) else { throw NothingThere() }
         return instance
     }
-    func provider() throws -> any PaymentProvider {
-        guard let provider = try working().paymentProvider else { throw NothingThere() }
-        return provider
+    /// What the plugin provides for one kind.
+    func provided<Kind>(_ kind: (any PluginInstance) -> Kind?) throws -> Kind {
+        guard let provided = kind(try working()) else { throw NothingThere() }
+        return provided
     }
 
     private func begin(_ beginning: ToChild.Beginning) async throws -> ToChild.Begun {
@@ -64,10 +69,7 @@ final class Guest: Sendable {
             throw LoadingFailure(code: "make_failed", reason: "\(error)")
         }
         instance.withLock { $0 = made }
-        let provider = made.paymentProvider
-        return ToChild.Begun(
-            isPaymentProvider: provider != nil, isPolicyModule: made.policyModule != nil, hasPages: made.pages != nil,
-            capabilities: provider?.capabilities ?? [])
+        return ToChild.Begun(made)
     }
 
     private func factory() throws -> any Plugin {

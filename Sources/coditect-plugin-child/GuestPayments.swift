@@ -3,6 +3,8 @@ import PluginKit
 import PluginWire
 
 extension Guest {
+    private func provider() throws -> any PaymentProvider { try provided(\.paymentProvider) }
+
     /// Every call of the kit's `PaymentProvider`.
     func addPayments(_ desk: inout WireDesk) {
         desk.on(ToChild.startCheckout) { [self] in try await provider().startCheckout($0) }

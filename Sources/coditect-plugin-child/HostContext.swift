@@ -49,11 +49,20 @@ struct HostSite: PluginSite {
     func webhookAddress() -> String { (try? wire.callBlocking(ToHost.webhookAddress, Nothing())) ?? "" }
 }
 
+struct HostSignatures: PluginSignatures {
+    let wire: Wire
+    func verify(_ token: SignedToken) async throws -> VerifiedToken { try await wire.call(ToHost.verifyToken, token) }
+    func verify(_ bytes: SignedBytes) async throws { _ = try await wire.call(ToHost.verifyBytes, bytes) }
+}
+
 extension PluginContext {
     init(_ beginning: ToChild.Beginning, wire: Wire) {
         self.init(
             id: beginning.id, settings: beginning.settings, secrets: beginning.secrets, http: HostHTTP(wire: wire),
             space: HostSpace(wire: wire, tenant: nil), tenantSpace: { HostSpace(wire: wire, tenant: $0) }, log: HostLog(wire: wire),
             clock: HostClock(wire: wire), site: HostSite(wire: wire))
+        streams = HostStreams(wire: wire)
+        signatures = HostSignatures(wire: wire)
+        folder = HostFolder(wire: wire)
     }
 }

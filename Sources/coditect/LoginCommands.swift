@@ -10,12 +10,20 @@ struct Login: ParsableCommand {
     @OptionGroup var options: ServerOptions
     @Option(help: "Your mail address; asked for if it is missing.") var email: String?
     @Flag(help: "Read the password from standard input.") var passwordStdin = false
+    @Flag(help: "Sign in by a browser, here or elsewhere: shows a code to enter there.") var device = false
     @OptionGroup var output: OutputOptions
 
     func run() throws {
         try output.reporting {
             let folder = StateFolder.standard()
             let platform = try platform(options.server, folder)
+            if device {
+                guard email == nil, !passwordStdin else {
+                    throw Failure(
+                        .usage, "usage", "--device takes no address and no password", next: "leave --email and --password-stdin out")
+                }
+                return try signInByBrowser(platform, folder)
+            }
             // Standard input has the password; its first line is no mail address.
             if passwordStdin && email == nil { throw Failure(.usage, "usage", "standard input has the password", next: "give --email") }
             guard let email = email ?? Console.ask("Mail address"), !email.isEmpty else {
@@ -36,8 +44,8 @@ struct Login: ParsableCommand {
             guard answer.isSuccess else { throw answer.error(platform.name) }
             if answer.json["mfa_required"]?.bool == true {
                 throw Failure(
-                    .refused, "second_factor_needed", "this account has a second factor, which this command cannot ask for",
-                    next: "sign in with an account that has none")
+                    .refused, "second_factor_needed", "this account has a second factor, which a browser asks for",
+                    next: "run `coditect login --device`")
             }
             let account = try Account(server: platform.name, email: email, tokens: answer.json, now: DeviceClock().now())
             try folder.locked("account") { try folder.write(account, Account.file) }
@@ -45,6 +53,18 @@ struct Login: ParsableCommand {
                 "Signed in to \(platform.name) as \(email).",
                 ["server": .string(platform.name), "email": .string(email), "signed_in": true])
         }
+    }
+
+    private func signInByBrowser(_ platform: Platform, _ folder: StateFolder) throws {
+        let login = DeviceLogin(platform: platform, tell: { Console.complain($0) }, wait: { Thread.sleep(forTimeInterval: Double($0)) })
+        let answer: Answer
+        do { answer = try login.run() } catch let silence as Platform.Unreachable { throw silence.error }
+        let email = answer.json["user"]?["email"]?.string ?? ""
+        let account = try Account(server: platform.name, email: email, tokens: answer.json, now: DeviceClock().now())
+        try folder.locked("account") { try folder.write(account, Account.file) }
+        output.say(
+            "Signed in to \(platform.name) as \(email).",
+            ["server": .string(platform.name), "email": .string(email), "signed_in": true])
     }
 }
 

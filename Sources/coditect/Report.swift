@@ -52,6 +52,7 @@ struct Report: Sendable {
             case "not_activated": "The licence is good, but not active on this device: run `coditect activate KEY`."
             case "activation_limit_reached":
                 "The licence is active on as many other devices as its tier allows. Deactivate one, or choose a larger tier: \(server)/plans"
+            case "address_not_allowed": "Your organization lets nobody use this licence from this network."
             case "unknown_key", "malformed_key": "The server does not know this licence."
             default: nil
             }

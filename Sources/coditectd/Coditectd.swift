@@ -9,7 +9,10 @@ struct Coditectd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "coditectd", abstract: "The CODITECT platform server and its operator's tools.", version: Release.version,
         subcommands: [
-            Serve.self, Migrate.self, PolicyCommand.self, Decisions.self, Audit.self, Keys.self, Plugins.self, Doctor.self,
+            Serve.self, Migrate.self, BackupCommand.self, RestoreCommand.self, PolicyCommand.self, Decisions.self, Audit.self,
+            ComplianceCommand.self, Keys.self,
+            SecretsCommand.self, Plugins.self, Sessions.self, Jobs.self, MailCommand.self, Doctor.self,
+            Simulate.self,
             ReferenceCommand.self,
         ])
 }
@@ -25,7 +28,14 @@ struct Places: ParsableArguments {
     @Option(help: "The directory of built plugins; default: plugins beside the program.")
     var plugins: String?
 
-    func options() throws -> PlatformOptions {
+    /// Ends with 75 where a key service that must open a secret is away.
+    func options() async throws -> PlatformOptions {
+        let reading = try reading()
+        return try await told { try await reading.whole() }
+    }
+
+    /// For commands that need none of the server's own secrets, as `bare` gives it.
+    func reading() throws -> OptionsReading {
         let dataFolder = URL(fileURLWithPath: data)
         let file = config.map { URL(fileURLWithPath: $0) } ?? dataFolder.appendingPathComponent("coditect.yaml")
         var text: String?
@@ -34,18 +44,19 @@ struct Places: ParsableArguments {
         } else if config != nil {
             throw Refusal("there is no settings file \(file.path)")
         }
-        let environment = try SecretSource(ProcessInfo.processInfo.environment).filled()
-        let reading = try SettingsFile(register: PlatformRegister.settings).read(
-            yaml: text, name: file.lastPathComponent, environment: environment)
-        return PlatformOptions(
-            data: dataFolder, policies: try folder(policies, "policies"), plugins: try folder(plugins, "plugins"), reading: reading,
-            environment: environment)
+        return OptionsReading(
+            data: dataFolder, policies: try folder(policies, "policies"), plugins: try folder(plugins, "plugins"), yaml: text,
+            file: file.lastPathComponent, environment: ProcessInfo.processInfo.environment)
     }
+
+    /// The policies that somebody names apart from `--policies`, or those beside the program.
+    func policies(_ given: String?) throws -> URL { try folder(given, "policies") }
 
     /// The named folder, or the one of that name beside the program, or in the current folder.
     private func folder(_ given: String?, _ name: String) throws -> URL {
         if let given { return URL(fileURLWithPath: given) }
-        let program = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+        let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        let program = URL(fileURLWithPath: own).deletingLastPathComponent()
         for candidate in [program.appendingPathComponent(name), URL(fileURLWithPath: name)]
         where FileManager.default.fileExists(atPath: candidate.path) {
             return candidate
@@ -58,6 +69,14 @@ struct Places: ParsableArguments {
 struct Refusal: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = Shown.lines(description) }
+}
+
+/// What may work later ends with 75.
+func told<Value>(_ work: () async throws -> Value) async throws -> Value {
+    do { return try await work() } catch let problem as OperatorProblem where problem.kind == .late {
+        warn("Error: \(problem)")
+        throw Exit.temporary
+    }
 }
 
 /// Exit codes of sysexits.h that scripts can use.

@@ -11,7 +11,7 @@ extension PolicyCommand {
         @Option(help: "The hook that it answers.") var hook = "on_seat_request"
 
         func run() async throws {
-            for file in try PolicyDesk(try places.options()).make(path, hook: hook) { say("wrote \(file)") }
+            for file in try PolicyDesk(try await places.options()).make(path, hook: hook) { say("wrote \(file)") }
             say("name it in init.lua to have it asked: platform = { \"\(path)\", … }")
         }
     }
@@ -22,7 +22,7 @@ extension PolicyCommand {
         @OptionGroup var places: Places
 
         func run() async throws {
-            var repl = try PolicyDesk(try places.options()).repl()
+            var repl = try PolicyDesk(try await places.options()).repl()
             let isTerminal = isatty(STDIN_FILENO) == 1
             if isTerminal { say(":help lists what can be done") }
             while true {

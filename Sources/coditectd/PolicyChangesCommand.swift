@@ -25,7 +25,7 @@ extension PolicyCommand {
         @Flag(help: "End with 65 also where it cannot be told whether a line breaks.") var strict = false
 
         func run() async throws {
-            let report = try PolicyChangesDesk(try places.options()).report(from: from, to: to, showsAll: all)
+            let report = try PolicyChangesDesk(try await places.options()).report(from: from, to: to, showsAll: all)
             if json { say(report.json) } else { for line in report.lines { say(line) } }
             if report.breaks > 0 || (strict && report.unsure > 0) { throw Exit.data }
         }

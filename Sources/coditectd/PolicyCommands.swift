@@ -25,7 +25,7 @@ struct PolicyCommand: AsyncParsableCommand {
                 if !findings.isEmpty { throw Exit.data }
                 return say(line)
             }
-            let desk = try PolicyDesk(try places.options())
+            let desk = try PolicyDesk(try await places.options())
             let findings = desk.check()
             for finding in findings { warn(finding) }
             if !findings.isEmpty {
@@ -47,7 +47,7 @@ struct PolicyCommand: AsyncParsableCommand {
         @Flag(help: "Also which lines and conditions no test reaches.") var coverage = false
         @Flag(help: "Also which small mistakes no test would notice: changes each policy in one place after the other.") var mutate = false
         func run() async throws {
-            let desk = try PolicyDesk(try places.options())
+            let desk = try PolicyDesk(try await places.options())
             let result = desk.test()
             for finding in result.findings { warn(finding) }
             for line in verbose ? result.passed : [] { say("passed  \(line)") }
@@ -75,7 +75,7 @@ struct PolicyCommand: AsyncParsableCommand {
         func run() async throws {
             guard (100...10_000_000).contains(calls) else { throw ValidationError("--calls is 100 … 10000000") }
             guard (1...100_000).contains(people) else { throw ValidationError("--people is 1 … 100000") }
-            let desk = try PolicyDesk(try places.options())
+            let desk = try PolicyDesk(try await places.options())
             if reload {
                 for row in try desk.reloads() {
                     say(

@@ -17,7 +17,7 @@ extension PolicyCommand {
         @Flag(help: "One JSON object.") var json = false
 
         func run() async throws {
-            let desk = PolicyQuestions(try places.options())
+            let desk = PolicyQuestions(try await places.options())
             let isFile = input.map { $0 != "-" } ?? false
             let name = isFile ? input ?? "" : "standard input"
             guard let text = isFile ? FileManager.default.contents(atPath: name) : try FileHandle.standardInput.readToEnd() ?? Data() else {
@@ -36,7 +36,7 @@ extension PolicyCommand {
         @Flag(help: "One JSON object.") var json = false
 
         func run() async throws {
-            let shown = try await PolicyQuestions(try places.options()).explain(id)
+            let shown = try await PolicyQuestions(try await places.options()).explain(id)
             if json { say(shown.json) } else { for line in shown.lines { say(line) } }
         }
     }
@@ -55,7 +55,7 @@ extension PolicyCommand {
 
         func run() async throws {
             guard (0...10_000).contains(list) else { throw ValidationError("--list is 0 … 10000") }
-            let result = try await PolicyQuestions(try places.options()).replay(candidate, log: log, list: list)
+            let result = try await PolicyQuestions(try await places.options()).replay(candidate, log: log, list: list)
             for line in json ? result.flips : result.lines { say(line) }
             if !result.report.broken.isEmpty { throw Exit.data }
         }
@@ -71,7 +71,7 @@ extension PolicyCommand {
         @Flag(help: "End with 65 where anything would be answered otherwise.") var strict = false
 
         func run() async throws {
-            let result = try await PolicyQuestions(try places.options()).diff(before, after)
+            let result = try await PolicyQuestions(try await places.options()).diff(before, after)
             for line in result.lines { say(line) }
             if strict, result.hasFlips { throw Exit.data }
         }
@@ -84,7 +84,7 @@ extension PolicyCommand {
         @OptionGroup var places: Places
 
         func run() async throws {
-            for line in try await PolicyQuestions(try places.options()).reload() { say(line) }
+            for line in try await PolicyQuestions(try await places.options()).reload() { say(line) }
         }
     }
 
@@ -100,7 +100,7 @@ extension PolicyCommand {
         var replaces: String
 
         func run() async throws {
-            let result = try PolicyQuestions(try places.options()).promote(candidate, replacing: replaces)
+            let result = try PolicyQuestions(try await places.options()).promote(candidate, replacing: replaces)
             for line in result.lines { result.isDone ? say(line) : warn(line) }
             if !result.isDone { throw result.hasMoved ? Exit.temporary : Exit.data }
         }
@@ -111,7 +111,7 @@ extension PolicyCommand {
         @OptionGroup var places: Places
 
         func run() async throws {
-            for line in try PolicyQuestions(try places.options()).sets() { say(line) }
+            for line in try PolicyQuestions(try await places.options()).sets() { say(line) }
         }
     }
 }

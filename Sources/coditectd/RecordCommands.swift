@@ -49,7 +49,7 @@ struct Audit: AsyncParsableCommand {
         @Option(help: "One tenant only.") var tenant: String?
 
         func run() async throws {
-            let desk = try await AuditDesk(try places.options())
+            let desk = try await AuditDesk(try await places.options())
             let results = try await desk.verify(tenant: tenant)
             for result in results { say(result.line) }
             await desk.close()
@@ -64,7 +64,7 @@ struct Audit: AsyncParsableCommand {
         @Argument(help: "The tenant's id, or 'platform'.") var tenant: String
 
         func run() async throws {
-            let desk = try await AuditDesk(try places.options())
+            let desk = try await AuditDesk(try await places.options())
             try await desk.export(tenant: tenant) { say($0) }
             await desk.close()
         }

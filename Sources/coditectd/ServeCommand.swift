@@ -13,12 +13,15 @@ struct Serve: AsyncParsableCommand {
     var port = 8080
 
     func run() async throws {
+        // Whoever asks for a reload while we start gets what is read then anyway; unheard, it would end us.
+        signal(SIGHUP, SIG_IGN)
         guard (0...65_535).contains(port) else { throw ValidationError("--port is 0 … 65535") }
-        let options = try places.options()
+        let options = try await places.options()
         let platform = try await Platform.open(options)
         // Signals are taken over before the first line is printed: whoever reads it may stop us at once.
         let stop = SignalStop()
         let hangups = SignalHangup {
+            platform.reloadKeys()
             platform.reloadPlugins()
             platform.reloadPolicies()
         }
@@ -29,17 +32,6 @@ struct Serve: AsyncParsableCommand {
             fflush(nil)
         }
         await platform.close()
-    }
-}
-
-struct Migrate: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Bring the database up to this version; the server does the same at start.")
-
-    @OptionGroup var places: Places
-
-    func run() async throws {
-        let applied = try await Platform.migrate(try places.options())
-        say(applied.isEmpty ? "nothing to do: the database is up to date" : applied.map { "applied \($0)" }.joined(separator: "\n"))
     }
 }
 
@@ -64,7 +56,7 @@ final class SignalStop: @unchecked Sendable {  // the sources are only kept aliv
     }
 }
 
-/// SIGHUP reads policies, plugins and the files of secrets again; what is bad is refused and told in the log.
+/// SIGHUP reads keys, policies, plugins and the files of secrets again; what is bad is refused and told in the log.
 final class SignalHangup {
     private let source: any DispatchSourceSignal
     init(_ reload: @escaping @Sendable () -> Void) {

@@ -107,6 +107,7 @@ struct FakeProviders: PaymentProviders {
 struct FakeAddresses: AddressBook {
     func address(of user: UserID) async throws -> MailAddress? { MailAddress(email: "buyer@example.com", name: "Buyer") }
     func owners(of tenant: TenantID) async throws -> [UserID] { [] }
+    func members(of tenant: TenantID) async throws -> [UserID] { [] }
     func staff() async throws -> [UserID] { [] }
 }
 

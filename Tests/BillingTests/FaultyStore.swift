@@ -8,6 +8,8 @@ final class FaultyStore: Store {
     struct Crash: Error {}
     private struct State {
         var calls = 0
+        /// Those that took the writer.
+        var writes = 0
         var crashAt: Int?
         var moment = Moment.before
         var hasCrashed = false
@@ -24,6 +26,7 @@ final class FaultyStore: Store {
     /// Before the `call`th call from now on, somebody else does something.
     func interrupt(at call: Int, _ play: @escaping @Sendable () async throws -> Void) { state.with { $0 = State(interlude: (call, play)) } }
     var calls: Int { state.with { $0.calls } }
+    var writes: Int { state.with { $0.writes } }
     var hasCrashed: Bool { state.with { $0.hasCrashed } }
 
     private func count(_ moment: Moment) throws {
@@ -50,13 +53,19 @@ final class FaultyStore: Store {
 
     func tenant<Value: Sendable>(
         _ id: TenantID, _ durability: Durability, _ body: @escaping @Sendable (any TenantScope) throws -> Value
-    ) async throws -> Value { try await through { try await inner.tenant(id, durability, body) } }
+    ) async throws -> Value {
+        state.with { $0.writes += 1 }
+        return try await through { try await inner.tenant(id, durability, body) }
+    }
     func tenantRead<Value: Sendable>(_ id: TenantID, _ body: @escaping @Sendable (any TenantScope) throws -> Value) async throws -> Value {
         try await through { try await inner.tenantRead(id, body) }
     }
     func kernel<Value: Sendable>(
         _ reason: KernelReason, _ durability: Durability, _ body: @escaping @Sendable (any KernelScope) throws -> Value
-    ) async throws -> Value { try await through { try await inner.kernel(reason, durability, body) } }
+    ) async throws -> Value {
+        state.with { $0.writes += 1 }
+        return try await through { try await inner.kernel(reason, durability, body) }
+    }
     func kernelRead<Value: Sendable>(
         _ reason: KernelReason, _ body: @escaping @Sendable (any KernelScope) throws -> Value
     ) async throws -> Value { try await through { try await inner.kernelRead(reason, body) } }

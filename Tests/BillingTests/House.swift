@@ -41,7 +41,8 @@ final class House: Sendable {
             EventSubscriber(MailRequested.self, subscriber: "test") { event, _, _ in heard.with { $0.mails.append(event) } },
         ]
         let test = try await TestStore.make(
-            migrations: try BillingRoom.migrations(), topics: TestStore.topics(listeners), clock: ManualClock(at: start))
+            migrations: try CatalogRoom.migrations() + BillingRoom.migrations(), topics: TestStore.topics(listeners),
+            clock: ManualClock(at: start))
         return House(test, heard, access, listeners, settings, wrap(test.store))
     }
 
@@ -56,7 +57,7 @@ final class House: Sendable {
         self.settings = settings
         hooks = ScriptedHooks(entropy: SeededEntropy(11))
         providers = FakeProviders(fake: provider)
-        catalog = Catalog(Shop.catalog())
+        catalog = Catalog(Shop.catalog(), clock: test.clock)
         billing = Billing(
             BillingFloor(store: store, hooks: hooks, sealer: test.sealer, entropy: test.entropy, note: { _, _ in }), catalog: catalog,
             prices: Shop.prices, providers: providers, addresses: FakeAddresses(), access: access, settings: settings)

@@ -34,8 +34,10 @@ struct Life: Sendable, CustomStringConvertible {
     let name: String
     let events: [Told]
     let expectations: [Expectation]
-    /// Mails that the events bring, whatever their order; beside them only `payment_failed` may or may not come, once for each invoice.
+    /// Mails that the events bring, whatever their order; beside them only those of `onTheWay` may or may not come, each once.
     let mails: [String]
+    /// Of a trouble that is known for a while only, where later news overtakes earlier.
+    static let onTheWay: Set<String> = ["payment_failed", "payment_recovered", "grace_reminder"]
     var description: String { name }
 }
 

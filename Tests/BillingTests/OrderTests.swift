@@ -78,7 +78,7 @@ struct OrderTests {
                 for now in moments {
                     let state = room.standing(now).state
                     let before = states[now] ?? .pending
-                    #expect(before == state || StandingLifecycle.transition(from: before, to: state) != nil, "\(before) → \(state)")
+                    #expect(before == state || standingLifecycle.transition(from: before, to: state) != nil, "\(before) → \(state)")
                     states[now] = state
                 }
             }

@@ -106,6 +106,78 @@ struct ReconciliationTests {
         #expect(try await Self.report(house).report.found == 0)
     }
 
+    /// Checkout, subscription and paid invoice, and the news that the checkout is complete is lost; the subscription is listed.
+    private static func lost(paid: Int64 = 2_900, quantity: Int = 1, tier: String = "team") async throws -> House {
+        let house = try await House.make(at: day(0))
+        try await house.checkout()
+        try await house.deliverAndRun(Told("e2", Say.plan(.active, quantity: quantity, tier: tier).referring(to: house.reference)))
+        try await house.deliverAndRun(Told("e3", Say.invoice("in_1", amount: paid)))
+        #expect(try await house.subscription()?.standing.reason == .checkoutOpen)
+        house.provider.desk.state.with { $0.capabilities = [.listSubscriptions, .listPayments] }
+        return house
+    }
+
+    @Test("a checkout whose completion never came is settled by what the provider tells of the sale, where it lists no events")
+    func lostCheckout() async throws {
+        let house = try await Self.lost()
+        #expect(try await Self.report(house).report.found == 0, "its webhook may still be under way")
+        house.move(to: day(0, 7_200))
+        let found = try await Self.report(house)
+        #expect(found.report.unlisted.contains("list_events"))
+        #expect(
+            found.report.findings.map(\.kind) == [.checkoutOpen] && found.report.findings.allSatisfy(\.isMended), "\(found.report.findings)"
+        )
+        #expect(try await house.state() == .active)
+        let told = house.heardStandings.count
+        // Once: neither the next run nor the webhook that comes after all grants anything anew.
+        house.move(to: day(0, 14_400))
+        #expect(try await Self.report(house).report.found == 0)
+        try await house.deliverAndRun(Lives.bought[0].of("late", session: "cs_1", reference: house.reference))
+        #expect(try await house.state() == .active)
+        #expect(house.heardStandings.count == told && house.heardStandings.last?.quantity == 1)
+    }
+
+    @Test(
+        "what was paid for and is not what the checkout offered waits for a person: less money, more units, a higher tier",
+        arguments: [(Int64(100), 1, "team"), (2_900, 5, "team"), (2_900, 1, "pro")])
+    func otherSale(_ paid: Int64, _ quantity: Int, _ tier: String) async throws {
+        let house = try await Self.lost(paid: paid, quantity: quantity, tier: tier)
+        house.move(to: day(0, 7_200))
+        let found = try await Self.report(house)
+        #expect(found.report.findings.map(\.isMended) == [false], "\(found.report.findings)")
+        #expect(try await house.state() == .pending && house.heardStandings.isEmpty)
+    }
+
+    @Test("a run takes the writer for what it mends alone: as often for five subscriptions as for one")
+    func writes() async throws {
+        var counts: [Int] = []
+        for subscriptions in [1, 5] {
+            let faulty = Guarded<FaultyStore?>(nil)
+            let house = try await House.make { inner in
+                let store = FaultyStore(inner)
+                faulty.with { $0 = store }
+                return store
+            }
+            let store = try #require(faulty.with { $0 })
+            try await house.bought(3, at: day(2))
+            for number in 1..<subscriptions {
+                // Bought at the provider itself by the same customer.
+                let other = SubscriptionFact(
+                    subscription: "sub_more_\(number)", customer: "cus_1_x", reference: nil, status: .active, providerPrice: nil,
+                    tier: "team",
+                    quantity: 1, periodStart: day(2), periodEnd: day(32), asOf: day(2))
+                try await house.deliverAndRun(Told("more_\(number)", .subscription(other)))
+            }
+            #expect(try await house.billing.subscriptions(of: house.tenant, now: house.clock.now()).count == subscriptions)
+            house.provider.desk.state.with { $0.capabilities = [] }
+            house.move(to: day(3))
+            let before = store.writes
+            #expect(try await Self.report(house).report.compared["access"] == subscriptions)
+            counts.append(store.writes - before)
+        }
+        #expect(counts[0] == counts[1], "\(counts)")
+    }
+
     @Test("a provider that does not answer ends its own comparison only; what is here is looked after all the same")
     func unreachable() async throws {
         let house = try await House.make()
@@ -116,6 +188,24 @@ struct ReconciliationTests {
         let found = try await Self.report(house)
         #expect(found.status == .failed && found.report.failure == "the provider: unreachable")
         #expect(found.report.findings.map(\.kind) == [.access])
+    }
+
+    @Test("after a provider was away for longer than a comparison looks back, the next one goes back to the last that was done")
+    func longAway() async throws {
+        let house = try await House.make()
+        try await house.bought(3, at: day(2))
+        #expect(try await Self.report(house).since == house.act().now - .days(7))
+        let done = house.act().now
+        for later in [day(12), day(39)] {
+            house.move(to: later)
+            house.provider.desk.lose(.question)
+            #expect(try await Self.report(house).status == .failed)
+        }
+        house.move(to: day(40))
+        let found = try await Self.report(house)
+        #expect(found.status == .done && found.since == done)
+        house.move(to: day(41))
+        #expect(try await Self.report(house).since == day(34), "what was compared since is done with")
     }
 
     @Test("the regular run comes back by itself, and a crash at any step of a run repairs each thing once")

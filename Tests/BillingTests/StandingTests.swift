@@ -217,7 +217,7 @@ struct StandingTests {
     func lifecycle() {
         for from in Standing.State.allCases {
             for to in Standing.State.allCases where from != to {
-                let transition = StandingLifecycle.transition(from: from, to: to)
+                let transition = standingLifecycle.transition(from: from, to: to)
                 #expect((transition == nil) == (to == .pending), "\(from) → \(to)")
                 if from == .cancelled, to != .pending { #expect(transition?.past == "corrected") }
             }

@@ -3,12 +3,13 @@ import Testing
 import Vocabulary
 
 @testable import Composition
+@testable import DataRequests
+@testable import Offboarding
 
-@Suite("hooks of rooms that do not stand yet")
+@Suite("hooks of leaving and of data requests")
 struct ComingHookTests {
     @Test("what they would send, and what the kernel would do by itself, is what they declare")
     func fits() throws {
-        let tenant = try #require(TenantID("018f0000-0000-7000-8000-000000000001"))
         for stage in OnOffboard.Stage.allCases {
             for subject in ["tenant", "member"] {
                 for flag in [true, false] {
@@ -28,8 +29,6 @@ struct ComingHookTests {
                 if hold { #expect(!OnDataRequest.shippedPlan(input).contains { $0.name == "erase_data" }) }
             }
         }
-        let provision = OnProvision.Input(tenant: tenant, tier: "pro", region: "us", cause: "purchased", users: 2)
-        check(OnProvision.definition, OnProvision.encode(provision), OnProvision.shippedPlan(provision))
     }
 
     private func check(_ definition: HookDefinition, _ input: HookValue, _ plan: [PlannedAction]) {

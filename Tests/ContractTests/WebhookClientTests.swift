@@ -37,4 +37,18 @@ struct WebhookClientTests {
         let outcome = await client.send(url: "https://hooks.example.com/", headers: [], body: [], timeout: .seconds(2))
         #expect(outcome.result == .failed("hooks.example.com cannot be looked up"))
     }
+
+    @Test("a name server that says nothing is not waited for")
+    func silence() async {
+        let gate = DispatchSemaphore(value: 0)
+        var client = WebhookClient(opens: false, clock: ManualClock())
+        client.patience = .zero
+        client.lookUp = { _, _ in
+            gate.wait()
+            return ["8.8.8.8"]
+        }
+        let outcome = await client.send(url: "https://hooks.example.com/", headers: [], body: [], timeout: .seconds(2))
+        gate.signal()
+        #expect(outcome.result == .failed("hooks.example.com cannot be looked up"))
+    }
 }

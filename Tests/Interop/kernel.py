@@ -43,13 +43,15 @@ class Kernel:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("STRIPE_", "CODITECT_"))}
         self.env.update(env or {})
         self.config = config
+        self.prefix = []  # what starts it in its place
         self.policies = policies or os.path.join(ROOT, "policies")
         self.plugins = plugins or os.path.join(BUILD, "plugins")
+        self.build = BUILD
         self.port = 0  # a free one; the same again after a restart, as addresses in mails and payment pages name it
         self.process, self.base, self.log = None, None, os.path.join(self.data, "server.log")
 
     def start(self):
-        command = [os.path.join(BUILD, "coditectd"), "serve", "--data", self.data, "--host", "127.0.0.1"]
+        command = self.prefix + [os.path.join(self.build, "coditectd"), "serve", "--data", self.data, "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--policies", self.policies, "--plugins", self.plugins]
         if self.config:
             path = os.path.join(self.data, "coditect.yaml")
@@ -109,7 +111,7 @@ class Kernel:
         assert answer.status == status, f"{method} {path}: wanted {status}, got {answer}\nlog: {open(self.log).read()[-3000:]}"
         return answer
 
-    def until(self, what, probe, seconds=30):
+    def until(self, what, probe, seconds=120):
         deadline = time.monotonic() + seconds
         pause = 0.05
         while True:

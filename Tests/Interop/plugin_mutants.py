@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Proves that the conformance kits for payment providers catch faults: seeds them into copies of stripe-payments and paddle-payments, one at a time.
+"""Proves that the conformance kits catch faults: seeds them, one at a time, into copies of the packages below.
 
   Scripts/plugin-mutants.sh [NAME …]      every fault, or those named; each must break a clause, and none must not
   Scripts/plugin-mutants.sh --check       only whether every fault still finds its place in the sources (no build)
@@ -15,7 +15,16 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
+import file_faults
+import identity_faults
+import ldap_faults
 import paddle_faults
+import pkcs11_faults
+import sendgrid_faults
+import saml_faults
+import smtp_faults
+import soc2_faults
+import workstation_faults
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -196,22 +205,61 @@ func faults() async {
 }
 '''
 
+KEYS_TEST = '''import PluginKitTesting
+import Testing
 
-def patched(text, name, old, new):
+@testable import %s
+
+@Test("the kit catches every fault")
+func faults() async throws {
+    for (_, name) in [%s] as [(String, String)] {
+        Mutants.current = name
+        let subject = try %s()
+        let broken = await KeyServiceConformance(subject).run(stoppingAtFault: true).first { !$0.holds }
+        print("mutant|\\(name)|\\(broken?.check ?? "")|\\(broken?.faults.first?.prefix(150) ?? "")")
+        await subject.stop()
+    }
+}
+'''
+
+
+# In C the switch is an environment variable that the test sets.
+C_SWITCH = """#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+static inline bool mutant_is_on(const char *name) {
+    const char *on = getenv("CSAML_MUTANT");
+    return on && strcmp(on, name) == 0;
+}
+"""
+
+
+def patched(text, name, old, new, switch="Mutants.isOn"):
     """The text with the fault in its place, which must be there exactly once."""
     if text.count(old) != 1:
         raise SystemExit(f"plugin mutants: {name!r} finds its place {text.count(old)} times: {old!r}")
-    new = re.sub(r"\bON\b", f'Mutants.isOn("{name}")', new)
+    new = re.sub(r"\bON\b", f'{switch}("{name}")', new)
     if new.rstrip().endswith("try signature.verify(") or new.rstrip().endswith('form.add("\\(prefix)[quantity]",'):
         line = text[text.index(old):].split("\n", 1)[0]
         return text.replace(line, line.replace(old, new) + " }")
     return text.replace(old, new)
 
 
-# package, module, its subject of the kits, its faults, what they need beside the switch
+# package, module, its subject of the kits, its faults, what they need beside the switch, what runs the kits
 PACKAGES = [
-    ("stripe-payments", "StripePayments", "StripeSubject", FAULTS, PRETTY),
-    ("paddle-payments", "PaddlePayments", "PaddleSubject", paddle_faults.FAULTS, ""),
+    ("stripe-payments", "StripePayments", "StripeSubject", FAULTS, PRETTY, TEST),
+    ("paddle-payments", "PaddlePayments", "PaddleSubject", paddle_faults.FAULTS, "", TEST),
+    ("soc2", "SOC2", "Subject", soc2_faults.FAULTS, soc2_faults.EXTRA, soc2_faults.TEST),
+    ("smtp-mail", "SMTPMail", "Desk", smtp_faults.FAULTS, "", smtp_faults.TEST),
+    ("sendgrid-mail", "SendGridMail", "Desk", sendgrid_faults.FAULTS, "", sendgrid_faults.TEST),
+    ("oidc-identity", "OIDCIdentity", "OIDCSubject", identity_faults.FAULTS, "", identity_faults.TEST),
+    ("ldap-identity", "LDAPIdentity", "LDAPSubject", ldap_faults.FAULTS, "", ldap_faults.TEST),
+    ("saml-identity", "SAMLIdentity", "SAMLSubject", saml_faults.FAULTS, "", saml_faults.TEST),
+    ("pkcs11-keys", "Pkcs11Keys", "Subject", pkcs11_faults.FAULTS, "", KEYS_TEST),
+    ("local-files", "LocalFiles", "Shelf", file_faults.LOCAL, "", file_faults.TEST),
+    ("s3-files", "S3Files", "Bucket", file_faults.S3, "", file_faults.TEST),
+    ("local-workstation", "LocalWorkstation", "LocalSubject", workstation_faults.LOCAL, "", workstation_faults.TEST),
+    ("kubernetes-workstation", "KubernetesWorkstation", "ClusterSubject", workstation_faults.KUBERNETES, "", workstation_faults.TEST),
 ]
 
 
@@ -226,14 +274,18 @@ def main():
             seed(names, *package)
 
 
-def seed(names, name, module, subject, faults, extra):
+def seed(names, name, module, subject, faults, extra, test):
     sources = ROOT / f"plugins/{name}/Sources/{module}"
     texts = {path.stem: path.read_text() for path in sources.glob("*.swift")}
+    in_c = {path.stem: [path.relative_to(ROOT / "plugins" / name), path.read_text()] for path in (ROOT / f"plugins/{name}/Sources").glob("*/*.c")}
     for _, fault, file, old, new in faults:
-        texts[file] = patched(texts[file], fault, old, new)
+        if file in texts:
+            texts[file] = patched(texts[file], fault, old, new)
+        else:
+            in_c[file][1] = patched(in_c[file][1], fault, old, new, "mutant_is_on")
     if "--check" in sys.argv:
         return print(f"plugin mutants: {len(faults)} faults find their places in {name}")
-    wanted = [("calls", "")] + [(kit, fault) for kit, fault, *_ in faults if not names or fault in names]
+    wanted = [("calls" if test == TEST else soc2_faults.COMPLIANCE, "")] + [(kit, fault) for kit, fault, *_ in faults if not names or fault in names]
     if len(wanted) == 1:
         return
 
@@ -249,16 +301,19 @@ def seed(names, name, module, subject, faults, extra):
     package = place / name
     for file, text in texts.items():
         (package / f"Sources/{module}/{file}.swift").write_text(text)
+    for file, text in in_c.values():
+        (package / file).write_text(C_SWITCH + text if "mutant_is_on" in text else text)
     (package / f"Sources/{module}/Mutants.swift").write_text(SWITCH + extra)
     tests = package / f"Tests/{module}Tests"
-    for test in tests.glob("*Tests.swift"):
-        test.unlink()
+    for file in tests.glob("*Tests.swift"):
+        file.unlink()
     runs = ", ".join(f'("{kit}", "{fault}")' for kit, fault in wanted)
-    (tests / "MutantTests.swift").write_text(TEST % (module, runs, subject, subject))
+    (tests / "MutantTests.swift").write_text(test % ((module, runs) + (subject,) * test.count("%s()")))
 
     build = subprocess.run(
         ["swift", "test", "--package-path", package, "--scratch-path", scratch / "build" / name, "--disable-xctest"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={"CODITECT_KEEPER": str(ROOT / ".build/debug/coditect-workstation"), **os.environ})
     told = [line.split("|") for line in build.stdout.splitlines() if line.startswith("mutant|")]
     for _, fault, clause, more in told:
         print(f"{'caught' if clause else 'MISSED' if fault else 'none  '}  {fault or 'no fault'}" + (f"\n        {clause}: {more}" if clause else ""))

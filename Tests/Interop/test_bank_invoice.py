@@ -18,7 +18,7 @@ from xsdata.formats.dataclass.serializers import XmlSerializer
 from xsdata.models.datatype import XmlDate, XmlDateTime
 
 import en16931
-from kernel import ROOT, Kernel
+from kernel import PASSWORD, ROOT, Kernel
 from tiny_browser import Browser
 
 SECRET = "desk-secret-of-this-test-01"
@@ -162,6 +162,46 @@ def sale(kernel):
     return buyer, desk
 
 
+def enterprise(kernel, desk, root):
+    """Offer, contract, order on the page, invoice, transfer, licence."""
+    token = kernel.member("owner@enterprise.example")
+    org = kernel.want(200, "GET", "/api/v1/orgs/current", token=token).json
+    path = "/api/v1/admin/tenants/" + (org.get("org") or org.get("tenant") or org)["id"] + "/contracts"
+    wanted = {"tier": "enterprise", "interval": "year", "quantity": 1}
+    refused = kernel.call("POST", "/api/v1/billing/checkout", wanted, token=token)
+    check("without a contract there is no price", (refused.status, refused.json["error"]) == (409, "tier_by_contract"), refused)
+    terms = {"prices": {"year": {"amount_minor": 1_200_000}}, "seats_per_unit": 750, "entitlements": {"sla": True}}
+    kernel.want(201, "POST", path, {"tier": "enterprise", "terms": terms, "reason": "offer 114"}, token=root)
+
+    owner = Browser()
+    owner.open(kernel.base + "/sign-in")
+    owner.fill("Email", "owner@enterprise.example")
+    owner.fill("Password", PASSWORD)
+    owner.press("Sign in")
+    page = owner.open(kernel.base + "/plans?tier=enterprise")
+    check("the plan stands there at its price", "As agreed with you" in page.text and "12,000.00" in page.text.replace("12000.00", "12,000.00"), page.text[:1500])
+    owner.choose("Every year")
+    page = owner.press("Continue to payment")
+    check("the page leads to the order", "/plugins/bank-invoice/checkout/" in page.url, page.url + page.text[:500])
+    for label, value in {"Name": "Enterprise & Sons", "Street": "Weg 1", "Postal": "10115", "City": "Berlin", "Country": "DE"}.items():
+        owner.fill(label, value)
+    owner.press("Order with obligation")
+    page = owner.follow("Open the invoice")
+    reference = re.search(r'class="reference">([^<]*)<', page.source).group(1)
+    document = kernel.want(200, "GET", page.url.replace(kernel.base, "") + "/xml").body
+    faults = judge.faults(document)
+    check("the official rules find no fault in it", not faults, "\n".join(faults))
+    total = re.search(r'PayableAmount currencyID="USD">([0-9.]+)<', document.decode()).group(1)
+    check("the price that was agreed, and the tax", total == "14280.00", total)
+    check("an order alone grants nothing", not [x for x in kernel.licenses(token) if x["tier"] == "enterprise"])
+    desk.take(camt("08", "E1", [("E1", total, "CRDT", False, [reference], None)]))
+    granted = lambda: [x for x in kernel.licenses(token) if x["tier"] == "enterprise"]
+    kernel.until("the licence", granted)
+    check("it grants what was agreed", granted()[0]["seats"] == 750, granted())
+    rights = kernel.want(200, "GET", "/api/v1/licenses/features", token=token).json
+    check("an entitlement that only this customer has", rights["features"].get("sla") is True, rights)
+
+
 def rest(kernel, buyer, desk):
     consumer = Buyer(kernel, "bob@example.com", {"Name": "Bob", "Street": "Weg 1", "Postal": "1010", "City": "Lyon", "Country": "fr"}, quantity=1)
     check("a consumer elsewhere pays that place's rate", consumer.total == "118.80", consumer.total)
@@ -211,14 +251,17 @@ def main():
         file.write(text)
     environment = {"CODITECT_PLUGINS_BANK_INVOICE_" + name: value for name, value in SETTINGS.items()}
     environment["BANK_INVOICE_DESK_SECRET"] = SECRET
+    environment["CODITECT_BILLING_INVOICE_PROVIDER"] = "bank-invoice"
     try:
         with Kernel(env=environment, policies=policies) as kernel:
+            root = kernel.administrator()
             buyer, desk = sale(kernel)
             # What was told before is not told again, and what waits is not lost.
             kernel.kill()
             kernel.start()
             check("a restart changes nothing", buyer.status() == "active")
             rest(kernel, buyer, Desk(kernel))
+            enterprise(kernel, Desk(kernel), root)
     finally:
         shutil.rmtree(os.path.dirname(policies), ignore_errors=True)
     print(f"bank invoice: {passed} passed")

@@ -1,11 +1,13 @@
 """A whole sale through a payment plugin in a child process, which is killed at every step; and a server that dies takes the child along."""
 
 import os
+import re
 import signal
+import subprocess
 import time
 import urllib.parse
 
-from kernel import Kernel
+from kernel import BUILD, Kernel
 
 SETTINGS = "plugins:\n  sandbox:\n    isolation: process\n"
 
@@ -33,6 +35,22 @@ def gone(process):
             return file.read().rsplit(")", 1)[1].split()[0] == "Z"
     except OSError:
         return True
+
+
+def health(kernel):
+    """Of the plugins' processes; the server stays ready without them."""
+    ready = kernel.want(200, "GET", "/health/ready").json
+    return next(check for check in ready["checks"] if check["name"] == "plugin_processes")
+
+
+def metrics(kernel):
+    return kernel.want(200, "GET", "/metrics").body.decode()
+
+
+def listed(kernel):
+    return subprocess.run(
+        [os.path.join(BUILD, "coditectd"), "plugin", "list", "--data", kernel.data, "--plugins", kernel.plugins], capture_output=True, text=True,
+        env=kernel.env).stdout
 
 
 def main():
@@ -79,11 +97,49 @@ def main():
         assert len(found) == 1, f"one payment made {len(found)} licences"
         print("a sale with three kills -9 in it: one licence")
 
+        # How it fares is seen from outside, and one that dies again and again is left alone: callers hear so at once.
+        root = kernel.administrator()
+
+        def standing():
+            return kernel.want(200, "GET", "/api/v1/admin/plugins/sandbox", token=root).json["process"]
+
+        kernel.until("the child at work", lambda: standing()["state"] == "working")
+        told = standing()
+        assert told["restarts"] == 3 and told["deaths"] == 3 and told["breaker"] == "closed" and "signal 9" in told["last_end"], told
+        for line in ('up{plugin="sandbox"} 1', 'deaths_total{plugin="sandbox"} 3', 'restarts_total{plugin="sandbox"} 3'):
+            assert f"coditect_plugin_process_{line}\n" in metrics(kernel), metrics(kernel)[-3000:]
+        kernel.until("the health check to see it", lambda: health(kernel)["ok"])
+        while standing()["breaker"] == "closed":
+            for process in children(kernel.process.pid):
+                os.kill(process, signal.SIGKILL)
+            kernel.until("the child's next life, or none", lambda: standing()["state"] in ("working", "left_alone"))
+        assert standing()["state"] == "left_alone" and "id" not in standing(), standing()
+        began = time.monotonic()
+        refused = kernel.call(
+            "POST", "/api/v1/billing/checkout", {"tier": "team", "interval": "month", "quantity": 2}, token=token,
+            headers={"Idempotency-Key": "sale-2"})
+        assert refused.status in (502, 503) and refused.json["error"], refused
+        again = kernel.call(
+            "POST", "/api/v1/billing/checkout", {"tier": "team", "interval": "month", "quantity": 2}, token=token,
+            headers={"Idempotency-Key": "sale-3"})
+        assert again.json["error"] == refused.json["error"], (again, refused)
+        print(f"left alone: {refused.status} {refused.json['error']}, both within {time.monotonic() - began:.2f} s")
+        # After half a minute it is on trial, until somebody calls: still not as it should be.
+        kernel.until("the health check to say so", lambda: re.search("breaker (open|trial)", health(kernel).get("fault", "")))
+        assert re.search(r'coditect_plugin_process_breaker_open\{plugin="sandbox"\} (1|0.5)\n', metrics(kernel)), metrics(kernel)[-3000:]
+        kernel.until("the list to say so", lambda: re.search("breaker (open|trial)", listed(kernel)))
+        doctor = subprocess.run(
+            [os.path.join(BUILD, "coditectd"), "doctor", "--data", kernel.data, "--plugins", kernel.plugins], capture_output=True, text=True,
+            env=kernel.env).stdout
+        assert "BAD   plugin process: sandbox: " in doctor, doctor
+
         log = open(kernel.log, encoding="utf-8").read()
-        assert log.count("A plugin's process died") == 3 and '"isolation":"process: ' in log, log[-3000:]
+        assert log.count("A plugin's process died") >= 5 and '"isolation":"process: ' in log, log[-3000:]
+        kernel.stop(keep=True)
+        kernel.start()
         last = child()
         kernel.kill()
-        kernel.until("the end of the child with its server", lambda: gone(last), seconds=10)
+        kernel.until("the end of the child with its server", lambda: gone(last))
         print("the child of a server that was killed: gone")
 
         kernel.start()

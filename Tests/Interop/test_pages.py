@@ -49,7 +49,9 @@ def beside_the_tour(kernel, browser):
     browser.open(base + "/")
     words, is_visible, is_outlined = browser.first_stop()
     assert words == "Skip to content" and is_visible and is_outlined, f"Tab comes to '{words}' first (visible: {is_visible}, outlined: {is_outlined})"
+    what_is_theirs(base, browser)
     browser.press("Sign out")
+    of_the_house(kernel, browser)
     browser.open(base + "/forgot")
     browser.fill("Email", "ada@example.com")
     browser.press("Send")
@@ -67,6 +69,56 @@ def beside_the_tour(kernel, browser):
     browser.fill("Last name", "Hopper")
     browser.fill("Organization", "Navy")
     browser.press("Create account", expecting=422)
+
+
+def what_is_theirs(base, browser):
+    """Teams, a project with a file, and what a customer sees of the rest."""
+    browser.open(base + "/teams")
+    browser.fill("Name", "Engines")
+    browser.press("Make the team")
+    browser.open(base + "/projects")
+    browser.fill("Name", "Difference engine")
+    browser.press("Make the project")
+    browser.tab.locator("input[type=file]").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"one and two"})
+    browser.press("Upload it")
+    assert "notes.txt" in browser.page.text, browser.page.text
+    browser.looked.clear()  # a project looks otherwise with a file in it
+    browser.tab.locator("select[name=target]").select_option(label="Team Engines")
+    browser.press("Share it")
+    assert "Team Engines" in browser.page.text
+    for path in ("/usage", "/account/mails", "/workstation", "/people", "/networks", "/leaving"):
+        browser.open(base + path)
+    browser.fill("What would have made you stay", "A steam engine")
+    browser.press("Let the whole organization leave")
+    assert "Nothing has happened yet" in browser.page.text, browser.page.text
+    browser.press("Withdraw and stay")
+
+
+def of_the_house(kernel, browser):
+    """Staff looks at the customer, and acts in its place."""
+    kernel.administrator()
+    browser.open(kernel.base + "/sign-in")
+    browser.fill("Email", "root@example.com")
+    browser.fill("Password", PASSWORD)
+    browser.press("Sign in")
+    browser.open(kernel.base + "/staff")
+    browser.fill("Tenant or mail address", "ada@example.com")
+    browser.press("Find")
+    browser.follow("Look after Team")
+    for path in ("/staff/users", "/staff/analytics", "/staff/leaving"):
+        browser.open(kernel.base + path)
+    browser.open(kernel.base + "/staff/users")
+    browser.fill("Mail address", "ada@example.com")
+    browser.press("Find")
+    browser.follow("Act in this place")
+    browser.fill("Reason", "ticket 4711: seats are stuck")
+    browser.press("Act in this place")
+    assert "You act in a member's place until" in browser.page.text, browser.page.text
+    browser.looked.clear()  # every page says so now
+    browser.open(kernel.base + "/licence")
+    browser.press("End it and go back")
+    assert "In a member's place" in browser.page.text, browser.page.text
+    browser.press("Sign out")
 
 
 def main():

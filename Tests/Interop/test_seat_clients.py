@@ -140,7 +140,7 @@ def wait_for(what, probe, seconds=120, pause=0.05):
     return found
 
 
-def ended(process, code, *told, seconds=30):
+def ended(process, code, *told, seconds=120):
     assert process.wait(seconds) == code, f"ended with {process.returncode} instead of {code}: {process.told()}"
     for text in told:
         assert text in process.told(), f"'{text}' was not told: {process.told()}"

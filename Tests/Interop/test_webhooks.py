@@ -2,10 +2,27 @@
 
 import http.server
 import json
+import socket
 import threading
 
 from kernel import Kernel
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+
+class Endless:
+    """An endpoint that takes a message, answers 200 with a long body, and never ends it."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port, self.held = self.socket.getsockname()[1], []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            connection, _ = self.socket.accept()
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nbegins")
+            self.held.append(connection)
 
 
 class Endpoint(http.server.BaseHTTPRequestHandler):
@@ -39,7 +56,7 @@ def main():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     here = f"http://127.0.0.1:{server.server_port}"
-    with Kernel(config="webhooks:\n  allow_private_addresses: true\n") as kernel:
+    with Kernel(config="webhooks:\n  allow_private_addresses: true\n  timeout_seconds: 2\n") as kernel:
         token = kernel.member()
         path = "/api/v1/webhooks"
         made = kernel.want(201, "POST", path, {"url": here + "/hook", "events": ["*"]}, token=token).json
@@ -84,6 +101,13 @@ def main():
         assert [entry["status"] for entry in told["log"]] == [204, 302], told
         assert json.loads(told["body"])["type"] == "webhook.test"
 
+        # Who never ends the answer holds nothing up: what its head said counts, and the server can stop.
+        endless = Endless()
+        made = kernel.want(201, "POST", path, {"url": f"http://127.0.0.1:{endless.port}/", "events": ["license.revoked"]}, token=token).json
+        id = made["webhook"]["id"]
+        sent = kernel.want(202, "POST", f"{path}/{id}/test", {}, token=token).json["message_id"]
+        told = kernel.until("the log says delivered, too", delivered)
+        assert told["log"][0]["status"] == 200 and told["log"][0]["answer"].startswith("begins"), told
         kinds = {json.loads(body)["type"] for _, _, body in Endpoint.got}
         assert {"license.issued", "subscription.updated", "webhook.test"} <= kinds, kinds
         total = len(Endpoint.got)

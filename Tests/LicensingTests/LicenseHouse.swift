@@ -43,13 +43,13 @@ struct LicenseHouse: Sendable {
         -> LicenseHouse
     {
         let test = try await TestStore.make(
-            migrations: try LicensingRoom.migrations(),
+            migrations: try CatalogRoom.migrations() + LicensingRoom.migrations(),
             topics: [
                 LicenseIssued.topic: ["spy"], LicenseRevoked.topic: ["spy"], MailRequested.topic: ["spy"],
                 StandingChanged.topic: ["licensing"],
-                UserVerified.topic: ["licensing"],
+                UserVerified.topic: ["licensing"], ContractChanged.topic: ["licensing"],
             ])
-        let catalog = Catalog(try TierCatalog.read(tiers))
+        let catalog = Catalog(try TierCatalog.read(tiers), clock: test.clock)
         let licenses = Licenses(
             store: test.store, catalog: catalog, sealer: test.sealer, signer: signer, entropy: test.entropy, settings: settings,
             publicKeys: { ["keys": []] })

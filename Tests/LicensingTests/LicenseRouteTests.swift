@@ -263,6 +263,51 @@ struct LicenseRouteTests {
         #expect(try await http.house.journal().suffix(2) == ["license.seen_by_staff", "license.revoked"])
     }
 
+    @Test(
+        "what staff suspends works no more, whatever is paid, until staff lets go; each step is journalled and mailed once, with its reason"
+    )
+    func heldByStaff() async throws {
+        let http = try await LicenseEdge.make()
+        let house = http.house
+        defer { #expect(http.observer.undocumented == []) }
+        let subscription = house.newSubscription()
+        try await house.licenses.apply(house.standing(subscription, version: 1), house.act())
+        let detail = try await house.licenses.reveal(
+            try await house.licenses.list(house.tenant).licenses[0].id, tenant: house.tenant, house.act())
+        let path = "/api/v1/admin/tenants/\(house.tenant)/licenses/\(detail.license.id)"
+        let why: JSONValue = ["reason": "chargeback, ticket 4711"]
+        for verb in ["suspend", "reinstate"] {
+            #expect(try await http.send("POST", "\(path)/\(verb)", why).0 == 401)
+            #expect(try await http.send("POST", "\(path)/\(verb)", why, as: "owner").0 == 403)
+            #expect(try await http.send("POST", "\(path)/\(verb)", ["reason": " "], as: "staff").0 == 422)
+        }
+        let held = try await http.send("POST", "\(path)/suspend", why, as: "staff")
+        #expect(held.0 == 200 && held.1["license"]?["status"] == "suspended")
+        #expect(try await http.send("POST", "\(path)/suspend", ["reason": "again"], as: "staff").1 == held.1)
+        // Billing goes on as if nothing had been, and so do a customer's leaving and coming back.
+        for (version, standing) in [(2, StandingChanged.Standing.active), (3, .suspended), (4, .active)] {
+            try await house.licenses.apply(house.standing(subscription, version: Int64(version), standing, days: 90), house.act())
+            #expect(try await house.licenses.list(house.tenant).licenses[0].status(at: house.now) == .suspended)
+        }
+        let keyed: JSONValue = ["license_key": .string(detail.key), "hardware_id": "hw"]
+        #expect(try await http.send("POST", "/api/v1/licenses/activate", keyed).1["error"] == "license_suspended")
+        let seat = try await house.test.store.tenantRead(house.tenant) { db in try house.licenses.seatLicense(detail.license.id, in: db) }
+        #expect(seat?.status(at: house.now) == .suspended)
+
+        let free = try await http.send("POST", "\(path)/reinstate", ["reason": "settled"], as: "staff")
+        #expect(free.1["license"]?["status"] == "active" && free.1["license"]?["expires_at"] == "2027-04-15T08:00:00Z")
+        #expect(try await http.send("POST", "\(path)/reinstate", ["reason": "again"], as: "staff").1 == free.1)
+        #expect(try await http.send("POST", "/api/v1/licenses/activate", keyed).0 == 200)
+        let steps = try await house.journal().filter { ["license.suspended", "license.reinstated"].contains($0) }
+        #expect(steps == ["license.suspended", "license.reinstated"])
+        let mails = try await house.heard().filter { $0.topic == MailRequested.topic && $0.json["template"] != "license_issued" }
+        let told = mails.compactMap { mail in mail.json["template"]?.string.map { ($0, mail.json["values"]?["reason"]?.string) } }
+        #expect(told.count == 2)
+        #expect(Dictionary(told) { _, last in last } == ["license_suspended": "chargeback, ticket 4711", "license_reinstated": "settled"])
+        try await house.licenses.revoke(detail.license.id, tenant: house.tenant, reason: "over", house.act())
+        #expect(try await http.send("POST", "\(path)/suspend", why, as: "staff").1["error"] == "license_revoked")
+    }
+
     @Test("features are for every signed-in user, the public keys for everybody")
     func open() async throws {
         let http = try await LicenseEdge.make()

@@ -1,3 +1,4 @@
+import Foundation
 import Licensing
 import Testing
 import Vocabulary
@@ -44,9 +45,25 @@ struct LifecycleTests {
             name: "cancelled at a day ends on that day", terms: LicenseTerms(standing: .cancelled, periodEnd: day(30), cancelsAt: day(3)),
             expected: [2: .active, 3: .expired], end: day(3)),
         Reading(
+            name: "what staff holds is suspended while it could be used, and over when it is over",
+            terms: LicenseTerms(standing: .cancelled, periodEnd: day(30), heldAt: day(1)), expected: [2: .suspended, 30: .expired],
+            end: day(30)),
+        Reading(
             name: "revoked is revoked", terms: LicenseTerms(standing: .active, periodEnd: day(30), revokedAt: day(1)),
             expected: [1: .revoked, 40: .revoked], end: day(30)),
     ]
+
+    @Test("the life of a licence is sound, and its page shows it as it is declared")
+    func shown() throws {
+        let life = LicenseTransition.lifecycle
+        #expect(life.flaws.isEmpty, "\(life.flaws)")
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+            "../../docs/explanation/life-of-a-licence.md")
+        let page = try String(contentsOf: file, encoding: .utf8)
+        #expect(page.contains("```mermaid\n\(life.diagram)\n```"), "expected:\n\(life.diagram)")
+        #expect(page.contains("\n\(life.table)\n"), "expected:\n\(life.table)")
+        #expect(life.isFinal(.revoked) && life.transition(from: .suspended, to: .active)?.name == "reinstate")
+    }
 
     @Test("status follows from the terms and the moment alone", arguments: readings)
     func status(_ reading: Reading) {

@@ -29,6 +29,23 @@ struct StandingTests {
         #expect(heard.first { $0.topic == MailRequested.topic }?.json["template"]?.string == "license_issued")
     }
 
+    @Test("the tier that policies see is the paid one in use, else the free one, else the last one that was paid")
+    func tier() async throws {
+        let house = try await LicenseHouse.make()
+        #expect(try await house.licenses.tier(of: house.tenant, now: house.now) == nil)
+        let subscription = house.newSubscription()
+        try await house.licenses.apply(house.standing(subscription, version: 1), house.act())
+        #expect(try await house.licenses.tier(of: house.tenant, now: house.now) == "team")
+        try await house.licenses.apply(house.standing(house.newSubscription(), version: 1, tier: "enterprise"), house.act())
+        #expect(try await house.licenses.tier(of: house.tenant, now: house.now) == "team")
+        try await house.licenses.apply(house.standing(subscription, version: 2, .suspended), house.act())
+        #expect(try await house.licenses.tier(of: house.tenant, now: house.now) == "enterprise")
+        let other = try await LicenseHouse.make()
+        try await other.licenses.apply(other.standing(subscription, version: 1, .suspended), other.act())
+        let seen = try await other.licenses.tier(of: other.tenant, now: other.now)
+        #expect(seen == "team" || seen == nil)
+    }
+
     @Test("no table holds the key in the clear")
     func keysAreSealed() async throws {
         let house = try await LicenseHouse.make()

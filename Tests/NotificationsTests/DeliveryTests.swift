@@ -13,6 +13,7 @@ final class PaperAddressBook: AddressBook {
     let staffed = Guarded<[UserID]>([])
     func address(of user: UserID) async throws -> MailAddress? { people.with { $0[user] } }
     func owners(of tenant: TenantID) async throws -> [UserID] { owning.with { $0 } }
+    func members(of tenant: TenantID) async throws -> [UserID] { owning.with { $0 } }
     func staff() async throws -> [UserID] { staffed.with { $0 } }
     func add(_ email: String, _ name: String = "") -> UserID {
         let id = UserID(UUID())
@@ -26,9 +27,12 @@ final class BasketTransport: MailTransport {
     struct Refused: Error {}
     let taken = Guarded<[Mail]>([])
     let failsFor = Guarded<Set<String>>([])
-    func send(_ mail: Mail) async throws {
+    let refusesFor = Guarded<Set<String>>([])
+    func send(_ mail: Mail) async throws -> MailReceipt {
         if failsFor.with({ $0.contains(mail.to.email) }) { throw Refused() }
+        if refusesFor.with({ $0.contains(mail.to.email) }) { return .refused(code: "5.1.1") }
         taken.with { $0.append(mail) }
+        return .taken
     }
     var recipients: [String] { taken.with { $0.map(\.to.email) } }
 }
@@ -45,7 +49,8 @@ struct DeliveryTests {
             let topics = [MailRequested.topic: ["notifications"]]
             test = try await TestStore.make(migrations: try NotificationsRoom.migrations(), topics: topics)
             room = Notifications(
-                store: test.store, sealer: test.sealer, addresses: book, transport: basket, settings: Settings(), brand: "Acme",
+                store: test.store, sealer: test.sealer, addresses: book, transport: basket, settings: Settings(),
+                voice: MailVoice(MailBrand("Acme")),
                 origin: { "https://id.example.com" })
         }
         func ask(_ request: MailRequested) async throws {
@@ -108,7 +113,7 @@ struct DeliveryTests {
         house.basket.failsFor.with { $0 = ["b@example.com"] }
         try await house.ask(MailRequested(recipient: .owners(TenantID(UUID())), template: "payment_failed", values: [:], key: "k"))
         try await house.run()
-        #expect(house.basket.recipients == ["a@example.com"])
+        #expect(house.basket.recipients == ["a@example.com", "c@example.com"])
         // Given back at once, not only when the claim is over.
         let claims = try await house.test.store.kernelRead(KernelReason("test.claims")) { db in
             try db.row(SQL("test.claims", "SELECT count(*) FROM notification_claim"))?.int(0)
@@ -117,7 +122,46 @@ struct DeliveryTests {
         house.basket.failsFor.with { $0 = [] }
         house.test.clock.advance(by: .days(1))
         try await house.run()
-        #expect(house.basket.recipients == ["a@example.com", "b@example.com", "c@example.com"])
+        #expect(house.basket.recipients == ["a@example.com", "c@example.com", "b@example.com"])
+    }
+
+    @Test("what a process that died was sending goes out when its successor takes over, not only when the claim is over")
+    func takenOver() async throws {
+        let house = try await House()
+        let ada = house.book.add("ada@example.com")
+        let until = house.test.clock.now() + .minutes(5)
+        try await house.test.store.kernel(KernelReason("test.claim")) { db in
+            _ = try db.row(NotificationTable.claim, "k", ada, until, house.test.clock.now())
+        }
+        try await house.ask(MailRequested(recipient: .user(ada), template: "password_changed", values: [:], key: "k"))
+        try await house.run()
+        #expect(house.basket.recipients.isEmpty, "the other process may be sending")
+        house.test.clock.advance(by: .minutes(4))
+        try await house.run()
+        #expect(house.basket.recipients.isEmpty, "still")
+        try await house.room.takeOver()
+        house.test.clock.advance(by: .seconds(59))
+        try await house.run()
+        #expect(house.basket.recipients == ["ada@example.com"])
+    }
+
+    @Test("a mailbox that is refused for good is not asked again, and the journal says so")
+    func refused() async throws {
+        let house = try await House()
+        let ada = house.book.add("ada@example.com")
+        house.basket.refusesFor.with { $0 = ["ada@example.com"] }
+        try await house.ask(MailRequested(recipient: .user(ada), template: "password_changed", values: [:], key: "k"))
+        try await house.run()
+        house.basket.refusesFor.with { $0 = [] }
+        house.test.clock.advance(by: .days(1))
+        try await house.run()
+        #expect(house.basket.recipients.isEmpty)
+        let entries = try await house.test.store.kernelRead(KernelReason("test.journal")) { db in
+            try db.rows(SQL("test.journal", "SELECT action, details FROM journal_entry_all WHERE action LIKE 'mail.%'")).map {
+                try "\($0.text(0)) \($0.text(1))"
+            }
+        }
+        #expect(entries.count == 1 && entries[0].hasPrefix("mail.refused") && entries[0].contains("5.1.1"), "\(entries)")
     }
 
     @Test("a secret travels sealed, bound to template, name and key")
@@ -161,7 +205,7 @@ struct DeliveryTests {
         let ada = house.book.add("ada@example.com")
         let room = Notifications(
             store: house.test.store, sealer: house.test.sealer, addresses: house.book, transport: mailbox, settings: Settings(),
-            brand: "Acme",
+            voice: MailVoice(MailBrand("Acme")),
             origin: { "" })
         let request = MailRequested(recipient: .user(ada), template: "password_changed", values: [:], key: "k")
         try await room.deliver(request, house.test.act())

@@ -120,7 +120,7 @@ private struct Gate: CustomTestStringConvertible, Sendable {
         },
         Gate(
             "an unknown setting", .settingsInvalid,
-            "The setting limits is unknown; this plugin has fails_in, limit, base. Correct the setting in coditect.yaml or the environment."
+            "The setting limits is unknown; this plugin has fails_in, fault, limit, base. Correct the setting in coditect.yaml or the environment."
         ) { bench in
             try bench.place("bad")
             bench.set("limits", 3)

@@ -4,7 +4,7 @@ import PluginKit
 import Testing
 
 /// A plugin in a child process: what it cannot reach, and what its death costs.
-@Suite(.serialized) struct IsolationTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct IsolationTests {
     private func working(_ bench: Bench) async throws -> (PluginHost, any PaymentProvider) {
         try bench.place()
         let host = bench.host()
@@ -17,18 +17,6 @@ import Testing
             try await call()
             return nil
         } catch { return (error as? PaymentProviderError)?.outcome }
-    }
-    /// Moves time until the child is back at work after `deaths`.
-    private func revived(_ host: PluginHost, _ bench: Bench, deaths: Int) async throws {
-        for _ in 0..<2_000_000 {
-            guard let child = host.children.first, child.deaths >= deaths, child.state == .working else {
-                if host.children.first?.state == .resting { bench.clock.advance(by: .milliseconds(100)) }
-                await Task.yield()
-                continue
-            }
-            return
-        }
-        throw PluginRefusal("it did not come back: \(host.children)")
     }
 
     @Test(
@@ -45,7 +33,7 @@ import Testing
         await bench.clock.sleepers(2)
         #expect(await outcome { _ = try await provider.startCheckout(checkout(way)) } == .unknown)
         #expect(await neighbour == .unknown, "what was under way beside it is unknown too")
-        try await revived(host, bench, deaths: 1)
+        await bench.revived(host, deaths: 1)
         #expect(try await provider.startCheckout(checkout("pro")).id == "cs_ref_1")
         let refund = RefundRequest(payment: "pi_1", amount: nil, reason: .duplicate, idempotencyKey: "k")
         #expect(try await provider.refund(refund).fact.refund == "re_1")
@@ -65,13 +53,15 @@ import Testing
         #expect(host.standings().map { $0.child?.process } == [process], "the list says where it runs")
         #expect(kill(pid_t(process), SIGKILL) == 0)
         #expect(await charge == .unknown)
-        try await revived(host, bench, deaths: 1)
+        await bench.revived(host, deaths: 1)
         #expect(host.children.first?.lastEnd?.hasSuffix("signal 9") == true)
         #expect(try await provider.startCheckout(checkout("pro")).id == "cs_ref_1")
         await host.stop()
     }
 
-    @Test("a call that does not come back ends the child after its time", arguments: ["hangs", "spins", "spins_everywhere"])
+    @Test(
+        "a call that does not come back ends the child after its time",
+        arguments: ["hangs", "spins", "spins_everywhere", "stalls_in_a_frame"])
     func hangs(_ way: String) async throws {
         let bench = try Bench(.process)
         bench.set("isolation_call_seconds", 5)
@@ -83,7 +73,7 @@ import Testing
         }
         #expect(await charge == .unknown)
         #expect(host.children.first?.lastEnd?.contains("did not come back within 5 s") == true, "\(host.children)")
-        try await revived(host, bench, deaths: 1)
+        await bench.revived(host, deaths: 1)
         #expect(try await provider.startCheckout(checkout("pro")).id == "cs_ref_1")
         await host.stop()
     }
@@ -117,7 +107,7 @@ import Testing
             _ = try provider.verify(delivery)
             Issue.record("nobody could have proved it")
         } catch { #expect((error as? PaymentProviderError)?.outcome == .unknown) }
-        try await revived(host, bench, deaths: 1)
+        await bench.revived(host, deaths: 1)
         #expect(throws: PaymentProviderError.forged("The signature header is missing.")) { _ = try provider.verify(delivery) }
         await host.stop()
     }
@@ -150,11 +140,36 @@ import Testing
         #expect(try await tried("signals") == "kill_refused_\(EPERM)")
         #expect(try await tried("traces") == "ptrace_refused_\(EPERM)")
         #expect(try await tried("environment") == "variables_0")
+        #expect(try await tried("reads_its_environment") == "read_refused_\(EACCES)")
+        #expect(try await tried("opens_sockets") == "sockets_0")
+        #expect(try await tried("reads_its_parent") == "memory_refused_\(EPERM)")
         let descriptors = try await tried("descriptors").split(separator: "_")
         #expect(descriptors.prefix(4) == ["0", "1", "2", "3"] && descriptors.count < 20, "\(descriptors)")
         #expect(host.children.first?.deaths == 0)
         #expect(try await tried("bombs") == "bounded")
         await host.stop()
+    }
+
+    @Test("a child reads the file that the operator named in a setting which opens it, no folder and nothing beside it")
+    func opened() async throws {
+        let bench = try Bench(.process)
+        let (list, beside) = (bench.root.appendingPathComponent("list"), bench.root.appendingPathComponent("beside"))
+        for file in [list, beside] { try Data("rows".utf8).write(to: file) }
+        func tried(_ path: String, naming named: URL) async throws -> String {
+            bench.set("list", .string(named.path))
+            try bench.place { members in
+                let list: JSONValue = ["name": "list", "type": "text", "max": 4_096, "opens_file": true, "summary": "A list."]
+                members["settings"] = .array((members["settings"]?.array ?? []) + [list])
+            }
+            let host = bench.host()
+            #expect(await host.load().refused == [])
+            let found = try await #require(host.paymentProvider("misbehaving")).startCheckout(checkout("reads", successURL: path)).id
+            await host.stop()
+            return found
+        }
+        #expect(try await tried(list.path, naming: list) == "read_done")
+        #expect(try await tried(beside.path, naming: list) == "read_refused_\(EACCES)")
+        #expect(try await tried(list.path, naming: bench.root) == "read_refused_\(EACCES)", "a folder is no file")
     }
 
     @Test("what a child may log and ask for at a time is bounded, and its standard error tells no secrets")

@@ -54,10 +54,12 @@ private enum OlderFixture {
 }
 
 @Suite struct OlderPluginTests {
-    @Test("a plugin that was built with kit 1.0 goes on working, and of what came later it says that it cannot")
-    func older() async throws {
+    @Test(
+        "a plugin that was built with kit 1.0 goes on working, and of what came later it says that it cannot",
+        arguments: PluginIsolation.allCases)
+    func older(_ isolation: PluginIsolation) async throws {
         let folder = try #require(OlderFixture.folder, "the older fixture does not build")
-        let bench = try Bench()
+        let bench = try Bench(isolation)
         try FileManager.default.copyItem(at: folder, to: bench.directory.appendingPathComponent("misbehaving"))
         let host = bench.host()
         let report = await host.load()

@@ -27,18 +27,32 @@ enum BuiltFixture {
 
 /// One directory of plugins and the services that a host over it gets.
 final class Bench: PluginHostServices {
+    /// What goes wrong with the plugins' spaces: before anything is done or read, or after a change was made.
+    enum SpaceFault { case before, after }
     struct State {
+        var spaceFault: SpaceFault?
         var environment = ["MISBEHAVING_SECRET": "one,two"]
         var settings: [String: [String: JSONValue]] = [:]
         var values: [PluginSpaceName: [String: Data]] = [:]
         var lines: [String] = []
+        var listeners: [(words: String, wake: CheckedContinuation<Void, Never>)] = []
         var requests: [OutboundRequest] = []
+        /// What was connected to, and what was written there.
+        var connected: [String] = []
+        var closed = 0
         /// Nil: no signature is wanted; else one is, and `acme` signed this text.
         var trust: String??
+        /// The text that `acme` signed, where no signature is wanted.
+        var signed: String?
+        /// Whether the fixture counts as one that came with the server.
+        var isShipped = false
+        /// Whether the operator says where plugins run.
+        var saysIsolation = true
     }
     let root = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-bench-\(UUID().uuidString)")
     let clock = ManualPluginClock(Timestamp(seconds: 1_800_000_000))
     let state = Mutex(State())
+    let folders: DiskFolders
     var directory: URL { root.appendingPathComponent("plugins") }
     var copies: URL { root.appendingPathComponent("copies") }
 
@@ -47,6 +61,7 @@ final class Bench: PluginHostServices {
 
     init(_ isolation: PluginIsolation = .inProcess) throws {
         self.isolation = isolation
+        folders = DiskFolders(root.appendingPathComponent("folders")) { [clock] in clock.now() }
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     }
     deinit { try? FileManager.default.removeItem(at: root) }
@@ -76,20 +91,36 @@ final class Bench: PluginHostServices {
 
     func secret(_ name: String) -> String? { state.withLock { $0.environment[name] } }
     func publisher(of message: Data, signature: Data) -> String? {
-        state.withLock { ($0.trust ?? nil) == String(decoding: message, as: UTF8.self) ? "acme" : nil }
+        state.withLock { ($0.trust ?? $0.signed) == String(decoding: message, as: UTF8.self) ? "acme" : nil }
     }
     var requiresSignature: Bool { state.withLock { $0.trust != nil } }
+    func isShipped(_ name: String, json: String, library: String) -> Bool { state.withLock(\.isShipped) }
     func environment(_ name: String) -> String? { state.withLock { $0.environment[name] } }
     func settings(of plugin: String) -> [String: JSONValue] {
-        state.withLock { ($0.settings[plugin] ?? [:]).merging(["isolation": .string(isolation.rawValue)]) { given, _ in given } }
+        state.withLock {
+            ($0.settings[plugin] ?? [:]).merging($0.saysIsolation ? ["isolation": .string(isolation.rawValue)] : [:]) { given, _ in given }
+        }
     }
     func send(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse {
         state.withLock { $0.requests.append(request) }
         return OutboundResponse(status: 204)
     }
-    func value(_ key: String, in space: PluginSpaceName) async throws -> Data? { state.withLock { $0.values[space]?[key] } }
+    func connect(_ target: StreamTarget, for plugin: String) async throws -> any OutboundStream {
+        state.withLock { $0.connected.append("\(target.host):\(target.port)") }
+        return EchoStream(bench: self)
+    }
+    func folder(of plugin: String, maxBytes: Int64) -> any PluginFolder { folders.folder(of: plugin, maxBytes: maxBytes) }
+    func dataFolder() -> URL? { root }
+    private func fails(_ fault: SpaceFault) throws {
+        if state.withLock(\.spaceFault) == fault { throw PluginSpaceFailure.unavailable("the space is away") }
+    }
+    func value(_ key: String, in space: PluginSpaceName) async throws -> Data? {
+        try fails(.before)
+        return state.withLock { $0.values[space]?[key] }
+    }
     func put(_ key: String, _ value: Data, in space: PluginSpaceName, if condition: PutCondition) async throws -> Bool {
-        state.withLock { state in
+        try fails(.before)
+        let isPut = state.withLock { state in
             let now = state.values[space]?[key]
             switch condition {
             case .always: break
@@ -99,14 +130,43 @@ final class Bench: PluginHostServices {
             state.values[space, default: [:]][key] = value
             return true
         }
+        try fails(.after)
+        return isPut
     }
     func remove(_ key: String, in space: PluginSpaceName) async throws { state.withLock { $0.values[space]?[key] = nil } }
     func keys(prefix: String, after: String?, limit: Int, in space: PluginSpaceName) async throws -> [String] {
-        state.withLock { Array(($0.values[space] ?? [:]).keys.filter { $0.hasPrefix(prefix) && $0 > after ?? "" }.sorted().prefix(limit)) }
+        try fails(.before)
+        return state.withLock {
+            Array(($0.values[space] ?? [:]).keys.filter { $0.hasPrefix(prefix) && $0 > after ?? "" }.sorted().prefix(limit))
+        }
     }
     func log(_ level: PluginLogLevel, _ message: String, _ fields: [String: String], plugin: String) {
         let tail = fields.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
-        state.withLock { $0.lines.append("\(plugin): \(message)\(tail)") }
+        let told = state.withLock { state in
+            state.lines.append("\(plugin): \(message)\(tail)")
+            defer { state.listeners.removeAll { message.contains($0.words) } }
+            return state.listeners.filter { message.contains($0.words) }
+        }
+        for listener in told { listener.wake.resume() }
+    }
+    /// Returns once a line with these words was written, now or before.
+    func heard(_ words: String) async {
+        await withCheckedContinuation { continuation in
+            let isThere = state.withLock { state in
+                if state.lines.contains(where: { $0.contains(words) }) { return true }
+                state.listeners.append((words, continuation))
+                return false
+            }
+            if isThere { continuation.resume() }
+        }
+    }
+    /// Moves time until the child is back at work after `deaths`.
+    func revived(_ host: PluginHost, deaths: Int) async {
+        while true {
+            if let child = host.children.first, child.deaths >= deaths, child.state == .working { return }
+            if host.children.first?.state == .resting { clock.advance(by: .milliseconds(100)) }
+            await Task.yield()
+        }
     }
     func now() -> Timestamp { clock.now() }
     func sleep(for span: Duration) async throws { try await clock.sleep(for: span) }

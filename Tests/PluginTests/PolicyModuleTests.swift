@@ -34,9 +34,9 @@ import Vocabulary
                 policyHash: "", seed: 7, fuel: 0, microseconds: 0))
     }
 
-    @Test("a policy module answers the hooks of its manifest, and is gone with its folder")
-    func answers() async throws {
-        let bench = try Bench()
+    @Test("a policy module answers the hooks of its manifest, and is gone with its folder", arguments: PluginIsolation.allCases)
+    func answers(_ isolation: PluginIsolation) async throws {
+        let bench = try Bench(isolation)
         try place(bench, "laptop-7\n")
         let host = bench.host()
         #expect(await host.load().refused == [])
@@ -57,9 +57,11 @@ import Vocabulary
         #expect(throws: ModuleGone.self) { try module.answer(question("laptop-8")) }
     }
 
-    @Test("while the server stops, a module that is no longer there fails its questions instead of being left out")
-    func stops() async throws {
-        let bench = try Bench()
+    @Test(
+        "while the server stops, a module that is no longer there fails its questions instead of being left out",
+        arguments: PluginIsolation.allCases)
+    func stops(_ isolation: PluginIsolation) async throws {
+        let bench = try Bench(isolation)
         try place(bench, "laptop-7\n")
         let host = bench.host()
         await host.load()
@@ -67,9 +69,11 @@ import Vocabulary
         #expect(host.policyModules("on_seat_request").map(\.unfit) == ["the server is stopping"])
     }
 
-    @Test("a policy module that is refused keeps its hooks from being answered without it, and says why")
-    func unfit() async throws {
-        let bench = try Bench()
+    @Test(
+        "a policy module that is refused keeps its hooks from being answered without it, and says why",
+        arguments: PluginIsolation.allCases)
+    func unfit(_ isolation: PluginIsolation) async throws {
+        let bench = try Bench(isolation)
         try place(bench, "laptop-7\n")
         bench.state.withLock { $0.settings["device-denylist"] = ["list": "/nowhere/list"] }
         let host = bench.host()

@@ -130,6 +130,7 @@ private final class End: Sendable {
         async let waiting = provider.startCheckout(begun)
         await stage.bench.clock.sleepers(1)
         async let upgraded: Void = stage.upgrade("B", .promoted)
+        await stage.bench.heard("A plugin was replaced.")
         await stage.bench.clock.sleepers(2)  // the call and the host's patience for it
         #expect(try await provider.startCheckout(checkout("tells")).id == "cs_B")
         #expect(!stage.bench.lines.contains("misbehaving: stop"), "the old version waits for its call")

@@ -57,6 +57,19 @@ struct ModuleTests {
         #expect(try await other.ask().outcome == .allow)
     }
 
+    /// As it was once, each question lengthened a chain that the next had to pass: this took minutes, and the process died when the chain was let go.
+    @Test("a hundred thousand questions leave nothing behind that the next one has to pass", .timeLimit(.minutes(5)))
+    func leavesNothingBehind() async throws {
+        let house = try House([])
+        _ = try await house.ask()
+        let record = try #require(house.sink.records.last)
+        for _ in 0..<100_000 {
+            guard await house.engine.modules.ask(SeatHook.definition, record) == nil else {
+                Issue.record("nobody is there to answer"); return
+            }
+        }
+    }
+
     @Test("several modules are asked in the order in which they are given, until one denies")
     func order() async throws {
         let asked = Mutex<[String]>([])

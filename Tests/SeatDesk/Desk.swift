@@ -38,10 +38,11 @@ final class Desk: Sendable {
         let (sealer, signer) = (TestSealer(), TestSigner())
         store = try SQLiteStore(
             file: folder.appendingPathComponent("desk.db"), clock: clock, entropy: entropy, sealer: sealer, topics: [:])
-        _ = try await store.migrate(try LicensingRoom.migrations() + SeatsRoom.migrations())
+        _ = try await store.migrate(try CatalogRoom.migrations() + LicensingRoom.migrations() + SeatsRoom.migrations())
         hooks = DeskHooks(entropy: entropy)
         licenses = Licenses(
-            store: store, catalog: Catalog(try TierCatalog.read(Self.tiers)), sealer: sealer, signer: signer, entropy: entropy,
+            store: store, catalog: Catalog(try TierCatalog.read(Self.tiers), clock: clock), sealer: sealer, signer: signer,
+            entropy: entropy,
             settings: settings, publicKeys: { ["keys": []] })
         time = LedgerClock(clock: clock, settings: settings)
         ledger = SQLLeaseLedger(

@@ -282,6 +282,8 @@ struct LedgerTests {
         house.advance(1)
         for session in sessions { try await house.beat(session) }
         #expect(try await house.refusal { try await house.beat(house.test.entropy.id(house.now)) } == "not_found")
+        // The shared ledger counts in memory: a process that stops writes it down, one that is killed loses its last second's.
+        try await house.stop()
         let after = try house.restarted()
         after.advance(10)
         try await after.test.runDue(handlers: after.ledger.jobs())

@@ -1,3 +1,4 @@
+import RoomTesting
 import Store
 import Testing
 import Vocabulary
@@ -24,24 +25,29 @@ struct PlanTests {
         (SeatTable.vacate, "tenant_id=? AND license_id=? AND slot=?"), (SeatTable.revive, "tenant_id=? AND license_id=? AND slot=?"),
         (SeatTable.list, "tenant_id=? AND session_id>?"), (SeatTable.endedBySession, "tenant_id=? AND session_id=?"),
         (SeatTable.lastEpoch, "tenant_id=? AND license_id=? AND device=?"), (SeatTable.survey, "tenant_id=?"),
+        (SeatTable.setEnd, "tenant_id=? AND session_id=?"), (SeatTable.heldOnes, "tenant_id=? AND session_id>?"),
+        (SeatTable.landAll, "tenant_id=?"),
         (LicenseTable.seatLicense, "tenant_id=? AND license_id=?"), (LicenseTable.seatLicenses, "tenant_id=?"),
         (LicenseTable.license, "tenant_id=? AND license_id=?"), (LicenseTable.licenseOf, "tenant_id=? AND origin=?"),
         (LicenseTable.activation, "tenant_id=? AND license_id=? AND device=?"),
         (LicenseTable.activationCount, "tenant_id=? AND license_id=?"), (LicenseTable.keyBox, "tenant_id=? AND license_id=?"),
     ]
     static let kernel: [(SQL, String)] = [
-        (SeatTable.beat, "tenant_id=? AND session_id=?"), (LicenseTable.findKey, "digest=?"), (SeatTable.readTime, "PRIMARY KEY"),
+        (SeatTable.beat, "tenant_id=? AND session_id=?"), (LicenseTable.findKey, "digest=?"),
+        (SeatTable.held, "tenant_id=? AND session_id=?"),
+        (SeatTable.aboard, "tenant_id=?"), (SeatTable.memory, "PRIMARY KEY"), (SeatTable.readTime, "PRIMARY KEY"),
     ]
 
-    @Test("no statement of the hot paths walks further than it must")
+    @Test("no statement of the hot paths walks further than it must", .enabled(if: !PostgresCluster.isWanted, "reads SQLite's plans"))
     func plans() async throws {
         let house = try await SeatHouse.make()
         for (sql, key) in Self.tenant { try await check(sql, key, house.test.store.plan(sql, in: house.tenant)) }
         for (sql, key) in Self.kernel { try await check(sql, key, house.test.store.plan(sql, in: nil)) }
     }
     private func check(_ sql: SQL, _ key: String, _ plan: [String]) throws {
-        // An update through a view walks the rows that the search before it found.
-        #expect(!plan.contains { $0.hasPrefix("SCAN") && $0 != "SCAN seat" && !$0.hasPrefix("SCAN (subquery") }, "\(sql.name): \(plan)")
+        // An update through a view walks the rows that the search before it found; a named part of a statement what its own search found.
+        let found = ["SCAN seat", "SCAN past", "SCAN present", "SCAN seen"]
+        #expect(!plan.contains { $0.hasPrefix("SCAN") && !found.contains($0) && !$0.hasPrefix("SCAN (subquery") }, "\(sql.name): \(plan)")
         #expect(plan.contains { $0.contains(key) }, "\(sql.name): \(plan)")
     }
 }

@@ -1,6 +1,7 @@
 import Catalog
 import Foundation
 import HookEngine
+import KeyValue
 import LicenseFormat
 import Licensing
 import RoomTesting
@@ -15,9 +16,10 @@ final class SeatHouse: Sendable {
     let licenses: Licenses
     let hooks: ScriptedHooks
     let time: LedgerClock
-    let ledger: SQLLeaseLedger
+    let ledger: any KeptLedger
     let leases: Leases
     let tenant: TenantID
+    private let scripts: (any ScriptRunner)?
 
     static let tiers: JSONValue = [
         "api": 1, "currency": "USD",
@@ -35,24 +37,36 @@ final class SeatHouse: Sendable {
 
     /// - Parameter wrap: what stands between the ledger and the store.
     static func make(
-        seed: UInt64 = 1, settings: Settings = Settings(), signer: any Signer = TestSigner(), wrap: (any Store) -> any Store = { $0 }
+        seed: UInt64 = 1, settings: Settings = Settings(), signer: any Signer = TestSigner(), scripts: (any ScriptRunner)? = nil,
+        wrap: (any Store) -> any Store = { $0 }
     ) async throws -> SeatHouse {
         let test = try await TestStore.make(
-            migrations: try LicensingRoom.migrations() + SeatsRoom.migrations(), topics: [MailRequested.topic: ["spy"]], seed: seed)
-        return try SeatHouse(test, tenant: test.entropy.id(test.clock.now()), settings: settings, signer: signer, store: wrap(test.store))
+            migrations: try CatalogRoom.migrations() + LicensingRoom.migrations() + SeatsRoom.migrations(),
+            topics: [MailRequested.topic: ["spy"]], seed: seed)
+        return try SeatHouse(
+            test, tenant: test.entropy.id(test.clock.now()), settings: settings, signer: signer, store: wrap(test.store),
+            scripts: scripts == nil ? try await SharedStore.ofThisRun() : scripts)
     }
 
-    private init(_ test: TestStore, tenant: TenantID, settings: Settings, signer: any Signer = TestSigner(), store: any Store) throws {
+    private init(
+        _ test: TestStore, tenant: TenantID, settings: Settings, signer: any Signer = TestSigner(), store: any Store,
+        scripts: (any ScriptRunner)?
+    )
+        throws
+    {
         self.test = test
         self.tenant = tenant
         let hooks = ScriptedHooks()
         let licenses = Licenses(
-            store: test.store, catalog: Catalog(try TierCatalog.read(Self.tiers)), sealer: test.sealer, signer: signer,
+            store: test.store, catalog: Catalog(try TierCatalog.read(Self.tiers), clock: test.clock), sealer: test.sealer, signer: signer,
             entropy: test.entropy,
             settings: settings, publicKeys: { ["keys": []] })
         let time = LedgerClock(clock: test.clock, settings: settings)
-        let ledger = SQLLeaseLedger(
+        let onStore = SQLLeaseLedger(
             store: store, licenses: licenses, sealer: test.sealer, entropy: test.entropy, time: time, settings: settings)
+        let ledger: any KeptLedger =
+            if let scripts { SharedLeaseLedger(inner: onStore, scripts: scripts, clock: test.clock, log: { _ in }) } else { onStore }
+        self.scripts = scripts
         self.licenses = licenses
         self.hooks = hooks
         self.time = time
@@ -76,9 +90,15 @@ final class SeatHouse: Sendable {
     }
 
     /// Another process, or the same one after a crash, on the same data.
-    func restarted(settings: Settings = Settings(), wrap: (any Store) -> any Store = { $0 }) throws -> SeatHouse {
-        try SeatHouse(test, tenant: tenant, settings: settings, store: wrap(test.store))
+    func restarted(
+        settings: Settings = Settings(), scripts other: (any ScriptRunner)? = nil, wrap: (any Store) -> any Store = { $0 }
+    ) throws -> SeatHouse {
+        try SeatHouse(test, tenant: tenant, settings: settings, store: wrap(test.store), scripts: other ?? scripts)
     }
+
+    var isShared: Bool { ledger is SharedLeaseLedger }
+    /// What a process does when it is told to end.
+    func stop() async throws { try await (ledger as? SharedLeaseLedger)?.flush(before: .max) }
 
     var now: Timestamp { test.clock.now() }
     func advance(_ seconds: Int64) { test.clock.advance(by: .seconds(seconds)) }
@@ -155,7 +175,7 @@ final class SeatHouse: Sendable {
     /// Actions of the room in the tenant's journal, in order.
     func journal() async throws -> [String] {
         try await test.store.tenantRead(tenant) { db in
-            try db.rows(SQL("test.journal", "SELECT action FROM journal_entry WHERE action GLOB 'seat.*' ORDER BY seq")).map {
+            try db.rows(SQL("test.journal", "SELECT action FROM journal_entry WHERE action LIKE 'seat.%' ORDER BY seq")).map {
                 try $0.text(0)
             }
         }

@@ -102,5 +102,6 @@ struct XORSealer: Sealer {
     func seal(_ plain: [UInt8], person: UserID, context: String) throws -> [UInt8] { mask(plain, "\(person)\(context)") }
     func open(_ box: [UInt8], person: UserID, context: String) throws -> [UInt8] { mask(box, "\(person)\(context)") }
     func discard(person: UserID) throws {}
+    func destroy(person: UserID) throws {}
     func digest(_ plain: [UInt8], purpose: String) -> [UInt8] { StoreDigest.sha256(Array(purpose.utf8) + plain) }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Store
+import Synchronization
 import Testing
 import Vocabulary
 
@@ -94,6 +95,34 @@ import Vocabulary
         let report = try await book.verify()
         let first = try #require(report.findings.first)
         #expect((first.kind, first.seq) == (`case`.kind, `case`.seq), "\(report.findings)")
+        await book.bench.close()
+    }
+
+    @Test("the daily look counts the journals that are broken, names their first finding, and goes on to the others")
+    func round() async throws {
+        let book = try await Book()
+        try await book.bench.store.tenant(book.bench.tenant(2)) { [act = book.bench.act] db in
+            try db.journal(JournalEntry("x.done", subject: "x"), act)
+        }
+        let rounds = Mutex<[JournalRound]>([])
+        var upkeep = StoreUpkeep(store: book.bench.store, signer: JournalTests.sign)
+        let begun = Mutex<[Task<Void, Never>]>([])
+        upkeep.proof = JournalProof(isSigned: JournalTests.isSigned) { round in
+            begun.withLock { $0.append(Task { await round() }) }
+        } tell: { round in
+            rounds.withLock { $0.append(round) }
+        }
+        let runner = JobTests.runner(book.bench, upkeep.storeJobs())
+        try await upkeep.schedule(book.bench.act)
+        _ = try await runner.runDue()
+        for round in begun.withLock({ $0 }) { await round.value }
+        try book.tamper("UPDATE journal_entry_all SET actor = 'anonymous' WHERE seq = 3 AND hex(tenant_id) LIKE '01%'")
+        book.bench.clock.advance(by: .days(1))
+        _ = try await runner.runDue()
+        for round in begun.withLock({ $0 }) { await round.value }
+        let seen = rounds.withLock { $0 }
+        #expect(seen.map(\.broken) == [0, 1] && seen.map(\.journals) == [2, 2] && seen.map(\.entries) == [11, 11], "\(seen)")
+        #expect(seen.last?.findings.count == 1 && seen.last?.findings.first?.contains(book.owner.uuidString.lowercased()) == true)
         await book.bench.close()
     }
 

@@ -51,12 +51,33 @@ import Vocabulary
         let edited = Migration(room: "notes", name: "0002_add_colour", sql: MigrationTests.second.sql + " ")
         await MigrationTests.refusal(bench, [NoteTable.migration, edited], says: "notes/0002_add_colour was edited")
         await MigrationTests.refusal(
-            bench, [NoteTable.migration], says: "notes/0002_add_colour was applied to this database and is not part")
-        await MigrationTests.refusal(
             bench, [NoteTable.migration, MigrationTests.second, MigrationTests.second], says: "notes/0002_add_colour is there twice")
         let late = Migration(room: "notes", name: "0001_zero", sql: "CREATE TABLE late (code TEXT PRIMARY KEY) STRICT;")
         await MigrationTests.refusal(
             bench, [NoteTable.migration, late, MigrationTests.second], says: "notes/0001_zero comes before 0002_add_colour")
+        let third = Migration(room: "notes", name: "0003_add_size", sql: "ALTER TABLE note_all ADD COLUMN size INTEGER;")
+        _ = try await bench.store.migrate([NoteTable.migration, MigrationTests.second, third])
+        await MigrationTests.refusal(
+            bench, [NoteTable.migration, third], says: "notes/0002_add_colour was applied to this database and is not part")
+        await bench.close()
+    }
+
+    @Test("an older program serves what a newer one added to, and not what it broke or what is neither newer nor older") func older()
+        async throws
+    {
+        let breaking = Migration(room: "notes", name: "0003_drop_colour_breaks", sql: "ALTER TABLE note_all DROP COLUMN colour;")
+        let other = Migration(room: "pots", name: "0001_create_pot", sql: "CREATE TABLE pot (code TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;")
+        let bench = try await Bench(migrations: [NoteTable.migration, MigrationTests.second])
+        #expect(try await bench.store.migrate([NoteTable.migration]) == [])
+        try await bench.addNote(bench.tenant(1), 1, "by the older one")
+        // Asked what it would apply, it says that it is the older one.
+        await #expect(throws: StoreFault.self) { _ = try await bench.store.pending([NoteTable.migration]) }
+        await MigrationTests.refusal(
+            bench, [NoteTable.migration, other], says: "notes/0002_add_colour was applied to this database and is not part")
+        _ = try await bench.store.migrate([NoteTable.migration, MigrationTests.second, breaking])
+        await MigrationTests.refusal(
+            bench, [NoteTable.migration, MigrationTests.second],
+            says: "notes/0003_drop_colour_breaks was applied to this database and changed")
         await bench.close()
     }
 

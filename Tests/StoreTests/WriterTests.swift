@@ -152,12 +152,17 @@ import Vocabulary
             var done = 0
             for await isDone in group {
                 if isDone { done += 1 } else { refused += 1 }
-                if refused == 17 { held.signal() }
+                if !isDone, refused == 17 {
+                    let pool = bench.store.statistics.pools.first
+                    #expect([pool?.workers, pool?.busy, pool?.waiting, pool?.refused] == [1, 1, 3, 17])
+                    held.signal()
+                }
             }
             return (done, refused)
         }
         try await holder.value
         #expect(outcomes == (3, 17))
+        #expect(bench.store.statistics.pools.map(\.name) == ["write", "read"])
         #expect(try await WriterTests.notes(bench, bench.tenant(1)).count == outcomes.0)
         await bench.close()
     }

@@ -133,6 +133,7 @@ class House:
             http: {{limits_enabled: false, handler_timeout_seconds: {patience}, idle_timeout_seconds: 3600, header_timeout_seconds: 300,
               body_timeout_seconds: 3600}}
             licensing: {{free_tier: ""}}
+            billing: {{reconcile_hours: 168}}
             seats: {{lease_ttl_seconds: {TTL}, revive_window_seconds: {WINDOW}, signature_algorithm: ed25519,
               longest_tick_gap_seconds: {self.gap}, claim_timeout_seconds: {CLAIM}, queue_limit: {QUEUE_LIMIT},
               borrow_low_water_percent: {LOW_WATER}}}

@@ -91,6 +91,8 @@ struct MetricsTests {
         let times = metrics.histogram("http_request_duration_seconds", "Time.", labels: ["route"], buckets: [0.005, 0.1, 1])
         for value in [0.001, 0.005, 0.05, 3] { times.with("x").observe(value) }
         metrics.reading("z_reading", "Read.") { 7 }
+        metrics.readings("z_pairs", "By two labels.", labels: ["tier", "standing"]) { [(["pro", "active"], 2), (["team", "a\"b"], 0)] }
+        metrics.readings("z_none", "Nothing to tell.", labels: []) { [] }
         metrics.reading("z_absent", "Absent.") { nil }
         #expect(
             metrics.render() == """
@@ -109,6 +111,10 @@ struct MetricsTests {
                 # HELP seats_live Live seats.
                 # TYPE seats_live gauge
                 seats_live 2.5
+                # HELP z_pairs By two labels.
+                # TYPE z_pairs gauge
+                z_pairs{tier="pro",standing="active"} 2
+                z_pairs{tier="team",standing="a\\"b"} 0
                 # HELP z_reading Read.
                 # TYPE z_reading gauge
                 z_reading 7

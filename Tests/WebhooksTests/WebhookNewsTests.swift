@@ -27,6 +27,14 @@ struct WebhookNewsTests {
         }
         all += PaymentTold.Step.allCases.map { PaymentTold(tenant: tenant, step: $0, object: "invoice:\(UUID())", provider: "sandbox") }
         all += SeatTold.Step.allCases.map { SeatTold(tenant: tenant, step: $0, license: license) }
+        all += ProjectChanged.Step.allCases.map { ProjectChanged(tenant: tenant, project: ProjectID(UUID()), step: $0) }
+        all += ProjectFileChanged.Step.allCases.map {
+            ProjectFileChanged(
+                tenant: tenant, project: ProjectID(UUID()), file: ProjectFileID(UUID()), step: $0, version: 1, bytes: 1, hash: "ab")
+        }
+        all += OffboardingTold.Step.allCases.map {
+            OffboardingTold(tenant: tenant, step: $0, offboarding: "\(UUID())", until: Timestamp(seconds: 1))
+        }
         return all
     }()
 

@@ -177,12 +177,19 @@
 ---@field id string UUID of the tenant.
 ---@field tier string Its tier.
 
+---What the tier says of workstations, if it has them.
+---@class OnProvisionWorkstation
+---@field machine_type string As the provisioner names it.
+---@field disk_bytes integer Of each workstation.
+---@field idle_timeout_seconds integer Then it stops.
+
 ---A tenant has paid, moved or come back: what is set up for it?
 ---@class OnProvisionInput
 ---@field tenant OnProvisionTenant For whom.
 ---@field region "us"|"eu"|"apac" Where its data stays.
 ---@field cause "purchased"|"changed"|"restored" Why now.
 ---@field users integer Users whose role has a workstation.
+---@field workstation? OnProvisionWorkstation What the tier says of workstations, if it has them.
 ---@field now Now The moment of the question, UTC: the only clock that a policy has
 
 ---The caller.
@@ -403,7 +410,7 @@ function open_correction(fields) end
 ---@return Action
 function refuse_request(fields) end
 
----A mail to the tenant's owners, once for each thing that happened.
+---A mail to the person when the request is done, in place of the usual one.
 ---@param fields { template: string }
 ---@return Action
 function send_mail(fields) end
@@ -473,12 +480,12 @@ function restore_access(fields) end
 ---@return Action
 function end_subscription(fields) end
 
----Folder, schema and database user.
+---The tenant's name at provisioners.
 ---@param fields {  }
 ---@return Action
 function create_namespace(fields) end
 
----Storage of the tenant.
+---Storage of all workstations together.
 ---@param fields { disk_bytes: integer }
 ---@return Action
 function set_quota(fields) end
@@ -488,7 +495,7 @@ function set_quota(fields) end
 ---@return Action
 function start_workstation(fields) end
 
----The first key.
+---The first key, shown once to the owner.
 ---@param fields {  }
 ---@return Action
 function issue_api_key(fields) end

@@ -30,7 +30,7 @@ typedef enum luashim_status {
 typedef struct luashim_limits {
     /// Virtual machine instructions, and what C functions charge for work of the same length (about 10 ns a unit).
     uint64_t fuel;
-    /// Backstop in processor time of the calling thread, so that a busy machine denies nobody.
+    /// Backstop in processor time of the calling thread, so that a busy machine denies nobody; pauses of the machine are not counted.
     uint64_t cpu_nanoseconds;
     /// For those who would rather be wrong than wait; 0 for none.
     uint64_t wall_nanoseconds;
@@ -41,6 +41,33 @@ typedef struct luashim_limits {
     uint32_t depth;
     uint32_t nodes;
 } luashim_limits;
+
+/// No stretch between two looks at the clock counts for more: what took longer was the machine's doing. A host that takes the processor away
+/// for a while books that while on the thread that had it, and one such pause would deny whoever was asked at that moment.
+#define LUASHIM_LONGEST_STRETCH 20000000u
+
+/// How long a call was at work, in nanoseconds of whatever clock it is shown.
+typedef struct luashim_meter {
+    uint64_t seen;
+    uint64_t worked;
+    /// Work from which processor time is asked for.
+    uint64_t due;
+} luashim_meter;
+
+/// At each look but the first, which only sets `seen` and `due`. Whether it is time to ask for processor time.
+static inline bool luashim_meter_look(luashim_meter *meter, uint64_t wall) {
+    uint64_t stretch = wall - meter->seen;
+    meter->seen = wall;
+    meter->worked += stretch < LUASHIM_LONGEST_STRETCH ? stretch : LUASHIM_LONGEST_STRETCH;
+    return meter->worked >= meter->due;
+}
+
+/// `spent`: processor time of the thread since the first look. Whether the call is over; if not, when to ask again.
+static inline bool luashim_meter_is_over(luashim_meter *meter, uint64_t spent, uint64_t limit) {
+    if (spent >= limit) return true;
+    meter->due = meter->worked + (limit - spent);
+    return false;
+}
 
 /// What crosses is one flat buffer: a tag, then its payload, little-endian, lengths and counts as 32 bits.
 enum {

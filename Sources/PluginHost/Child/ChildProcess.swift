@@ -30,7 +30,7 @@ final class ChildProcess: Sendable {
     private let childEnds: (socket: Int32, stderr: Int32)
     private let stderr: Int32
 
-    /// The largest payload that a child may send: a request of 4 MiB with its headers, a page of 2 MiB, a list of events.
+    /// The largest payload that a child may send: a request of 6 MiB with its headers, a page of 2 MiB, a list of events.
     static let maxPayload = 8_388_608
     /// Answered by a task of the child every so many seconds; this long without one ends it.
     static let pingEvery = 5
@@ -119,11 +119,11 @@ final class ChildProcess: Sendable {
         defer { unwatch(watched) }
         return try await wire.call(call, input)
     }
-    /// Blocks the calling thread, at most for `ChildProcess.blockingSeconds`; a child that takes longer is ended.
-    func callBlocking<Input, Output>(_ call: WireCall<Input, Output>, _ input: Input) throws -> Output {
+    /// Blocks the calling thread, at most for so long; a child that takes longer is ended.
+    func callBlocking<Input, Output>(_ call: WireCall<Input, Output>, _ input: Input, seconds: Int) throws -> Output {
         let watched = watch(limit: confinement.callSeconds)
         defer { unwatch(watched) }
-        do { return try wire.callBlocking(call, input, limit: .seconds(ChildProcess.blockingSeconds)) } catch let end as WireEnd {
+        do { return try wire.callBlocking(call, input, limit: .seconds(seconds)) } catch let end as WireEnd {
             self.end(end.description)
             throw end
         }

@@ -11,8 +11,17 @@ package struct ChildReport: Sendable, Hashable {
     package let breaker: ChildStanding.Breaker
     /// Since the server started.
     package let deaths: Int
+    /// How often it was started again, since the server started.
+    package let restarts: Int
     /// How it ended last.
     package let lastEnd: String?
+
+    /// For a person, in one line.
+    package var line: String {
+        let place = process.map { ", process \($0)" } ?? ""
+        let last = lastEnd.map { "; ended last: \($0)" } ?? ""
+        return "\(plugin)  \(state.rawValue.replacing("_", with: " "))\(place), \(restarts) restarts, breaker \(breaker.rawValue)\(last)"
+    }
 }
 
 extension ConfinedPlugin {
@@ -28,7 +37,7 @@ extension ConfinedPlugin {
                 }
             return ChildReport(
                 plugin: id, process: state.child?.process, state: fares, breaker: state.standing.breaker, deaths: state.standing.deathsEver,
-                lastEnd: state.lastEnd)
+                restarts: state.restarts, lastEnd: state.lastEnd)
         }
     }
 }
@@ -38,7 +47,7 @@ extension HostedPlugin {
     var isolation: String {
         guard let confined else { return "in_process: as trusted as the server" }
         let landlock = confined.state.withLock(\.walls)?.landlock ?? 0
-        let memory = confined.parts.confinement.memoryBytes / 1_048_576
+        let memory = confined.cell.confinement.memoryBytes / 1_048_576
         // Landlock tells signals and abstract sockets apart from version 6 on; seccomp allows neither at any version.
         return "process: no files but libraries (Landlock \(landlock)), no sockets, processes or foreign signals (seccomp), \(memory) MiB;"
             + " the same user as the server"

@@ -87,6 +87,13 @@ final class ChildServices: Sendable {
             try await space(listing.tenant).keys(
                 prefix: String(listing.prefix.prefix(PluginSpaceLimits.maxKeyBytes + 1)), after: listing.after, limit: listing.limit)
         }
+        ChildStreams(context.streams).add(to: &desk)
+        ChildFolder(folder: context.folder).add(to: &desk)
+        desk.on(ToHost.verifyToken) { try await context.signatures.verify($0) }
+        desk.on(ToHost.verifyBytes) { bytes in
+            try await context.signatures.verify(bytes)
+            return Nothing()
+        }
         return desk
     }
 }

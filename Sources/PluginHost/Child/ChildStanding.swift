@@ -19,7 +19,7 @@ package struct ChildRules: Sendable, Hashable {
 ///     closed ── deaths ≥ deathsToOpen within window ──▶ open ── openFor is over ──▶ trial ── a call came back ──▶ closed
 ///                                                         ◀────────────── it died ──────┘
 package struct ChildStanding: Sendable, Hashable {
-    package enum Breaker: String, Sendable, Hashable {
+    package enum Breaker: String, Sendable, Hashable, CaseIterable {
         /// Started again after a pause.
         case closed
         /// Left alone.

@@ -5,16 +5,16 @@ import PluginWire
 /// A child's life: born, watched, mourned, born again.
 extension ConfinedPlugin {
     /// Starts a process and makes the plugin in it. Throws a `Refusal`.
-    func beget(_ context: PluginContext, isFirst: Bool) async throws -> ChildProcess {
+    func beget(isFirst: Bool) async throws -> ChildProcess {
         guard access(prison.program.path, X_OK) == 0 else {
             throw Refusal(.childFailed, "\(prison.program.path) is not there or cannot be run.")
         }
         let answering = ChildServices(context)
         let child: ChildProcess
         do {
-            child = try ChildProcess(parts.confinement)
+            child = try ChildProcess(cell.confinement)
             try await child.begin(
-                program: prison.program.path, arguments: [id, library.standardizedFileURL.path, "\(parts.confinement.memoryBytes)"],
+                program: prison.program.path, arguments: cell.arguments(id),
                 desk: answering.desk(), line: { answering.heard($0) }, over: { [weak self, weak child] reason in self?.died(child, reason) }
             )
         } catch {
@@ -28,7 +28,7 @@ extension ConfinedPlugin {
                 return true
             }
             guard isWanted else { throw WireEnd("it was stopped") }
-            let beginning = ToChild.Beginning(id: id, settings: parts.settings, secrets: parts.secrets)
+            let beginning = ToChild.Beginning(id: id, settings: context.settings, secrets: context.secrets)
             let begun = try await withTaskCancellationHandler {
                 try await child.wire.call(ToChild.begin, beginning)
             } onCancel: {
@@ -74,9 +74,9 @@ extension ConfinedPlugin {
 
     /// Looks after it once a second until it ends.
     private func watch(_ child: ChildProcess, _ answering: ChildServices) {
-        let services = services
+        let clock = clock
         let watching = Task {
-            while !Task.isCancelled, (try? await services.sleep(for: .seconds(1))) != nil {
+            while !Task.isCancelled, (try? await clock.sleep(for: .seconds(1))) != nil {
                 child.tick()
                 answering.tick()
             }
@@ -100,12 +100,12 @@ extension ConfinedPlugin {
 
     /// Lets it rest for a while, then tries again.
     private func mourn(_ reason: String, _ sentence: String) {
-        let now = services.now()
+        let now = clock.now()
         let mourned: (pause: Duration, standing: ChildStanding, dismissed: [CheckedContinuation<ChildProcess, any Error>])? =
             state.withLock { state in
                 if case .stopped = state.phase { return nil }
                 // Different for each plugin and death, the same in each run: chance that needs no source.
-                let seed = PluginDigest.sha256(Data("\(id) \(parts.digest) \(state.standing.deathsEver)".utf8))
+                let seed = PluginDigest.sha256(Data("\(id) \(cell.digest) \(state.standing.deathsEver)".utf8))
                 let pause = state.standing.died(at: now, spread: Double(seed.first ?? 0) / 255)
                 state.phase = .resting(until: now + pause)
                 state.isTrialTaken = false
@@ -115,17 +115,17 @@ extension ConfinedPlugin {
                 return (pause, state.standing, state.waiting)
             }
         guard let mourned else { return }
-        services.log(
+        context.log.write(
             .error, sentence,
             [
                 "reason": String(reason.prefix(300)), "deaths": "\(mourned.standing.deaths.count)",
                 "breaker": mourned.standing.breaker.rawValue, "again_in_ms": "\(mourned.pause.microseconds / 1_000)",
-            ], plugin: id)
+            ])
         for waiter in mourned.dismissed { waiter.resume(throwing: WireEnd("its process died too often and is left alone for a while")) }
     }
 
     private func revive(after pause: Duration) async {
-        guard (try? await services.sleep(for: pause)) != nil else { return }
+        guard (try? await clock.sleep(for: pause)) != nil else { return }
         let isWanted = state.withLock { state in
             guard case .resting = state.phase, !state.isDraining else { return false }
             state.phase = .reviving(nil)
@@ -134,16 +134,17 @@ extension ConfinedPlugin {
         }
         guard isWanted else { return }
         do {
-            let child = try await bounded(patience.make, services) { [self] in try await beget(parts.context(services), isFirst: false) }
+            let child = try await bounded(patience.make, clock) { [self] in try await beget(isFirst: false) }
             do {
-                try await bounded(patience.start, services) { _ = try await child.wire.call(ToChild.start, Nothing()) }
+                try await bounded(patience.start, clock) { _ = try await child.wire.call(ToChild.start, Nothing()) }
                 try settle(child)
             } catch {
                 child.end("it did not start again")
                 await child.ended()
                 throw error
             }
-            services.log(.info, "A plugin's process is back.", ["process": "\(child.process ?? 0)"], plugin: id)
+            state.withLock { $0.restarts += 1 }
+            context.log.write(.info, "A plugin's process is back.", ["process": "\(child.process ?? 0)"])
         } catch {
             let reason = (error as? Refusal)?.reason ?? (error is TooSlow ? "it was too slow" : "\(error)")
             mourn(reason, "A plugin's process did not start again.")

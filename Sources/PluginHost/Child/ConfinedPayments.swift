@@ -69,8 +69,12 @@ struct ConfinedPages: PluginPages {
     func respond(to request: PageRequest) async throws -> PageResponse { try await plugin.call(ToChild.page, request) }
 }
 
-/// Asked on a thread of the engine's own, which may block.
+/// Asked on a thread of the engine's own, which may block. The engine gives up after 50 ms; a child that is twenty times as late hangs, and is
+/// ended, so that the thread comes back and the next one answers.
 struct ConfinedModule: PolicyModule {
     let plugin: ConfinedPlugin
-    func answer(_ question: PolicyQuestion) throws -> PolicyReply { try plugin.callBlocking(ToChild.answer, question) }
+    static let patience = 1
+    func answer(_ question: PolicyQuestion) throws -> PolicyReply {
+        try plugin.callBlocking(ToChild.answer, question, seconds: ConfinedModule.patience)
+    }
 }

@@ -11,7 +11,9 @@ package enum PluginIsolation: String, Sendable, Hashable, CaseIterable {
 
 /// What the operator says of one plugin's prison, beside the plugin's own settings and under names that no plugin may use.
 package struct PluginConfinement: Sendable, Hashable {
-    package var isolation = PluginIsolation.inProcess
+    /// Where the operator says nothing, only what is signed or shipped with the server runs in process.
+    package var isolation = PluginIsolation.process
+    var isSaid = false
     /// Address space of the child. A Swift process maps about 170 MiB before it holds anything.
     package var memoryBytes: UInt64 = 1_073_741_824
     /// A call that takes longer ends the child.
@@ -19,11 +21,15 @@ package struct PluginConfinement: Sendable, Hashable {
     /// Processor time that the child may use up while no call comes back; more ends it.
     package var cpuSeconds = 20
 
-    package static let names = ["isolation", "isolation_memory_bytes", "isolation_call_seconds", "isolation_cpu_seconds"]
+    /// What its folder may hold, where it has one.
+    package var folderBytes: Int64 = 10_737_418_240
+
+    package static let names = ["isolation", "isolation_memory_bytes", "isolation_call_seconds", "isolation_cpu_seconds", "folder_bytes"]
+    static let folder: ClosedRange<Int64> = 1_048_576...1_125_899_906_842_624
     static let memory: ClosedRange<Int64> = 402_653_184...68_719_476_736
     static let seconds: ClosedRange<Int64> = 1...3_600
 
-    init() {}
+    package init() {}
 
     /// Takes the reserved names out of `given`; throws a `Refusal` of what is wrong with them.
     init(takenFrom given: inout [String: JSONValue], plugin id: String, variable: (String) -> String?) throws {
@@ -37,6 +43,7 @@ package struct PluginConfinement: Sendable, Hashable {
             case "isolation":
                 if let known = value.string.flatMap(PluginIsolation.init) {
                     isolation = known
+                    isSaid = true
                 } else {
                     faults.append("The setting isolation must be one of in_process, process.")
                 }
@@ -44,6 +51,8 @@ package struct PluginConfinement: Sendable, Hashable {
                 if let number = PluginConfinement.number(value, PluginConfinement.memory, name, &faults) { memoryBytes = UInt64(number) }
             case "isolation_call_seconds":
                 if let number = PluginConfinement.number(value, PluginConfinement.seconds, name, &faults) { callSeconds = Int(number) }
+            case "folder_bytes":
+                if let number = PluginConfinement.number(value, PluginConfinement.folder, name, &faults) { folderBytes = number }
             default:
                 if let number = PluginConfinement.number(value, PluginConfinement.seconds, name, &faults) { cpuSeconds = Int(number) }
             }

@@ -16,7 +16,7 @@ private struct Subject: PolicyModuleSubject {
         defer { try? FileManager.default.removeItem(at: file) }
         try Data(list.utf8).write(to: file)
         let bench = try PluginBench(manifest: manifest, at: Timestamp(seconds: 1_800_000_000))
-        let instance = try await DeviceDenylist().make(try bench.context(settings: ["list": .string(file.path)]))
+        let instance = try await PluginBench.made(DeviceDenylist(), try bench.context(settings: ["list": .string(file.path)]))
         guard let module = instance.policyModule else { throw PluginRefusal("It provides nothing.") }
         return module
     }

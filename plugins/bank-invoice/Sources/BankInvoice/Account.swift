@@ -39,6 +39,14 @@ struct Account: Codable, Sendable, Hashable {
         var hasFailed = false
         var subscription: String?
         var expiresAt: Timestamp
+
+        /// Whether both were asked for in the same words, whatever became of this one since.
+        func begins(as other: Session) -> Bool {
+            var asked = self
+            (asked.status, asked.isPaid, asked.hasFailed) = (other.status, other.isPaid, other.hasFailed)
+            (asked.subscription, asked.expiresAt) = (other.subscription, other.expiresAt)
+            return asked == other
+        }
     }
 
     struct Subscription: Codable, Sendable, Hashable {
@@ -87,6 +95,10 @@ struct Account: Codable, Sendable, Hashable {
         /// The excess of which staff was told and that was not sent back yet.
         var owed: Int64 = 0
         var refunds = 0
+        /// The net amounts of its credit notes; nil: none since this is kept.
+        var creditedNet: Int64?
+        /// By which all of it or parts go back, in their order.
+        var refundOrders: [RefundOrder]?
 
         /// What is to be paid in the end.
         var payable: Int64 { max(0, total - credited) }
@@ -102,7 +114,21 @@ struct Account: Codable, Sendable, Hashable {
                 $0.value > 0
             }
         }
+        /// Of the refund that was told last.
+        var refundID: String { "re_\(number)_\(refunds)" }
         var claimID: String { claim == 1 ? number.description : "\(number):\(claim)" }
+    }
+
+    /// Somebody ordered that money goes back.
+    struct RefundOrder: Codable, Sendable, Hashable {
+        /// Of the idempotency key, and of the whole request.
+        var key: String
+        var request: String
+        var amount: Int64
+        /// The draft of its credit note.
+        var claim: String
+        /// The refund that came of it, once the credit note has its number.
+        var refund: String?
     }
 
     struct Posting: Codable, Sendable, Hashable {
@@ -129,6 +155,7 @@ struct Account: Codable, Sendable, Hashable {
         var periodEnd: Timestamp?
         /// A credit note without words to staff: nothing was paid.
         var isCancellation = false
+        var rounding: Int64?
     }
 
     struct Portal: Codable, Sendable, Hashable {

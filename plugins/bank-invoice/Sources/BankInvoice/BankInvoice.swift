@@ -48,7 +48,7 @@ struct Instance: PluginInstance {
         let shop = Shop(ledger: ledger, terms: terms, clock: context.clock, site: context.site, seed: seed, call: call)
         cashier = Cashier(
             ledger: ledger, register: Register(space: context.space, terms: terms), terms: terms, clock: context.clock, call: call)
-        provider = BankProvider(shop: shop, signature: signature)
+        provider = BankProvider(shop: shop, office: Office(shop: shop, cashier: cashier), signature: signature)
         shownPages = BankPages(
             shop: shop, cashier: cashier, desk: DeskKey(secrets: deskSecrets, clock: context.clock), log: context.log, call: call)
         self.courier = courier

@@ -77,6 +77,9 @@ struct Invoice: Codable, Sendable, Hashable {
     /// What a credit note corrects.
     var corrects: Correction?
     var note: String?
+    /// What the amount due differs by from the sum of lines and VAT (BT-114): a part that goes back is exact, and no net amount and its VAT
+    /// may come to it.
+    var rounding: Int64?
     /// The customer of this plugin whose it is.
     var customer: String
 
@@ -107,6 +110,8 @@ struct Invoice: Codable, Sendable, Hashable {
     /// The sum of the groups' taxes, each rounded by itself (BR-CO-14).
     var tax: Int64 { groups.reduce(0) { $0 + $1.tax } }
     var gross: Int64 { net + tax }
+    /// The amount due (BR-CO-16).
+    var payable: Int64 { gross + (rounding ?? 0) }
 
     /// Rounded half up to the minor unit (BR-CO-17).
     static func tax(on taxable: Int64, rate: Int) -> Int64 { (taxable * Int64(rate) + 5_000) / 10_000 }

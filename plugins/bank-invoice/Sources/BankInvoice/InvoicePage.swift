@@ -25,7 +25,8 @@ enum InvoicePage {
             <dl>
             \(Markup.text("Net", Amount.shown(invoice.net, invoice.currency)))
             \(invoice.groups.map { group($0, invoice.currency) }.joined(separator: "\n"))
-            <div class="total"><dt>\(isCredit ? "Credited" : "To pay")</dt><dd>\(Amount.shown(invoice.gross, invoice.currency))</dd></div>
+            \(Markup.text("Rounding", invoice.rounding.map { Amount.shown($0, invoice.currency) }))
+            <div class="total"><dt>\(isCredit ? "Credited" : "To pay")</dt><dd>\(Amount.shown(invoice.payable, invoice.currency))</dd></div>
             </dl>
             \(invoice.groups.compactMap(\.vat.reason).map { "<p>\(Markup.escape($0))</p>" }.joined())
             </section>
@@ -75,7 +76,7 @@ enum InvoicePage {
         \(Markup.text("Account holder", invoice.account.holder))
         \(Markup.text("IBAN", CreditorReference.grouped(invoice.account.iban)))
         \(Markup.text("BIC", invoice.account.bic))
-        \(Markup.text("Amount", Amount.shown(invoice.gross, invoice.currency)))
+        \(Markup.text("Amount", Amount.shown(invoice.payable, invoice.currency)))
         <div><dt>Reference, to be repeated exactly</dt><dd class="reference">\(invoice.reference.printed)</dd></div>
         </dl></section>
         """

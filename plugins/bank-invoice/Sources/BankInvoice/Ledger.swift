@@ -99,7 +99,7 @@ struct Register: Sendable {
             kind: draft.kind, number: number, issued: draft.issued, due: draft.due, seller: terms.seller, account: terms.account,
             buyer: original?.buyer ?? draft.buyer, orderReference: original?.orderReference ?? draft.orderReference,
             currency: original?.currency ?? terms.currency, lines: draft.lines.isEmpty ? original?.lines ?? [] : draft.lines,
-            period: original?.period ?? period, corrects: draft.corrects, note: draft.note, customer: customer)
+            period: original?.period ?? period, corrects: draft.corrects, note: draft.note, rounding: draft.rounding, customer: customer)
         _ = try await space.replace("invoice/\(number)", expecting: nil, with: Ledger.encode(invoice))
         guard let kept = try await self.invoice(number) else { throw PluginSpaceFailure.unavailable("A document could not be kept.") }
         return kept

@@ -6,7 +6,10 @@ extension Account {
 
     /// Adds a session, or keeps the one with this id as it is.
     mutating func open(_ session: Session, now: Timestamp) throws {
-        guard !sessions.contains(where: { $0.id == session.id }) else { return }
+        if let old = sessions.first(where: { $0.id == session.id }) {
+            guard old.begins(as: session) else { throw Misstep("This key was used for another checkout.") }
+            return
+        }
         if sessions.count >= Self.maxSessions {
             // A finished one makes room, unless its first payment is still awaited.
             let finished = sessions.firstIndex { old in
@@ -81,11 +84,16 @@ extension Account {
             return
         }
         guard let bill = bills.firstIndex(where: { $0.number == draft.corrects?.number }) else { return }
-        bills[bill].credited += invoice.gross
+        bills[bill].credited += invoice.payable
+        bills[bill].creditedNet = (bills[bill].creditedNet ?? 0) + invoice.net
         bills[bill].credits.append(invoice.number)
         if bills[bill].isCancelled, !bills[bill].isPaid { withdraw(bills[bill], now: now) }
         settle(
             bill, why: draft.isCancellation ? "Paid, but the invoice was cancelled" : "Credited by \(invoice.number)", pace: pace, now: now)
+        if let order = bills[bill].refundOrders?.firstIndex(where: { $0.claim == draft.claim }) {
+            let refund = bills[bill].refundID
+            bills[bill].refundOrders?[order].refund = refund
+        }
     }
 
     /// What an unpaid invoice was for does not come: an order that waited for it ends, a subscription ends with what is paid.
@@ -114,7 +122,7 @@ extension Account {
             throw Misstep("This account has no such open invoice.")
         }
         guard !drafts.contains(where: { $0.corrects?.number == invoice.number }) else { throw Misstep("A credit note is being written.") }
-        guard bill.credits.count < 20 else { throw Misstep("This invoice has too many credit notes.") }
+        guard bill.credits.count < Self.maxCredits else { throw Misstep("This invoice has too many credit notes.") }
         try makeRoom()
         var lines = invoice.lines
         if let net {
@@ -131,7 +139,7 @@ extension Account {
         drafts.append(credit(bill, lines: lines, isCancellation: false, now: now))
     }
 
-    private func credit(_ bill: Bill, lines: [BilledLine], isCancellation: Bool, now: Timestamp) -> Draft {
+    func credit(_ bill: Bill, lines: [BilledLine], isCancellation: Bool, now: Timestamp) -> Draft {
         Draft(
             claim: "\(bill.number):credit:\(bill.credits.count + 1)", kind: .creditNote, issued: Day(now), lines: lines,
             buyer: buyer ?? Party(name: "", street: "", postalCode: "", city: "", country: ""),
@@ -235,7 +243,7 @@ extension Account {
 
     private mutating func refund(_ place: Int, _ amount: Money, _ why: String) -> Told {
         bills[place].refunds += 1
-        return .refund("re_\(bills[place].number)_\(bills[place].refunds)", bills[place], amount, why)
+        return .refund(bills[place].refundID, bills[place], amount, why)
     }
 
     // MARK: - Portal

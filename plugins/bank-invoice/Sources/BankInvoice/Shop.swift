@@ -33,6 +33,9 @@ struct Shop: Sendable {
             quantity: request.quantity, unitPrice: request.unitPrice, providerPrice: request.providerPrice,
             email: request.customerEmail.map { String($0.prefix(254)) }, trialDays: min(max(0, request.trialDays), 730),
             successURL: request.successURL, cancelURL: request.cancelURL, expiresAt: now + Self.sessionLife)
+        if let kept = try await ledger.space.get("session/\(id)"), kept != Data(customer.utf8) {
+            throw Misstep("This key was used for another checkout.")
+        }
         try await ledger.space.set("session/\(id)", Data(customer.utf8))
         try await ledger.update(customer, isNew: request.customer == nil) { try $0.open(session, now: now) }
         await call(customer)
@@ -89,7 +92,15 @@ enum Wording {
 
 struct BankProvider: PaymentProvider {
     let shop: Shop
+    let office: Office
     let signature: WebhookSignature
+
+    /// What a bank transfer allows: a change of tier and a pause are decided by people: a new checkout replaces a subscription.
+    let capabilities: Set<PaymentCapability> = [
+        .customerPortal, .trials, .subscriptionRead, .cancelNow, .cancelAtPeriodEnd, .resume, .invoices, .refunds, .partialRefunds,
+        .listSubscriptions,
+        .listPayments,
+    ]
 
     func startCheckout(_ request: CheckoutRequest) async throws -> CheckoutSession {
         try await told { try await shop.startCheckout(request) }
@@ -100,7 +111,29 @@ struct BankProvider: PaymentProvider {
         try signature.verify(header: delivery.headers["bank-invoice-signature"], body: delivery.body, receivedAt: delivery.receivedAt)
         return try BankEvent.verified(delivery.body)
     }
+    func understands(_ type: String) -> Bool? { BankEvent.types.contains(type) }
     func interpret(_ event: VerifiedEvent) throws -> [PaymentFact] { try BankEvent.facts(event) }
+
+    func readSubscription(_ subscription: String) async throws -> SubscriptionFact {
+        try await told { try await office.read(subscription) }
+    }
+    func cancelSubscription(_ cancellation: SubscriptionCancellation) async throws -> SubscriptionFact {
+        try await told { try await office.cancel(cancellation) }
+    }
+    func resumeSubscription(_ resumption: SubscriptionResumption) async throws -> SubscriptionFact {
+        try await told { try await office.resume(resumption.subscription) }
+    }
+    func listInvoices(_ query: InvoiceQuery) async throws -> ProviderPage<ProviderInvoice> {
+        try await told { try await office.invoices(query) }
+    }
+    func readInvoice(_ invoice: String) async throws -> ProviderInvoice { try await told { try await office.invoice(invoice) } }
+    func refund(_ request: RefundRequest) async throws -> Refund { try await told { try await office.refund(request) } }
+    func listSubscriptions(_ request: ChangesRequest) async throws -> ProviderPage<SubscriptionFact> {
+        try await told { try await office.subscriptions(request) }
+    }
+    func listPayments(_ request: ChangesRequest) async throws -> ProviderPage<InvoiceFact> {
+        try await told { try await office.payments(request) }
+    }
 
     private func told<Value>(_ work: () async throws -> Value) async throws -> Value {
         do { return try await work() } catch let misstep as Misstep {

@@ -34,12 +34,13 @@ struct Taxation: Sendable, Hashable {
         return VATTreatment(category: .standard, rate: rate)
     }
 
-    /// Reads `AT=2000,FR=2000`; nil where it is anything else. A rate of nothing is no rate of the standard category.
+    /// Reads `AT=2000,FR=2000`; nil where it is anything else. A rate of nothing is no rate of the standard category, and one below
+    /// half a percent is none to the official rules (BR-CO-17 rounds it to nothing).
     static func rates(_ text: String, name: (String) -> Bool) -> [String: Int]? {
         var rates: [String: Int] = [:]
         for part in text.split(separator: ",") {
             let pair = part.split(separator: "=", omittingEmptySubsequences: false).map { $0.drop { $0 == " " } }
-            guard pair.count == 2, name(String(pair[0])), let rate = Digits.value(pair[1].utf8), (1...3_000).contains(rate),
+            guard pair.count == 2, name(String(pair[0])), let rate = Digits.value(pair[1].utf8), (50...3_000).contains(rate),
                 rates.updateValue(Int(rate), forKey: String(pair[0])) == nil
             else { return nil }
         }

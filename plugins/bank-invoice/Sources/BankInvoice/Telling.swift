@@ -100,6 +100,16 @@ enum BankEvent {
     private static func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
     private static func time(_ value: Timestamp?) -> JSONValue { text(value?.iso8601) }
 
+    static let types: Set<String> = [
+        "checkout.paid", "checkout.waiting", "checkout.failed", "subscription.changed", "subscription.ended", "invoice.paid",
+        "invoice.overdue", "invoice.open", "refund.owed", "transfer.reversed",
+    ]
+
+    /// An object as it is now, in the words of the webhook that would tell of it.
+    static func fact(of told: Account.Told, _ account: Account, asOf: Timestamp) throws -> PaymentFact? {
+        try facts(verified(Data(body(of: told, id: "evt_read", account: account, created: asOf).utf8))).first
+    }
+
     // MARK: - Reading
 
     /// Id, type and time of a webhook whose signature was found good.
@@ -113,11 +123,7 @@ enum BankEvent {
 
     /// Pure, and about the object as the event shows it.
     static func facts(_ event: VerifiedEvent) throws -> [PaymentFact] {
-        let known = [
-            "checkout.paid", "checkout.waiting", "checkout.failed", "subscription.changed", "subscription.ended", "invoice.paid",
-            "invoice.overdue", "invoice.open", "refund.owed", "transfer.reversed",
-        ]
-        guard known.contains(event.type) else { return [] }
+        guard types.contains(event.type) else { return [] }
         let data = try parse(event.body)["data"] ?? .null
         guard let id = name(data["id"]) else { throw PaymentProviderError.malformed("The object has no id.") }
         let (asOf, customer, subscription) = (event.createdAt, name(data["customer"]), name(data["subscription"]))

@@ -51,7 +51,8 @@ struct UBL {
             $0.amount("LineExtensionAmount", $0.invoice.net)
             $0.amount("TaxExclusiveAmount", $0.invoice.net)
             $0.amount("TaxInclusiveAmount", $0.invoice.gross)
-            $0.amount("PayableAmount", $0.invoice.gross)
+            if let rounding = $0.invoice.rounding { $0.amount("PayableRoundingAmount", rounding) }
+            $0.amount("PayableAmount", $0.invoice.payable)
         }
         for (index, line) in invoice.lines.enumerated() { self.line(line, id: index + 1) }
         close(root)

@@ -71,7 +71,8 @@ struct Life {
                 number: DocumentNumber(series: isCredit ? "CRN" : "INV", year: draft.issued.year, running: isCredit ? credits : running),
                 issued: draft.issued, due: draft.due, seller: terms.seller, account: terms.account, buyer: draft.buyer,
                 currency: terms.currency,
-                lines: draft.lines.isEmpty ? original?.lines ?? [] : draft.lines, corrects: draft.corrects, customer: account.customer)
+                lines: draft.lines.isEmpty ? original?.lines ?? [] : draft.lines, corrects: draft.corrects, rounding: draft.rounding,
+                customer: account.customer)
             documents.append(invoice)
             account.complete(draft.claim, as: invoice, pace: pace, now: now)
         }
@@ -232,7 +233,8 @@ struct BankSubject: PaymentProviderSubject {
     func provider(webhookSecrets: [String]) async throws -> any PaymentProvider {
         let bench = try PluginBench(manifest: manifestFile, at: moment)
         let secrets = ["BANK_INVOICE_WEBHOOK_SECRET": webhookSecrets, "BANK_INVOICE_DESK_SECRET": [deskSecret]]
-        guard let provider = try await BankInvoice().make(bench.context(settings: given, secrets: secrets)).paymentProvider else {
+        guard let provider = try await PluginBench.made(BankInvoice(), bench.context(settings: given, secrets: secrets)).paymentProvider
+        else {
             throw PluginRefusal("no provider")
         }
         return provider

@@ -41,7 +41,9 @@ import Testing
         #expect(await reason(["api_base": "http://api.paddle.test"], live).contains("must be https"))
         #expect(await reason(["checkout_page": "http://shop.test/pay"], live).contains("checkout_page must be"))
         #expect(await reason([:], live.merging(["PADDLE_WEBHOOK_SECRET": [" "]]) { $1 }).contains("no webhook secret"))
-        #expect(await reason([:], ["PADDLE_WEBHOOK_SECRET": ["pdl_ntfset_1"]]) == "The secret PADDLE_API_KEY is missing.")
+        #expect(
+            await reason([:], ["PADDLE_WEBHOOK_SECRET": ["pdl_ntfset_1"]])
+                == "The secret PADDLE_API_KEY is missing: secrets in plugin.json do not name it, or nobody gave it.")
         #expect(await reason([:], live.merging(["PADDLE_API_KEY": ["pdl_ntfset_of_a_destination"]]) { $1 }).contains("is not an API key"))
         #expect(bench.http.requests == [])
     }

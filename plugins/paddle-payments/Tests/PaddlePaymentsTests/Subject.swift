@@ -13,8 +13,7 @@ func provider(
 ) async throws -> any PaymentProvider {
     let settings = ["api_base": JSONValue.string("https://sandbox-api.paddle.com")].merging(settings) { $1 }
     let context = try bench.context(settings: settings, secrets: ["PADDLE_API_KEY": [key], "PADDLE_WEBHOOK_SECRET": secrets])
-    try PaddlePayments().validate(context.settings)
-    guard let provider = try await PaddlePayments().make(context).paymentProvider else { throw PluginRefusal("no provider") }
+    guard let provider = try await PluginBench.made(PaddlePayments(), context).paymentProvider else { throw PluginRefusal("no provider") }
     return provider
 }
 

@@ -32,7 +32,7 @@ final class Stage: Sendable {
     /// Starts the plugin over the stage's space.
     func start(settings: [String: JSONValue] = [:], secrets: [String: [String]] = [:]) async throws -> any PluginInstance {
         let context = try bench.context(settings: settings, secrets: secrets)
-        let instance = try await SandboxPayments().make(context)
+        let instance = try await PluginBench.made(SandboxPayments(), context)
         judge.withLock { $0 = instance.paymentProvider }
         try await instance.start()
         return instance
@@ -104,7 +104,8 @@ extension PluginInstance {
 struct SandboxSubject: PaymentProviderSubject {
     func provider(webhookSecrets: [String]) async throws -> any PaymentProvider {
         let bench = try PluginBench(manifest: manifestFile, at: moment)
-        let instance = try await SandboxPayments().make(bench.context(secrets: ["SANDBOX_WEBHOOK_SECRET": webhookSecrets]))
+        let instance = try await PluginBench.made(
+            SandboxPayments(), bench.context(secrets: ["SANDBOX_WEBHOOK_SECRET": webhookSecrets]))
         guard let provider = instance.paymentProvider else { throw PluginRefusal("no provider") }
         return provider
     }
@@ -131,7 +132,7 @@ struct SandboxSubject: PaymentProviderSubject {
 extension SandboxSubject: PaymentCallsSubject {
     func stage(_ currency: Currency) async throws -> PaymentStage? {
         let bench = try PluginBench(manifest: manifestFile, at: moment)
-        let instance = try await SandboxPayments().make(bench.context(secrets: ["SANDBOX_WEBHOOK_SECRET": ["whsec_1"]]))
+        let instance = try await PluginBench.made(SandboxPayments(), bench.context(secrets: ["SANDBOX_WEBHOOK_SECRET": ["whsec_1"]]))
         guard let provider = instance.paymentProvider else { return nil }
         let ledger = Ledger(space: bench.space)
         @Sendable func customer(_ number: Int) -> String {

@@ -8,6 +8,7 @@ public struct PluginBench: Sendable {
     public let clock: ManualPluginClock
     public let http: ScriptedHTTP
     public let space = MemorySpace()
+    public let folder = MemoryFolder()
     public let log = RecordingLog()
     public let site: FixedSite
 
@@ -24,12 +25,15 @@ public struct PluginBench: Sendable {
         site = FixedSite(origin: origin, webhook: origin + (manifest.webhook ?? ""))
     }
 
-    /// The context that a host would hand over; settings are checked against the manifest.
+    /// The context that a host would hand over; settings are checked against the manifest, and so is where requests go.
     public func context(settings: [String: JSONValue] = [:], secrets: [String: [String]] = [:]) throws -> PluginContext {
-        PluginContext(
-            id: manifest.id, settings: try manifest.settings(from: settings).get(), secrets: PluginSecrets(secrets), http: http,
+        let inForce = try manifest.settings(from: settings).get()
+        var context = PluginContext(
+            id: manifest.id, settings: inForce, secrets: PluginSecrets(secrets), http: NamedHosts(manifest, inForce, site, http),
             space: space,
             tenantSpace: { [space] _ in space }, log: log, clock: clock, site: site)
+        if manifest.folder { context.folder = folder }
+        return context
     }
 }
 
@@ -105,6 +109,42 @@ public final class ManualPluginClock: PluginClock {
             }
             sleeper?.wake.resume(throwing: CancellationError())
         }
+    }
+}
+
+/// Lets out what a host would let out: to hosts that `plugin.json` names, to those that settings open, to the own webhook for `self`.
+private struct NamedHosts: OutboundHTTP {
+    private let origins: Set<String>
+    private let reachesPublic: Bool
+    private let ownWebhook: String?
+    private let inner: ScriptedHTTP
+
+    init(_ manifest: PluginManifest, _ settings: PluginSettings, _ site: FixedSite, _ inner: ScriptedHTTP) {
+        let opened = manifest.settings.filter(\.opensHost).compactMap { settings[$0.name]?.string }
+        origins = Set((manifest.hosts.map { "https://\($0)" } + opened).compactMap(Self.origin))
+        ownWebhook = manifest.hosts.contains("self") ? site.webhookAddress() : nil
+        // Every public host by https, as tenants name their providers' hosts.
+        reachesPublic = manifest.hosts.contains("public")
+        self.inner = inner
+    }
+
+    func send(_ request: OutboundRequest) async throws -> OutboundResponse {
+        guard let origin = Self.origin(request.url) else {
+            throw OutboundFailure.forbidden("The address is not an absolute http or https address.")
+        }
+        guard origins.contains(origin) || request.url == ownWebhook || (reachesPublic && request.url.lowercased().hasPrefix("https://"))
+        else {
+            throw OutboundFailure.forbidden(
+                "The host \(origin) is not named in plugin.json. Add it to hosts, or let a setting with opens_host name it.")
+        }
+        return try await inner.send(request)
+    }
+
+    private static func origin(_ text: String) -> String? {
+        guard let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(), let host = parts.host?.lowercased(),
+            scheme == "https" || scheme == "http"
+        else { return nil }
+        return "\(scheme)://\(host):\(parts.port ?? (scheme == "https" ? 443 : 80))"
     }
 }
 

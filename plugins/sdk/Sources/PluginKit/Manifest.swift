@@ -13,7 +13,7 @@ public struct PluginManifest: Sendable, Hashable, Codable {
     public var kit: KitVersion
     /// File name of the library, beside `plugin.json`.
     public var library: String
-    /// `/webhooks/{id}` for a payment provider.
+    /// `/webhooks/{id}` for a payment provider, `/webhooks/mail/{id}` for a notification channel that hears of its mails later.
     public var webhook: String?
     /// Whether it shows pages under `/plugins/{id}/`.
     public var pages: Bool
@@ -22,6 +22,8 @@ public struct PluginManifest: Sendable, Hashable, Codable {
     // since 1.2
     /// What a policy module answers: `on_seat_request`.
     public var hooks: [String]
+    /// Whether it keeps bulk data in a folder of its own.
+    public var folder: Bool
     // end of 1.2
     public var secrets: [Secret]
     public var settings: [SettingSchema]
@@ -54,6 +56,11 @@ public struct PluginManifest: Sendable, Hashable, Codable {
     }
 
     public static let maxBytes = 65_536
+    // since 1.2
+    /// In `hosts` of an identity provider: any `https` host that everybody can reach, since tenants name providers of their own; by `streams`
+    /// on the ports of directories (389, 636, 3268, 3269).
+    public static let publicHosts = "public"
+    // end of 1.2
 
     /// Reads and checks; throws `Fault` with every mistake found.
     public init(json data: Data) throws {
@@ -79,6 +86,7 @@ public struct PluginManifest: Sendable, Hashable, Codable {
         hosts = reader.texts("hosts", max: 32, optional: true)
         // since 1.2
         hooks = reader.texts("hooks", max: 32, optional: true)
+        folder = reader.optionalFlag("folder") ?? false
         // end of 1.2
         secrets = []
         for var entry in reader.objects("secrets", max: 16) {
@@ -104,11 +112,20 @@ public struct PluginManifest: Sendable, Hashable, Codable {
         for kind in kinds where !PluginKind.all.contains(kind) {
             reader.fault("kinds names \(kind.rawValue); this kit knows \(PluginKind.all.map(\.rawValue).joined(separator: ", ")).")
         }
+        var mayListen = false
+        // since 1.2
+        mayListen = kinds.contains(.notificationChannel) && webhook == "/webhooks/mail/\(id)"
+        // end of 1.2
         if kinds.contains(.paymentProvider) {
             if webhook != "/webhooks/\(id)" { reader.fault("webhook of a payment provider must be /webhooks/\(id).") }
-        } else if webhook != nil {
-            reader.fault("webhook is for payment providers only.")
+        } else if webhook != nil, !mayListen {
+            reader.fault("webhook is for payment providers only, or /webhooks/mail/\(id) for a notification channel.")
         }
+        // since 1.2
+        if hosts.contains(Self.publicHosts), !kinds.contains(.identityProvider) {
+            reader.fault("hosts names \(Self.publicHosts), which is for identity providers only.")
+        }
+        // end of 1.2
         for host in hosts where host != "self" && !Rule.isHost(host) {
             reader.fault("hosts names \(host.debugDescription), which is not a host name, host:port or self.")
         }

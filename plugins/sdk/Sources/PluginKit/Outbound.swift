@@ -54,7 +54,7 @@ public enum OutboundFailure: Error, Sendable, Hashable, Codable {
 }
 
 public enum OutboundLimits {
-    public static let maxRequestBytes = 4_194_304
+    public static let maxRequestBytes = 6_291_456
     public static let maxAnswerBytes = 16_777_216
     public static let timeout: ClosedRange<Duration> = Duration.seconds(1)...Duration.seconds(60)
     public static let methods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]

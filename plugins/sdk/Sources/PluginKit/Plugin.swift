@@ -24,6 +24,20 @@ public protocol PluginInstance: Sendable {
     // since 1.2
     /// For the kind `policy_module`.
     var policyModule: (any PolicyModule)? { get }
+    /// For the kind `notification_channel`.
+    var notificationChannel: (any NotificationChannel)? { get }
+    /// For the kind `compliance_framework`.
+    var complianceFramework: (any ComplianceFramework)? { get }
+    /// For the kind `identity_provider`.
+    var identityProvider: (any IdentityProvider)? { get }
+    /// For the kind `key_service`.
+    var keyService: (any KeyService)? { get }
+    /// For the kind `file_store`.
+    var fileStore: (any FileStore)? { get }
+    /// For the kind `provisioner`.
+    var provisioner: (any Provisioner)? { get }
+    /// For the kind `support_desk`.
+    var supportDesk: (any SupportDesk)? { get }
     // end of 1.2
     /// What it shows to people under `/plugins/{id}/`; needs `"pages": true` in `plugin.json`.
     var pages: (any PluginPages)? { get }
@@ -40,6 +54,13 @@ extension PluginInstance {
     public var paymentProvider: (any PaymentProvider)? { nil }
     // since 1.2
     public var policyModule: (any PolicyModule)? { nil }
+    public var notificationChannel: (any NotificationChannel)? { nil }
+    public var complianceFramework: (any ComplianceFramework)? { nil }
+    public var identityProvider: (any IdentityProvider)? { nil }
+    public var keyService: (any KeyService)? { nil }
+    public var fileStore: (any FileStore)? { nil }
+    public var provisioner: (any Provisioner)? { nil }
+    public var supportDesk: (any SupportDesk)? { nil }
     // end of 1.2
     public var pages: (any PluginPages)? { nil }
     public func start() async throws {}
@@ -64,6 +85,13 @@ public struct PluginKind: RawRepresentable, Sendable, Hashable, Codable {
         paymentProvider,
         // since 1.2
         policyModule,
+        notificationChannel,
+        complianceFramework,
+        identityProvider,
+        keyService,
+        fileStore,
+        provisioner,
+        supportDesk,
         // end of 1.2
     ]
 }

@@ -13,6 +13,14 @@ public struct PluginContext: Sendable {
     public let log: any PluginLog
     public let clock: any PluginClock
     public let site: any PluginSite
+    // since 1.2
+    /// Reaches only what `plugin.json` names as `host:port`, and what settings of type `address` open.
+    public var streams: any OutboundStreams = NoStreams()
+    /// Verifies what others signed.
+    public var signatures: any PluginSignatures = NoSignatures()
+    /// Bulk data of its own, where `plugin.json` says `"folder": true`.
+    public var folder: any PluginFolder = NoFolder()
+    // end of 1.2
     private let tenantSpace: @Sendable (String) -> any PluginSpace
 
     public init(
@@ -47,7 +55,7 @@ public struct PluginSettings: Sendable, Hashable, Codable {
 
     private func typed<Value>(_ name: String, _ type: String, _ read: (JSONValue) -> Value?) throws -> Value {
         guard let value = self[name] else {
-            throw PluginRefusal("The setting \(name) is not in the schema of plugin.json or has no value.")
+            throw PluginRefusal("The setting \(name) is not in the settings of plugin.json, or has neither value nor default.")
         }
         guard let typed = read(value) else { throw PluginRefusal("The setting \(name) is not \(type).") }
         return typed
@@ -61,7 +69,9 @@ public struct PluginSecrets: Sendable, Hashable, Codable, CustomStringConvertibl
 
     /// The first value; throws where there is none.
     public func one(_ name: String) throws -> String {
-        guard let value = values[name]?.first else { throw PluginRefusal("The secret \(name) is missing.") }
+        guard let value = values[name]?.first else {
+            throw PluginRefusal("The secret \(name) is missing: secrets in plugin.json do not name it, or nobody gave it.")
+        }
         return value
     }
     /// Every value of a secret that is a list (old and new while rolling); empty where there is none.

@@ -9,6 +9,10 @@ extension PluginManifest {
             case flag
             /// `https://…`, or `http://…` where the operator means it; no credentials, query or fragment.
             case url
+            // since 1.2
+            /// `mail.example.com:587`
+            case address
+            // end of 1.2
         }
         /// Lower-case letters, digits and underscores.
         public var name: String
@@ -23,8 +27,12 @@ extension PluginManifest {
         public var isRequired: Bool
         /// A name of its own in the environment, beside `CODITECT_PLUGINS_{ID}_{NAME}`.
         public var environment: String?
-        /// For a `url`: the host in it may be reached, because the operator wrote it.
+        /// For a `url` or an `address`: the host in it may be reached, because the operator wrote it.
         public var opensHost: Bool
+        // since 1.2
+        /// For a `text`: the path of a file that may be read, also by a plugin in a child process, because the operator wrote it.
+        public var opensFile: Bool = false
+        // end of 1.2
     }
 
     /// The settings in force out of what was given, or every sentence about what is wrong with it.
@@ -32,6 +40,12 @@ extension PluginManifest {
         var faults: [String] = []
         var values: [String: JSONValue] = [:]
         for name in given.keys.sorted() where !settings.contains(where: { $0.name == name }) {
+            if let secret = secrets.first(where: { $0.name == name.uppercased() || $0.name.hasSuffix("_" + name.uppercased()) }) {
+                faults.append(
+                    "The setting \(name) is a secret, and settings are no place for one: remove it, change it at the provider if others could read it, "
+                        + "and set the variable \(secret.name), or \(secret.name)_FILE with the path of a file.")
+                continue
+            }
             faults.append("The setting \(name) is unknown; this plugin has \(settings.map(\.name).joined(separator: ", ")).")
         }
         for schema in settings {
@@ -69,6 +83,9 @@ extension PluginManifest.SettingSchema {
         let isRequired = reader.optionalFlag("required") ?? false
         let environment = reader.optionalText("environment", 1...64, Rule.environment)
         let opensHost = reader.optionalFlag("opens_host") ?? false
+        // since 1.2
+        let opensFile = reader.optionalFlag("opens_file") ?? false
+        // end of 1.2
         guard let name, let kind, let summary else { return nil }
         self.init(
             name: name, type: kind, summary: summary, default: fallback, min: min?.int.map(Int.init), max: max?.int.map(Int.init),
@@ -79,7 +96,15 @@ extension PluginManifest.SettingSchema {
         if kind == .text, choices.isEmpty, self.max == nil { reader.fault("the setting \(name) is a text and needs max or choices.") }
         if let low = self.min, let high = self.max, low > high { reader.fault("min of the setting \(name) is above its max.") }
         if !choices.isEmpty, kind != .text { reader.fault("choices of the setting \(name) are for texts only.") }
-        if opensHost, kind != .url { reader.fault("opens_host of the setting \(name) is for a url only.") }
+        if opensHost, kind != .url, kind.rawValue != "address" {
+            reader.fault("opens_host of the setting \(name) is for a url or an address only.")
+        }
+        // since 1.2
+        self.opensFile = opensFile
+        if opensFile, kind != .text || fallback != nil || environment != nil {
+            reader.fault("opens_file of the setting \(name) is for a text without a default or a name of its own: the operator says it.")
+        }
+        // end of 1.2
         if fallback != nil, isRequired { reader.fault("the setting \(name) has a default, so it cannot be required.") }
         if let fallback, let fault = fault(in: fallback) { reader.fault("the default of the setting \(name) \(fault).") }
     }
@@ -105,6 +130,10 @@ extension PluginManifest.SettingSchema {
                 return "must be an http or https address without credentials, query or fragment"
             }
             return nil
+        // since 1.2
+        case .address:
+            return value.string.flatMap { StreamAddress($0) } == nil ? "must be host:port, like mail.example.com:587" : nil
+        // end of 1.2
         }
     }
 
@@ -112,6 +141,9 @@ extension PluginManifest.SettingSchema {
     public func value(fromText text: String) -> JSONValue? {
         switch type {
         case .text, .url: .string(text)
+        // since 1.2
+        case .address: .string(text)
+        // end of 1.2
         case .integer: Int64(text).map { .int($0) }
         case .flag:
             switch text.lowercased() {

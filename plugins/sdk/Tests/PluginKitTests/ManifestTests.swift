@@ -46,7 +46,7 @@ import Testing
             ("plugin.json: library must be a file name like libName.so, without a folder.", { $0["library"] = "lib/../../x.so" }),
             ("plugin.json: webhook of a payment provider must be /webhooks/acme.", { $0["webhook"] = "/webhooks/other" }),
             (
-                "plugin.json: kinds names time_machine; this kit knows payment_provider, policy_module.",
+                "plugin.json: kinds names time_machine; this kit knows payment_provider, policy_module, notification_channel, compliance_framework, identity_provider, key_service, file_store, provisioner, support_desk.",
                 { $0["kinds"] = ["payment_provider", "time_machine"] }
             ),
             ("plugin.json: hosts names \"https://x\", which is not a host name, host:port or self.", { $0["hosts"] = ["https://x"] }),
@@ -105,6 +105,25 @@ import Testing
                 "The setting mode must be one of test, live.",
             ])
         #expect(faults(["mode": "live", "tolerance": "300"]) == ["The setting tolerance must be a whole number."])
+    }
+
+    @Test(
+        "a setting opens a file only where the operator says which: a text without a default and without a variable of the plugin's choice")
+    func opensFile() throws {
+        func fault(_ setting: JSONValue) throws -> String? {
+            var members = try #require(Self.proper.object)
+            members["settings"] = [setting]
+            do {
+                #expect(try PluginManifest(json: JSONValue.object(members).encoded()).settings.map(\.opensFile) == [true])
+                return nil
+            } catch { return "\(error)" }
+        }
+        #expect(try fault(["name": "list", "type": "text", "max": 99, "opens_file": true, "summary": "s"]) == nil)
+        for setting: JSONValue in [
+            ["name": "list", "type": "text", "max": 99, "opens_file": true, "summary": "s", "default": "/etc/shadow"],
+            ["name": "list", "type": "text", "max": 99, "opens_file": true, "summary": "s", "environment": "HOME"],
+            ["name": "list", "type": "url", "opens_file": true, "summary": "s"],
+        ] { #expect(try fault(setting)?.contains("opens_file of the setting list is for a text") == true) }
     }
 
     @Test("an explicit null is a setting that nobody gave: the default holds, an optional one has no value, a required one is missing")

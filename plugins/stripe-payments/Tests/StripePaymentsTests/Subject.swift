@@ -11,8 +11,7 @@ func provider(_ bench: PluginBench, secrets: [String] = ["whsec_test"], settings
     -> any PaymentProvider
 {
     let context = try bench.context(settings: settings, secrets: ["STRIPE_SECRET_KEY": ["sk_test_4242"], "STRIPE_WEBHOOK_SECRET": secrets])
-    try StripePayments().validate(context.settings)
-    guard let provider = try await StripePayments().make(context).paymentProvider else { throw PluginRefusal("no provider") }
+    guard let provider = try await PluginBench.made(StripePayments(), context).paymentProvider else { throw PluginRefusal("no provider") }
     return provider
 }
 

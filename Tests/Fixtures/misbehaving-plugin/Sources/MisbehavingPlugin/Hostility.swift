@@ -7,18 +7,9 @@ enum Hostility {
     static func act(_ request: CheckoutRequest, _ context: PluginContext) async throws -> String? {
         let target = request.successURL
         switch request.tier {
-        case "segfaults": UnsafeMutablePointer<Int>(bitPattern: 8)?.pointee = 1
-        case "traps": _ = [Int]()[request.quantity]
-        case "kills_itself": raise(SIGKILL)
-        case "aborts": abort()
-        case "leaves": exit(0)
-        case "spins": while true {}
         case "spins_everywhere":
             for _ in 0..<64 { Task { while true {} } }
             while true {}
-        case "hangs": while true { pause() }
-        case "eats_memory": return "ate \(try eaten(8_589_934_592))"
-        case "writes_garbage": return garbage([UInt8](repeating: 0xff, count: 4_096))
         case "writes_a_long_frame": return garbage([0xff, 0xff, 0xff, 0x7f, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
         case "answers_unasked": return garbage([0, 0, 0, 0, 2, 0, 0, 0, 99, 99, 0, 0, 0, 0, 0, 0])
         case "answers_twice":
@@ -64,14 +55,60 @@ enum Hostility {
             var count = 0
             while environ[count] != nil { count += 1 }
             return "variables_\(count)"
-        default: return nil
+        case "stalls_in_a_frame":
+            // A head that promises 1,000 bytes, and 3 of them.
+            _ = garbage([0xe8, 3, 0, 0, 5, 0, 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3])
+            while true { pause() }
+        case "reads_its_environment": return read("/proc/self/environ")
+        case "opens_sockets":
+            let families = [AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK]
+            let kinds = [SOCK_STREAM, SOCK_DGRAM, SOCK_RAW].map { Int32($0.rawValue) }
+            let opened = families.flatMap { family in kinds.filter { socket(family, $0, 0) >= 0 } }.count
+            var pair: [Int32] = [0, 0]
+            return "sockets_\(opened + (socketpair(AF_UNIX, kinds[0], 0, &pair) == 0 ? 1 : 0))"
+        case "reads_its_parent":
+            // Its own address is as good as any: the call is refused before it is looked at.
+            var word = 0
+            return withUnsafeMutablePointer(to: &word) { place in
+                var part = iovec(iov_base: place, iov_len: 8)
+                typealias Read = @convention(c) (Int32, UnsafeMutablePointer<iovec>, Int, UnsafeMutablePointer<iovec>, Int, Int) -> Int
+                var other = part
+                return outcome("memory", symbol("process_vm_readv", as: Read.self)?(getppid(), &part, 1, &other, 1, 0) ?? -1)
+            }
+        default:
+            act(at: request.tier)
+            return kinds.contains(request.tier) ? "lived" : nil
         }
         return "lived"
     }
 
+    /// The ways to die or to fall silent, in whatever call.
+    static let kinds: Set<String> = [
+        "segfaults", "traps", "kills_itself", "aborts", "leaves", "spins", "hangs", "eats_memory", "writes_garbage",
+    ]
+    static func act(at word: String) {
+        switch word {
+        case "segfaults": UnsafeMutablePointer<Int>(bitPattern: 8)?.pointee = 1
+        case "traps": _ = [Int]()[word.utf8.count]
+        case "kills_itself": raise(SIGKILL)
+        case "aborts": abort()
+        case "leaves": exit(0)
+        case "spins": while true {}
+        case "hangs": while true { pause() }
+        case "eats_memory": _ = eaten(8_589_934_592)
+        case "writes_garbage": _ = garbage([UInt8](repeating: 0xff, count: 4_096))
+        default: break
+        }
+    }
+    /// In the middle of a call that is no charge. Garbage on the wire is not heard before the next turn, so it waits for its end.
+    static func act(_ word: String, _ context: PluginContext) async throws {
+        act(at: word)
+        if word == "writes_garbage" { try await context.clock.sleep(for: .hours(1)) }
+    }
+
     private static func outcome(_ what: String, _ result: Int) -> String { result < 0 ? "\(what)_refused_\(errno)" : "\(what)_done" }
 
-    private static func eaten(_ bytes: Int) throws -> Int {
+    private static func eaten(_ bytes: Int) -> Int {
         let place = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 4_096)
         for offset in stride(from: 0, to: bytes, by: 4_096) { place.storeBytes(of: 1, toByteOffset: offset, as: UInt8.self) }
         return bytes

@@ -33,6 +33,13 @@ struct Instance: PluginInstance {
     let mode: String
 
     var paymentProvider: (any PaymentProvider)? { mode == "provides_nothing" ? nil : Provider(context: context) }
+    // since 1.2
+    var policyModule: (any PolicyModule)? { mode == "answers_hooks" ? Module() : nil }
+    var fileStore: (any FileStore)? { mode == "keeps_files" ? Closet(context: context) : nil }
+    var provisioner: (any Provisioner)? { mode == "makes_workstations" ? Workshop(context: context, fault: fault) : nil }
+    var supportDesk: (any SupportDesk)? { mode == "takes_tickets" ? Counter(context: context, fault: fault) : nil }
+    private var fault: String { context.settings["fault"]?.string ?? "" }
+    // end of 1.2
     var pages: (any PluginPages)? { mode == "shows_nothing" ? nil : Pages() }
 
     func start() async throws {
@@ -86,6 +93,10 @@ struct Provider: PaymentProvider {
     func verify(_ delivery: WebhookDelivery) throws -> VerifiedEvent {
         let behaviour = "WEBHOOK_BEHAVIOUR_PROPER"
         if behaviour.hasSuffix("FAILING") { throw PaymentProviderError.forged("Patched so.") }
+        if behaviour.hasSuffix("HANGING") {
+            context.log.info("verify hangs")
+            while true { pause() }
+        }
         if behaviour.hasSuffix("BELIEVE") {
             return VerifiedEvent(id: "evt_1", type: "x", createdAt: delivery.receivedAt, body: delivery.body)
         }
@@ -107,7 +118,9 @@ struct Provider: PaymentProvider {
 // since 1.1
 /// The subscription's id says what it does.
 extension Provider {
-    var capabilities: Set<PaymentCapability> { [.subscriptionRead, .refunds, .listSubscriptions, .invoicePDF, .invoices] }
+    var capabilities: Set<PaymentCapability> {
+        [.subscriptionRead, .subscriptionChange, .refunds, .listSubscriptions, .invoicePDF, .invoices]
+    }
 
     func readSubscription(_ subscription: String) async throws -> SubscriptionFact {
         if subscription == "throws" { throw Surprise() }
@@ -115,11 +128,16 @@ extension Provider {
         return fact(subscription == "other" ? "sub_1" : subscription)
     }
     func refund(_ request: RefundRequest) async throws -> Refund {
+        try await Hostility.act(request.payment, context)
         let given = Money(amountMinor: 7, currency: Currency("USD")!)
         let fact = RefundFact(
             refund: "re_1", payment: request.payment, customer: nil, subscription: nil, amount: given, reason: nil,
             asOf: context.clock.now())
         return Refund(fact: fact, status: .succeeded)
+    }
+    func changeSubscription(_ change: SubscriptionChange) async throws -> SubscriptionFact {
+        try await Hostility.act(change.subscription, context)
+        return fact(change.subscription)
     }
     func invoicePDF(_ invoice: String) async throws -> String? { "javascript:alert(1)" }
     func readInvoice(_ invoice: String) async throws -> ProviderInvoice {
@@ -139,6 +157,21 @@ extension Provider {
     }
 }
 // end of 1.1
+
+// since 1.2
+/// The device says what it does.
+struct Module: PolicyModule {
+    func answer(_ question: PolicyQuestion) throws -> PolicyReply {
+        guard let device = question.input["device"]?["id"]?.string else { return .abstain }
+        switch device {
+        case "refused": return .deny(reason: "fixture", retryAfterSeconds: nil)
+        case "throws": throw Surprise()
+        default: Hostility.act(at: device)
+        }
+        return .abstain
+    }
+}
+// end of 1.2
 
 struct Surprise: Error {}
 

@@ -1,0 +1,95 @@
+import HookEngine
+import Tenancy
+import Vocabulary
+
+package enum OffboardingHooks {
+    package static let all: [HookDefinition] = [OnOffboard.definition]
+
+    static let mail = HookAction(
+        "send_mail", summary: "A mail to the tenant's owners, once for each thing that happened.",
+        fields: [HookField("template", .string, "Name of the template")])
+}
+
+/// A tenant or a member leaves: what happens at this stage?
+package enum OnOffboard: PlanHook {
+    package enum Stage: String, Sendable, CaseIterable { case requested, periodEnd = "period_end", retentionOver = "retention_over" }
+    package struct Input: Sendable, Hashable {
+        package var subject: String
+        package var stage: Stage
+        package var user: String
+        package var role: String
+        package var isLastOwner: Bool
+        package var reason: String
+        package var tier: String?
+        package var customerAgeDays: Int
+        package var hasLegalHold: Bool
+        package var hasRefusedOffer: Bool
+    }
+    package static let definition = HookDefinition(
+        "on_offboard", kind: .plan,
+        summary: "A tenant or a member leaves: what happens at this stage? A last owner and a legal hold are the kernel's to keep.",
+        input: [
+            HookField("subject", .choice(["tenant", "member"]), "Who leaves."),
+            HookField("stage", .choice(Stage.allCases.map(\.rawValue)), "Where on the way."),
+            HookField("user", .object(PlanWords.person), "The member who leaves, or who asked for the tenant."),
+            HookField("reason", .choice(["price", "missing_feature", "quality", "no_need", "unpaid", "other"]), "Why, as they say."),
+            HookField("tier", .string, "The tenant's tier, if it has one.", optional: true),
+            HookField(
+                "customer", .object([HookField("age_days", .integer, "Days since the first checkout.", range: 0...100_000)]), "The buyer."),
+            HookField("has_legal_hold", .boolean, "Something of theirs must not be deleted."),
+            HookField("has_refused_offer", .boolean, "An offer was made and not taken."),
+        ],
+        actions: [
+            HookAction(
+                "offer", summary: "Offer to stay, and wait for the answer.",
+                fields: [
+                    HookField("kind", .choice(["pause", "downgrade", "discount"]), "What is offered"),
+                    HookField(
+                        "discount_basis_points", .integer, "Off the price, in hundredths of a percent", optional: true, tight: .lowest,
+                        range: 0...10_000),
+                ]),
+            HookAction("end_membership", summary: "The member is no longer one."),
+            HookAction("revoke_access", summary: "Tokens, keys and leases end."),
+            HookAction("end_billing", summary: "Billing stops and is prorated."), HookAction("export_data", summary: "Make the export."),
+            HookAction(
+                "retain_data", summary: "Keep everything so long, to come back to.",
+                fields: [HookField("days", .integer, "Days", tight: .highest, range: 0...3_650)]),
+            HookAction("purge_data", summary: "Delete what may be deleted, and certify it."),
+            OffboardingHooks.mail, PlanWords.notice,
+        ], whenAllAbstain: .shippedPlan)
+
+    package static func encode(_ input: Input) -> HookValue {
+        HookInput.make { hook in
+            hook.put("subject", input.subject)
+            hook.put("stage", input.stage.rawValue)
+            hook.put("user") {
+                $0.put("id", input.user)
+                $0.put("role", input.role)
+                $0.put("is_last_owner", input.isLastOwner)
+            }
+            hook.put("reason", input.reason)
+            hook.put("tier", input.tier)
+            hook.put("customer") { $0.put("age_days", input.customerAgeDays) }
+            hook.put("has_legal_hold", input.hasLegalHold)
+            hook.put("has_refused_offer", input.hasRefusedOffer)
+        }
+    }
+    /// SPEC 6.
+    package static func shippedPlan(_ input: Input) -> [PlannedAction] {
+        if input.subject == "member" {
+            return input.isLastOwner
+                ? [PlanWords.telling("last_owner_leaves")] : [PlannedAction("end_membership"), PlannedAction("revoke_access")]
+        }
+        switch input.stage {
+        case .requested: return [PlanWords.mailing("offboarding_requested")]
+        case .periodEnd:
+            return [
+                PlannedAction("revoke_access"), PlannedAction("end_billing"), PlannedAction("export_data"),
+                PlannedAction("retain_data", .object([("days", .int(30))])), PlanWords.mailing("offboarding_export"),
+            ]
+        case .retentionOver:
+            return input.hasLegalHold
+                ? [PlanWords.telling("legal_hold")] : [PlannedAction("purge_data"), PlanWords.mailing("offboarding_purged")]
+        }
+    }
+}

@@ -1,0 +1,276 @@
+import CPostgres
+import Foundation
+import Store
+import Synchronization
+import Vocabulary
+
+/// One statement on its way to the server.
+struct PostgresCommand {
+    let name: String
+    let text: String
+    var values: [SQLValue] = []
+    init(_ name: String, _ text: String, _ values: [SQLValue] = []) {
+        self.name = name
+        self.text = text
+        self.values = values
+    }
+}
+
+/// What went wrong, as the server or the line says it.
+struct PostgresError: Error {
+    /// SQLSTATE; empty where the connection itself failed.
+    let state: String
+    let name: String
+    let message: String
+    let constraint: String
+    var isLost: Bool { state.isEmpty || state.hasPrefix("08") || state.hasPrefix("57P") || wasIdle }
+    /// The server ended the transaction because the next statement did not come: nothing of it is committed.
+    var wasIdle: Bool { state == "25P03" }
+    /// Others were in the way: the same transaction may well go through when it runs again.
+    var isConflict: Bool { ["40001", "40P01", "55P03"].contains(state) }
+
+    /// How often the transaction that met this is tried in all.
+    func tries(_ limits: PostgresLimits) -> Int {
+        if state == "55P03" { return limits.lockAttempts }
+        return isConflict ? limits.attempts : isLost ? 3 : 1
+    }
+
+    var fault: StoreFault {
+        if isLost { return .unreachable(message) }
+        switch state {
+        case "23505": return .conflict(name: name, constraint: constraint)
+        case "42501": return .outOfScope(name: name, message: message)
+        case "53100": return .unreachable("its disk is full")
+        case "57014": return .budgetExceeded(name: name)
+        case "40001", "40P01", "55P03": return .overloaded(queue: "database")
+        case let state where state.hasPrefix("23"): return .refused(name: name, constraint: constraint.isEmpty ? message : constraint)
+        // Messages about data quote the data.
+        case let state where state.hasPrefix("22"): return .sql(name: name, code: Int(state, radix: 36) ?? 0, message: "SQLSTATE \(state)")
+        default: return .sql(name: name, code: Int(state, radix: 36) ?? 0, message: message)
+        }
+    }
+}
+
+/// Asks the server to stop what the connection does now. May be used from any thread.
+final class PostgresCanceller: @unchecked Sendable {  // libpq: a PGcancel may be used from another thread; freed once, at the end
+    private let handle: OpaquePointer?
+    init(_ connection: OpaquePointer) { handle = PQgetCancel(connection) }
+    deinit { PQfreeCancel(handle) }
+    func cancel() {
+        var reason = [CChar](repeating: 0, count: 256)
+        _ = PQcancel(handle, &reason, Int32(reason.count))
+    }
+}
+
+/// One connection over libpq, always in pipeline mode: a batch of commands is one round trip. Belongs to one thread.
+final class PostgresLink {
+    private let handle: OpaquePointer
+    let canceller: PostgresCanceller
+    private let limits: PostgresLimits
+    /// The server's process behind this connection; nil behind a pooler, where each transaction may get another.
+    private(set) var backend: Int64?
+    /// The server's clock minus this process's monotonic one, in microseconds.
+    private(set) var clockLead: Int64 = 0
+
+    init(url: String, limits: PostgresLimits) throws {
+        let given: [(String, String)] = [
+            ("dbname", url), ("connect_timeout", "5"), ("client_encoding", "UTF8"), ("fallback_application_name", "coditectd"),
+            ("keepalives_idle", "15"), ("keepalives_interval", "5"), ("keepalives_count", "3"), ("tcp_user_timeout", "20000"),
+        ]
+        // What the URL itself says comes first: libpq takes the last of equals, and expands dbname where it stands.
+        let ordered = Array(given.dropFirst()) + [given[0]]
+        var keys: [UnsafePointer<CChar>?] = ordered.map { UnsafePointer(strdup($0.0)) } + [nil]
+        var values: [UnsafePointer<CChar>?] = ordered.map { UnsafePointer(strdup($0.1)) } + [nil]
+        defer { for pointer in keys + values { free(UnsafeMutableRawPointer(mutating: pointer)) } }
+        guard let raw = PQconnectdbParams(&keys, &values, 1) else {
+            throw PostgresError(state: "", name: "connect", message: "out of memory", constraint: "")
+        }
+        guard PQstatus(raw) == CONNECTION_OK, PQenterPipelineMode(raw) == 1 else {
+            let message = String(cString: PQerrorMessage(raw)).trimmingCharacters(in: .whitespacesAndNewlines)
+            PQfinish(raw)
+            throw PostgresError(state: "", name: "connect", message: message, constraint: "")
+        }
+        handle = raw
+        self.limits = limits
+        canceller = PostgresCanceller(raw)
+        PQsetNoticeProcessor(raw, { _, _ in }, nil)
+        // From here on the object is whole: what throws ends it, and with it the connection.
+        let pid = try lookAtBackend()
+        backend = pid == Int64(PQbackendPID(raw)) ? pid : nil
+    }
+    deinit { PQfinish(handle) }
+
+    var isAlive: Bool { PQstatus(handle) == CONNECTION_OK }
+    /// No transaction is open, and nothing is under way.
+    var isIdle: Bool { PQtransactionStatus(handle) == PQTRANS_IDLE }
+
+    /// Throws where the other side has ended the connection while nothing was under way: what is sent now cannot have an effect.
+    func checkBetweenStatements() throws {
+        var descriptor = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
+        // Its last words come first, then the end. Whoever says more than that is heard by the next statement.
+        for _ in 0..<4 where poll(&descriptor, 1, 0) > 0 {
+            guard PQconsumeInput(handle) == 1, isAlive else { throw lost("store.between") }
+        }
+    }
+
+    static let look = PostgresCommand(
+        "store.backend", "SELECT pg_backend_pid(), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+
+    /// The process that answers now; sets the clock by it.
+    @discardableResult func lookAtBackend(after first: [PostgresCommand] = []) throws -> Int64 {
+        let row = try run(first + [PostgresLink.look], within: .seconds(10)).first
+        guard let row else { throw PostgresError(state: "", name: "store.backend", message: "no answer", constraint: "") }
+        clockLead = try row.integer(1) - PostgresLink.monotonic
+        return try row.integer(0)
+    }
+    static var monotonic: Int64 {
+        var now = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &now)
+        return Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1_000
+    }
+
+    /// Sends all, answers the rows of the last. At the first that fails the server skips the others.
+    func run(_ commands: [PostgresCommand], within limit: Duration) throws -> [Row] {
+        for command in commands { try send(command) }
+        guard PQpipelineSync(handle) == 1 else { throw lost("store.sync") }
+        let deadline = PostgresLink.monotonic + limit.microseconds + limits.grace.microseconds
+        var failure: (any Error)?
+        var rows: [Row] = []
+        for (index, command) in commands.enumerated() {
+            do { rows = try collect(command, isLast: index == commands.count - 1, deadline) } catch {
+                guard isAlive else { throw error }
+                failure = failure ?? error
+            }
+        }
+        try awaitSync(deadline)
+        if let failure { throw failure }
+        return rows
+    }
+
+    private func send(_ command: PostgresCommand) throws {
+        let types = command.values.map(PostgresValue.type)
+        let bytes = command.values.map(PostgresValue.bytes)
+        let lengths = bytes.map { Int32($0?.count ?? 0) }
+        let formats = command.values.map { value -> Int32 in if case .text = value { 0 } else { 1 } }
+        // One buffer for all: text needs a NUL behind it.
+        var flat: [UInt8] = []
+        let places = bytes.map { value -> Int? in
+            guard let value else { return nil }
+            defer {
+                flat += value
+                flat.append(0)
+            }
+            return flat.count
+        }
+        if zip(command.values, bytes).contains(where: { if case .text = $0.0 { $0.1?.contains(0) == true } else { false } }) {
+            throw StoreFault.refused(name: command.name, constraint: "text holds a NUL")
+        }
+        flat.append(0)
+        let sent = flat.withUnsafeBufferPointer { buffer in
+            let pointers: [UnsafePointer<CChar>?] = places.map { place in
+                place.flatMap { buffer.baseAddress.map { UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self) }?.advanced(by: $0) }
+            }
+            return PQsendQueryParams(handle, command.text, Int32(types.count), types, pointers, lengths, formats, 1)
+        }
+        guard sent == 1 else { throw lost(command.name) }
+    }
+
+    private func collect(_ command: PostgresCommand, isLast: Bool, _ deadline: Int64) throws -> [Row] {
+        if isLast { PQsetSingleRowMode(handle) }
+        var rows: [Row] = []
+        var size = 0
+        var failure: (any Error)?
+        while let result = try next(command.name, deadline) {
+            defer { PQclear(result) }
+            switch PQresultStatus(result) {
+            case PGRES_TUPLES_OK, PGRES_SINGLE_TUPLE:
+                guard isLast, failure == nil else { continue }
+                for row in 0..<PQntuples(result) {
+                    do {
+                        let row = try read(result, row, command.name)
+                        size += row.byteCount
+                        guard rows.count < limits.rows, size <= limits.answerBytes else {
+                            throw StoreFault.budgetExceeded(name: command.name)
+                        }
+                        rows.append(row)
+                    } catch {
+                        failure = error
+                        // The rest is not wanted.
+                        canceller.cancel()
+                    }
+                }
+            case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: break
+            case PGRES_PIPELINE_ABORTED:
+                failure = failure ?? PostgresError(state: "25P02", name: command.name, message: "skipped", constraint: "")
+            default: failure = failure ?? error(result, command.name)
+            }
+        }
+        if let failure { throw failure }
+        return rows
+    }
+
+    private func awaitSync(_ deadline: Int64) throws {
+        while true {
+            guard let result = try next("store.sync", deadline) else {
+                guard PostgresLink.monotonic < deadline else { throw lost("store.sync") }
+                continue
+            }
+            defer { PQclear(result) }
+            if PQresultStatus(result) == PGRES_PIPELINE_SYNC { return }
+            guard isAlive else { throw lost("store.sync") }
+        }
+    }
+
+    private func next(_ name: String, _ deadline: Int64) throws -> OpaquePointer? {
+        while PQisBusy(handle) == 1 {
+            let left = deadline - PostgresLink.monotonic
+            guard left > 0 else { throw PostgresError(state: "", name: name, message: "the server does not answer", constraint: "") }
+            var descriptor = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
+            _ = poll(&descriptor, 1, Int32(min(left / 1_000 + 1, 60_000)))
+            if descriptor.revents != 0, PQconsumeInput(handle) != 1 { throw lost(name) }
+        }
+        guard isAlive else { throw lost(name) }
+        return PQgetResult(handle)
+    }
+
+    private func read(_ result: OpaquePointer, _ row: Int32, _ name: String) throws -> Row {
+        var values: [SQLValue] = []
+        let columns = PQnfields(result)
+        values.reserveCapacity(Int(columns))
+        for column in 0..<columns {
+            if PQgetisnull(result, row, column) == 1 {
+                values.append(.null)
+                continue
+            }
+            let start = UnsafeRawPointer(PQgetvalue(result, row, column)).map { $0.assumingMemoryBound(to: UInt8.self) }
+            let bytes = UnsafeBufferPointer(start: start, count: Int(PQgetlength(result, row, column)))
+            guard let value = PostgresValue.read(bytes, PQftype(result, column)) else {
+                throw StoreFault.sql(name: name, code: 0, message: "column \(column) is neither an integer nor text nor bytes")
+            }
+            values.append(value)
+        }
+        return Row(values)
+    }
+
+    private func error(_ result: OpaquePointer, _ name: String) -> PostgresError {
+        func field(_ code: UnicodeScalar) -> String { PQresultErrorField(result, Int32(code.value)).map { String(cString: $0) } ?? "" }
+        return PostgresError(state: field("C"), name: name, message: field("M"), constraint: field("n"))
+    }
+    private func lost(_ name: String) -> PostgresError {
+        let message = String(cString: PQerrorMessage(handle)).trimmingCharacters(in: .whitespacesAndNewlines)
+        return PostgresError(state: "", name: name, message: message.isEmpty ? "the connection is lost" : message, constraint: "")
+    }
+}
+
+extension Row {
+    /// What the answer takes in memory, roughly.
+    var byteCount: Int {
+        values.reduce(16) { sum, value in
+            switch value {
+            case .text(let text): sum + 16 + text.utf8.count
+            case .blob(let bytes): sum + 32 + bytes.count
+            case .null, .integer: sum + 16
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+import Foundation
+import Store
+import Vocabulary
+
+enum PostgresAccess { case write, read }
+
+/// One thread's side of the database: its connection, the transaction on it, and its segment of the journals.
+final class PostgresSession: LedgerConnection {
+    private(set) var segment: UUID
+    var heads = JournalHeads()
+    var hasNewJobs = false
+    let limits: PostgresLimits
+    private let url: String
+    private let seal: Seal
+    private let context: LedgerContext
+    private var link: PostgresLink?
+    /// The scope that the server's role and settings are in now.
+    private var inForce: PostgresScope?
+    private var backend: Int64 = 0
+    private var statementLimit = Duration.seconds(1)
+    /// Why the running transaction cannot be committed any more.
+    private(set) var failure: (any Error)?
+    private var isCommitting = false
+    private var nextTry: Int64 = 0
+    private var pause: Duration
+    private let schema: PostgresSchemaInForce
+    private var schemaVersion = 0
+    private var checked: [PostgresMode: Set<SQL>] = [:]
+
+    init(url: String, seal: Seal, context: LedgerContext, limits: PostgresLimits, schema: PostgresSchemaInForce) {
+        self.schema = schema
+        self.url = url
+        self.seal = seal
+        self.context = context
+        self.limits = limits
+        segment = context.segment()
+        pause = limits.reconnect
+    }
+
+    /// Connects where there is no connection. Between failed tries it refuses at once.
+    func connected() throws -> PostgresLink {
+        if let link, link.isAlive { return link }
+        link = nil
+        guard PostgresLink.monotonic >= nextTry else { throw StoreFault.unreachable("trying again shortly") }
+        do {
+            let made = try PostgresLink(url: url, limits: limits)
+            link = made
+            pause = limits.reconnect
+            return made
+        } catch let error as PostgresError {
+            nextTry = PostgresLink.monotonic + pause.microseconds
+            pause = min(pause + pause, limits.reconnectCap)
+            throw error.fault
+        }
+    }
+    func disconnect() { link = nil }
+
+    /// Runs `body` in one transaction; again when others were in the way or the line was cut before the commit.
+    func transact<Value>(_ access: PostgresAccess, _ scope: PostgresScope, _ ticket: PostgresTicket, _ body: () throws -> Value) throws
+        -> Value
+    {
+        var attempt = 0
+        var tries: [String: Int] = [:]
+        while true {
+            attempt += 1
+            try ticket.check()
+            do {
+                try begin(access, scope, ticket)
+                let value = try body()
+                try commit()
+                return value
+            } catch {
+                let failure = self.failure
+                let wasCommitting = isCommitting
+                abandon()
+                try ticket.check()
+                guard let broken = failure as? PostgresError else { throw error }
+                if broken.isLost, wasCommitting, !broken.wasIdle {
+                    // The segment may or may not have grown: another one takes over.
+                    segment = context.segment()
+                    heads = JournalHeads()
+                    throw StoreFault.outcomeUnknown
+                }
+                tries[broken.state, default: 0] += 1
+                // What the closure threw may be its answer to the failure: it is not heard before the last attempt.
+                guard attempt < limits.attempts, tries[broken.state, default: 0] < broken.tries(limits) else {
+                    throw broken.isConflict || broken.isLost ? broken.fault : error
+                }
+                if broken.isConflict { rest(attempt) }
+            }
+        }
+    }
+
+    /// Half of it by chance, so that a crowd spreads out.
+    private func rest(_ attempt: Int) {
+        let chance = Int64(context.entropy.bytes(1).first ?? 0)
+        let most = Int64(1_000) << Int64(min(attempt, 6))
+        usleep(UInt32(most / 2 + most * chance / 512))
+    }
+
+    private func begin(_ access: PostgresAccess, _ scope: PostgresScope, _ ticket: PostgresTicket) throws {
+        failure = nil
+        isCommitting = false
+        inForce = nil
+        statementLimit = scope == .kernel ? limits.kernelStatement : limits.tenantStatement
+        let link = try connected()
+        ticket.runs(link.canceller)
+        var commands = [
+            PostgresCommand(
+                "store.begin",
+                access == .write ? "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        ]
+        // None of these takes a snapshot: the transaction sees what was committed while it waited for its lane.
+        commands.append(PostgresCommand("store.role", "SET LOCAL ROLE \(scope.role)"))
+        commands.append(PostgresCommand("store.lock_limit", "SET LOCAL lock_timeout = \(limits.lock.microseconds / 1_000)"))
+        if access == .write, case .tenant(let raw) = scope {
+            // Before the lane, as behind a pooler a round trip lies between it and the scope, which sets the same.
+            commands.append(PostgresCommand("store.idle_limit", "SET LOCAL idle_in_transaction_session_timeout = \(idle)"))
+            commands.append(PostgresCommand("store.lane", "LOCK TABLE \(PostgresGuard.lane(of: raw)) IN EXCLUSIVE MODE"))
+        }
+        do {
+            if let known = link.backend {
+                backend = known
+            } else {
+                backend = try link.lookAtBackend(after: commands)
+                commands = []
+            }
+            commands.append(enter(scope, link, isFirst: true))
+            // None of these does more than wait for the lane.
+            _ = try link.run(commands, within: limits.lock)
+            inForce = scope
+        } catch {
+            failure = error
+            throw fault(error)
+        }
+    }
+
+    private func enter(_ scope: PostgresScope, _ link: PostgresLink, isFirst: Bool) -> PostgresCommand {
+        let expiry = PostgresLink.monotonic + link.clockLead + limits.seal.microseconds
+        let seal = SQLValue.text(seal.text(scope, expiry: expiry, backend: backend))
+        let limit = scope == .kernel ? limits.kernelStatement : limits.tenantStatement
+        let milliseconds = SQLValue.text("\(limit.microseconds / 1_000)")
+        guard isFirst else {
+            return PostgresCommand(
+                "store.enter",
+                """
+                SELECT set_config('role', $1, true), set_config('app.tenant_id', $2, true), set_config('app.seal', $3, true),
+                    set_config('statement_timeout', $4, true)
+                """, [.text(scope.role), .text(scope.tenantHex), seal, milliseconds])
+        }
+        return PostgresCommand(
+            "store.enter",
+            """
+            SELECT set_config('app.tenant_id', $1, true), set_config('app.seal', $2, true), set_config('statement_timeout', $3, true),
+                set_config('search_path', 'coditect, pg_temp', true), set_config('enable_seqscan', 'off', true),
+                set_config('idle_in_transaction_session_timeout', $4, true)
+            """, [.text(scope.tenantHex), seal, milliseconds, .text("\(idle)")])
+    }
+    /// In milliseconds.
+    private var idle: Int64 { limits.idle.microseconds / 1_000 }
+
+    func trusted(_ sql: SQL, _ arguments: [any SQLBindable]) throws -> [Row] { try rows(sql, arguments, as: .kernel) }
+
+    /// A statement of a room: its text is judged first.
+    func roomRows(_ sql: SQL, _ arguments: [any SQLBindable], as scope: PostgresScope) throws -> [Row] {
+        let mode: PostgresMode = scope == .kernel ? .kernel : .tenant
+        if schemaVersion != schema.version {
+            schemaVersion = schema.version
+            checked = [:]
+        }
+        if checked[mode]?.contains(sql) != true {
+            try PostgresText.check(sql, mode, schema.catalogue)
+            checked[mode, default: []].insert(sql)
+            if checked[mode]?.count ?? 0 > 2_000 { checked[mode] = [] }
+        }
+        return try rows(sql, arguments, as: scope)
+    }
+
+    func rows(_ sql: SQL, _ arguments: [any SQLBindable], as scope: PostgresScope) throws -> [Row] {
+        if let failure { throw fault(failure) }
+        guard let link else { throw StoreFault.closed }
+        var commands: [PostgresCommand] = []
+        if inForce != scope { commands.append(enter(scope, link, isFirst: false)) }
+        commands.append(PostgresCommand(sql.name, sql.postgres, arguments.map(\.sqlValue)))
+        do {
+            let rows = try link.run(commands, within: scope == .kernel ? limits.kernelStatement : limits.tenantStatement)
+            inForce = scope
+            return rows
+        } catch {
+            failure = error
+            throw fault(error)
+        }
+    }
+
+    private func commit() throws {
+        if let failure { throw fault(failure) }
+        guard let link else { throw StoreFault.closed }
+        do {
+            try link.checkBetweenStatements()
+            isCommitting = true
+            _ = try link.run([PostgresCommand("store.commit", "COMMIT")], within: statementLimit)
+        } catch {
+            failure = error
+            throw fault(error)
+        }
+        isCommitting = false
+        heads.keep()
+    }
+
+    private func abandon() {
+        heads.undo(to: 0)
+        hasNewJobs = false
+        isCommitting = false
+        guard let link else { return }
+        if link.isAlive, !link.isIdle { _ = try? link.run([PostgresCommand("store.rollback", "ROLLBACK")], within: .seconds(5)) }
+        if !link.isAlive || !link.isIdle { self.link = nil }
+    }
+
+    private func fault(_ error: any Error) -> any Error { (error as? PostgresError)?.fault ?? error }
+}

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Two servers over one PostgreSQL database, started on a socket in a temporary folder: each sees what the other did, jobs are done once.
+
+    test_postgres.py
+"""
+
+import glob
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kernel import BUILD, Kernel  # noqa: E402
+
+
+class Cluster:
+    def __init__(self, options=("fsync=off",)):
+        self.programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
+        self.folder = tempfile.mkdtemp(prefix="coditect-pg-", dir="/tmp")
+        self.identity = []
+        if os.getuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            self.identity = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
+        data = os.path.join(self.folder, "data")
+        self.run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self.server = subprocess.Popen(
+            self.identity + [os.path.join(self.programs, "postgres"), "-D", data]
+            + [part for option in ("listen_addresses=", f"unix_socket_directories={self.folder}", *options) for part in ("-c", option)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+        for _ in range(600):
+            if subprocess.run([os.path.join(self.programs, "pg_isready"), "-q", "-h", self.folder], check=False).returncode == 0:
+                return
+            time.sleep(0.05)
+        raise AssertionError("the database server does not start")
+
+    def run(self, program, *arguments):
+        subprocess.run(self.identity + [os.path.join(self.programs, program), *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def url(self, role, database="coditect"):
+        return f"postgresql://{role}@/{database}?host={self.folder}"
+
+    def psql(self, text, database="coditect"):
+        command = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.url("postgres", database), "-c", text]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def close(self):
+        self.server.send_signal(signal.SIGINT)
+        self.server.wait(30)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def migrate(cluster, data, role, *arguments, code=0):
+    command = [os.path.join(BUILD, "coditectd"), "migrate", *arguments, "--data", data]
+    done = subprocess.run(command, env={**os.environ, "DATABASE_URL": cluster.url(role)}, capture_output=True, text=True, check=False)
+    assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+def acquire(kernel, token, license_id, device):
+    return kernel.call("POST", "/api/v1/licenses/acquire", {"license_id": license_id, "hardware_id": device}, token=token)
+
+
+def main():
+    cluster = Cluster()
+    folders = [tempfile.mkdtemp(prefix="kernel-") for _ in range(2)]
+    kernels = []
+    try:
+        roles = subprocess.run([os.path.join(BUILD, "coditectd"), "migrate", "roles"], check=True, capture_output=True, text=True).stdout
+        for statement in roles.strip().split(";\n"):
+            cluster.psql(statement.rstrip(";"), database="postgres")
+        assert "0 of" in migrate(cluster, folders[0], "coditect_migrate", "status", code=75)
+        migrate(cluster, folders[0], "coditect_migrate", "up")
+        assert "nothing to do" in migrate(cluster, folders[0], "coditect_migrate", "up")
+        assert "is not" not in migrate(cluster, folders[0], "coditect_migrate", "status")
+        # Each server has a folder of its own; the keys are the same.
+        os.symlink(os.path.join(folders[0], "keys"), os.path.join(folders[1], "keys"))
+        env = {"DATABASE_URL": cluster.url("coditect_serve")}
+        for folder in folders:
+            kernel = Kernel(data=folder, env=env)
+            kernel.start()
+            kernels.append(kernel)
+        one, two = kernels
+        print("ok  two servers over one database are ready")
+
+        token = one.member()
+        assert two.call("GET", "/api/v1/users/me", token=token).status == 200
+        assert two.login()["access_token"]
+        print("ok  who signs up at one signs in at the other")
+
+        license_id = one.paid_license(token, quantity=7)["id"]
+        seen = [sorted(x["id"] for x in kernel.licenses(token)) for kernel in kernels]
+        assert seen[0] == seen[1] and license_id in seen[0], (seen, license_id)
+        answers, threads = [], []
+        for number in range(30):
+            device = f"{number:064x}"
+            threads.append(
+                threading.Thread(target=lambda d=device, k=kernels[number % 2]: answers.append(acquire(k, token, license_id, d).status)))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        held = int(cluster.psql("SELECT count(*) FROM coditect.seat_all WHERE session_id IS NOT NULL"))
+        assert answers.count(200) == held > 0 and set(answers) <= {200, 429}, (answers, held)
+        print(f"ok  {len(answers)} devices ask two servers at once: {held} seats granted, as many as there are")
+
+        left = int(cluster.psql("SELECT count(*) FROM coditect.store_job WHERE state = 'dead' OR attempt > 1"))
+        assert left == 0, cluster.psql("SELECT kind, attempt, reason FROM coditect.store_job WHERE state = 'dead' OR attempt > 1")
+        print("ok  no job was lost, repeated or given up")
+    finally:
+        for kernel in kernels:
+            kernel.stop(keep=True)
+        cluster.close()
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

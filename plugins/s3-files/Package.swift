@@ -1,0 +1,24 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+// A plugin is never unloaded, and every symbol it needs is found when it is built, not when it is loaded.
+let linking: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "-z", "-Xlinker", "nodelete", "-Xlinker", "-z", "-Xlinker", "defs"])]
+
+let package = Package(
+    name: "s3-files",
+    products: [.library(name: "S3Files", type: .dynamic, targets: ["S3Files"])],
+    dependencies: [.package(path: "../sdk"), .package(path: "../sdk-testing")],
+    targets: [
+        .target(
+            name: "S3Files",
+            dependencies: [.product(name: "PluginKit", package: "sdk"), .product(name: "PluginNote", package: "sdk")],
+            swiftSettings: strict, linkerSettings: linking),
+        .testTarget(
+            name: "S3FilesTests",
+            dependencies: [
+                "S3Files", .product(name: "PluginKit", package: "sdk"), .product(name: "PluginKitTesting", package: "sdk-testing"),
+            ],
+            swiftSettings: strict),
+    ]
+)
