@@ -38,5 +38,5 @@ step "mail to Exim" "$python" Tests/Interop/test_exim.py
 step "sign-in through LemonLDAP::NG and Glewlwyd" "$python" Tests/Interop/test_openid_peers.py
 step "the mails in Chromium" "$python" Tests/Interop/test_mail_pages.py
 step "100,000 decisions replayed by another process" python3 Tests/Interop/test_replay.py 100000
-FUZZ_SECONDS=30 step "the policy sandbox, fuzzed" Scripts/fuzz.sh
+step "the policy sandbox, fuzzed" env FUZZ_SECONDS=30 Scripts/fuzz.sh
 closing

@@ -2,17 +2,30 @@
 # shellcheck shell=bash
 notes=$(mktemp -d)
 trap 'rm -rf "$notes"' EXIT
-touch "$notes/failed" "$notes/ends"
+touch "$notes/failed" "$notes/ends" "$notes/skipped" "$notes/second"
+# CODITECT_TRIES=2: what failed alone is tried once more at the end, and said to have failed first. CODITECT_STEPS_UNTIL, in seconds since 1970: no step
+# begins after it, and the closing line names what was left out.
 
 # step NAME COMMAND…: one step by itself, heard while it runs.
 step() {
     local name=$1 started=$SECONDS; shift
+    if [ -n "${CODITECT_STEPS_UNTIL:-}" ] && [ "$(date +%s)" -ge "$CODITECT_STEPS_UNTIL" ]; then
+        echo "$name" >> "$notes/skipped"
+        echo "$who: $name: skipped, there is no time left for it"
+        return
+    fi
     echo "$who: $name"
-    if "$@" 2>&1 | tee "$notes/said"; then echo "$who: $name took $((SECONDS - started)) s"; else failure "$name" "$notes/said"; fi
+    if "$@" 2>&1 | tee "$notes/said"; then
+        echo "$who: $name took $((SECONDS - started)) s"
+    else
+        failure "$name" "$notes/said" "$(printf '%q ' "$@")"
+    fi
 }
 
+# failure NAME WORDS COMMAND
 failure() {
     echo "$1" >> "$notes/failed"
+    echo "$3" >> "$notes/commands"
     echo "$who: $1 FAILED"
     # A log is often read from its end, and from its last lines alone: what failed comes after the last words, which are mostly a server's.
     {
@@ -41,14 +54,37 @@ one_beside() {
     {
         flock 9
         cat "$said"
-        if [ $code -eq 0 ]; then echo "$who: $name took $((SECONDS - started)) s"; else failure "$name" "$said"; fi
+        if [ $code -eq 0 ]; then echo "$who: $name took $((SECONDS - started)) s"; else failure "$name" "$said" "$command"; fi
     } 9> "$notes/lock"
     return 0
 }
 
-# closing: the failed steps' last words, then one line.
-closing() {
+# second_try: up to three failed steps once more, each alone. More than that is no accident.
+second_try() {
+    local names commands index
+    mapfile -t names < "$notes/failed"
+    if [ "${CODITECT_TRIES:-1}" -lt 2 ] || [ ${#names[@]} -eq 0 ] || [ ${#names[@]} -gt 3 ]; then return; fi
+    mapfile -t commands < "$notes/commands"
     cat "$notes/ends"
-    if [ -s "$notes/failed" ]; then echo "$who: failed: $(paste -sd';' "$notes/failed" | sed 's/;/; /g')"; exit 1; fi
+    : > "$notes/failed"; : > "$notes/ends"
+    for index in "${!names[@]}"; do
+        echo "$who: ${names[index]}, once more"
+        if timeout -k 30 900 bash -c "${commands[index]}" > "$notes/said" 2>&1 < /dev/null; then
+            echo "${names[index]}" >> "$notes/second"
+        else
+            failure "${names[index]}" "$notes/said" "${commands[index]}"
+        fi
+    done
+}
+
+told() { paste -sd';' "$notes/$1" | sed 's/;/; /g'; }
+
+# closing: the failed steps' last words, then one line for each kind of end.
+closing() {
+    second_try
+    cat "$notes/ends"
+    if [ -s "$notes/skipped" ]; then echo "$who: skipped, for there was no time left: $(told skipped)"; fi
+    if [ -s "$notes/second" ]; then echo "$who: failed at first and passed at the second try, alone: $(told second)"; fi
+    if [ -s "$notes/failed" ]; then echo "$who: failed: $(told failed)"; exit 1; fi
     echo "$who: all passed"
 }

@@ -3,6 +3,7 @@ import Composition
 import Foundation
 import HookEngine
 import Simulation
+import Synchronization
 import Vocabulary
 
 struct Simulate: AsyncParsableCommand {
@@ -45,7 +46,7 @@ struct Simulate: AsyncParsableCommand {
 
     func run() async throws {
         let ends = FolderKeeper()
-        defer { withExtendedLifetime(ends) {} }
+        defer { ends.yieldToSignal() }
         if let tenant { return try await lookAhead(tenant) }
         let timeline = try await lived()
         try draw(timeline)
@@ -104,19 +105,29 @@ struct Simulate: AsyncParsableCommand {
 }
 
 /// Takes away what a simulation wrote when it is ended by a signal.
-private final class FolderKeeper {
-    private let sources: [any DispatchSourceSignal]
+private final class FolderKeeper: Sendable {
+    private let sources: Mutex<[any DispatchSourceSignal]>
+    private let ending = Atomic(false)
+
     init() {
-        sources = [SIGTERM, SIGINT, SIGHUP].map { number in
+        sources = Mutex([])
+        let made: [any DispatchSourceSignal] = [SIGTERM, SIGINT, SIGHUP].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler {
+            source.setEventHandler { [self] in
+                ending.store(true, ordering: .sequentiallyConsistent)
                 SimulationDesk.removeFolders()
                 _exit(128 + number)
             }
             source.resume()
             return source
         }
+        sources.withLock { $0 = made }
+    }
+
+    /// Returns, unless a signal has come: a simulation whose folder has just been taken away fails, and its error must not overtake the signal's code.
+    func yieldToSignal() {
+        while ending.load(ordering: .sequentiallyConsistent) { pause() }
     }
 }
 
