@@ -175,7 +175,7 @@ let entries: [Entry] = [
         ],
         path: "Tests/SeatDesk"),
     tests("VocabularyTests", on: ["Vocabulary"]),
-    tests("StoreTests", on: ["Store", "StoreSQLite"]),
+    tests("StoreTests", on: ["Store", "StoreSQLite", "RoomTesting"]),
     tests("StorePostgresTests", on: ["Store", "StorePostgres", "RoomTesting", "Vocabulary", "Tenancy"]),
     tests("SigningTests", on: ["Signing"]),
     tests("KeyValueTests", on: ["KeyValue"]),

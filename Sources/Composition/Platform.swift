@@ -128,7 +128,7 @@ package final class Platform: Sendable {
                 mailbox: rooms.mailbox, operations: Operations(operated, authorizer: authorizer)),
             brand: options.settings[PlatformSettings.brand], settings: options.settings, authorizer: authorizer, entropy: options.entropy)
         let served =
-            try operated + console.routes() + PluginPageRoutes(host: plugins).routes()
+            operated + console.routes() + PluginPageRoutes(host: plugins).routes()
             + PolicyRoutes(floor: policies, store: ground.store, tenants: rooms.tenantPolicies).routes()
             + PluginRoutes(
                 host: plugins, office: PluginOffice(directory: options.plugins, shelf: plugins.shelf), store: ground.store

@@ -163,6 +163,7 @@ struct Checker {
         ClosingCheck(name: "the journals hold", isOfWholeLives: true) { checker in
             try await checker.run.world.alive { try await $0.brokenJournals() }.map { $0.map { ("", $0) } } ?? []
         },
+        ClosingCheck(name: "who was erased is nobody", isOfWholeLives: true) { try await $0.erasedWhoSignIn() },
         ClosingCheck(name: "nothing of who was deleted can be read", isOfWholeLives: true) { try await $0.remains() },
     ]
     func closing() async throws -> [(tenant: String, finding: String)] {

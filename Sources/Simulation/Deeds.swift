@@ -121,6 +121,7 @@ struct Deeds {
                 "takes the cancellation back", try await ask(as: owner, "POST", "/api/v1/billing/subscription/resume", [:], key: key))
         case .invite(let email, let role, let days): return try await invite(email, role, days)
         case .remove(let email): return try await remove(email)
+        case .erase(let email): return try await erase(email)
         case .takeSeat(let email, let device): return try await takeSeat(email ?? owner, device, key)
         case .releaseSeat(let device): return try await releaseSeat(device, key)
         case .pause(let days):
@@ -261,6 +262,15 @@ struct Deeds {
         let now = await run.now
         if answer.isGood { await run.update(household) { $0.people[email]?.belongsUntil = now } }
         return Told("removes \(email)", answer)
+    }
+
+    /// Asks for erasure, as somebody who has just signed in.
+    private func erase(_ email: String) async throws -> Told {
+        await run.update(household) { $0.people[email]?.signOut() }
+        let answer = try await ask(as: email, "POST", "/api/v1/data-requests", ["kind": "erasure"])
+        let at = answer.json["act_at"]?.string.flatMap { Timestamp(iso8601: $0) }
+        if answer.isGood, let at { await run.update(household) { $0.people[email]?.erasedAt = at } }
+        return Told("\(email) asks to be erased", answer)
     }
 
     private func takeSeat(_ email: String, _ device: String, _ key: String) async throws -> Told {

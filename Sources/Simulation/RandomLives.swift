@@ -48,7 +48,7 @@ package struct RandomLives: Sendable {
         let day = 1_440
         then(5...3 * day, Self.purchase(dice))
         while at < end {
-            switch dice.roll(0...9) {
+            switch dice.roll(0...13) {
             case 0, 1:
                 then(day...40 * day, .cardDeclines(dice.pick(DeclineReason.allCases)))
                 if dice.happens(70) { then(day...60 * day, .payOpen) }
@@ -65,6 +65,18 @@ package struct RandomLives: Sendable {
                         endsAfterDays: dice.happens(30) ? dice.roll(2...60) : nil))
             case 6: then(day...30 * day, dice.happens(60) ? .refund : .dispute)
             case 7: then(day...90 * day, Self.purchase(dice))
+            case 8:
+                let device = "desk\(steps.count)"
+                then(day...20 * day, .takeSeat(email: nil, device: device))
+                if dice.happens(60) { then(1...3 * day, .releaseSeat(device: device)) }
+            case 9: then(day...40 * day, .pause(days: dice.roll(5...60)))
+            case 10:
+                let email = "gone\(steps.count)@\(name).example"
+                then(day...20 * day, .invite(email: email, role: "developer", endsAfterDays: nil))
+                then(day...20 * day, dice.happens(50) ? .erase(email: email) : .remove(email: email))
+            case 11 where dice.happens(40):
+                then(day...60 * day, .leave(isNow: dice.happens(50), reason: dice.pick(["price", "no_need", "other"])))
+                if dice.happens(50) { then(day...45 * day, .comeBack) }
             default: at = at + .days(Int64(dice.roll(5...80)))
             }
         }

@@ -15,6 +15,8 @@ package struct Script: Sendable {
         case pause(days: Int?)
         case invite(email: String, role: String, endsAfterDays: Int?)
         case remove(email: String)
+        /// A person asks for erasure of all that is known of him or her.
+        case erase(email: String)
         case takeSeat(email: String?, device: String)
         case releaseSeat(device: String)
         case refund
@@ -47,6 +49,7 @@ package struct Script: Sendable {
             case .backUp: "back_up"
             case .invite: "invite"
             case .remove: "remove"
+            case .erase: "erase"
             case .takeSeat: "take_seat"
             case .releaseSeat: "release_seat"
             case .refund: "refund"

@@ -151,7 +151,7 @@ struct ScriptSteps {
         "sign_up": [], "subscribe": ["tier", "interval", "quantity"], "card_declines": ["reason"], "card_works": [], "pay_open": [],
         "change": ["tier", "interval", "quantity"], "cancel": ["when"], "resume": [], "pause": ["days"],
         "leave": ["when", "reason"], "come_back": [], "proof": ["state"], "back_up": [], "invite": ["email", "role", "ends_after_days"],
-        "remove": ["email"], "take_seat": ["email", "device"], "release_seat": ["device"], "refund": [], "dispute": [],
+        "remove": ["email"], "erase": ["email"], "take_seat": ["email", "device"], "release_seat": ["device"], "refund": [], "dispute": [],
         "call": ["method", "path", "body", "email", "status"],
     ]
 
@@ -202,6 +202,7 @@ struct ScriptSteps {
             guard let email = needed("email"), let role = needed("role") else { return nil }
             return .invite(email: email, role: role, endsAfterDays: days)
         case "remove": return needed("email").map { .remove(email: $0) }
+        case "erase": return needed("email").map { .erase(email: $0) }
         case "take_seat": return .takeSeat(email: nodes.text(members["email"], "email"), device: needed("device") ?? "desk")
         case "release_seat": return needed("device").map { .releaseSeat(device: $0) }
         case "refund": return .refund

@@ -10,11 +10,15 @@ struct Inhabitant: Sendable {
     var tokenUntil = Timestamp(microseconds: 0)
     /// When this person's place here ends, or ended; nil: with the tenant.
     var belongsUntil: Timestamp?
+    /// When the platform said that it erases this person.
+    var erasedAt: Timestamp?
     static let password = "maple-otter-lantern-42"
     /// Well within the day for which a token is good.
     static let tokenLasts = Duration.hours(20)
 
     var belongsForGood: Bool { belongsUntil == nil }
+
+    mutating func signOut() { (token, refresh) = (nil, nil) }
 
     /// Nobody else's: fourteen letters by the address (FNV-1a), so that they can be looked for.
     var surname: String {

@@ -84,8 +84,8 @@ package struct RoomRecords: PersonRecords {
         return given
     }
 
-    private func read(_ rows: [Row], _ table: PersonTable, _ person: UserID) throws -> [JSONValue] {
-        try rows.map { row in
+    private func read(_ rows: [Row], _ table: PersonTable, _ person: UserID) -> [JSONValue] {
+        rows.map { row in
             var members: [String: JSONValue] = [:]
             for (place, column) in table.shows.enumerated() {
                 let value = row.values[place]

@@ -105,29 +105,28 @@ struct Simulate: AsyncParsableCommand {
 }
 
 /// Takes away what a simulation wrote when it is ended by a signal.
-private final class FolderKeeper: Sendable {
-    private let sources: Mutex<[any DispatchSourceSignal]>
-    private let ending = Atomic(false)
+private final class FolderKeeper {
+    private let sources: [any DispatchSourceSignal]
+    private final class Ending: Sendable { let isIt = Atomic(false) }
+    private let ending = Ending()
 
     init() {
-        sources = Mutex([])
-        let made: [any DispatchSourceSignal] = [SIGTERM, SIGINT, SIGHUP].map { number in
+        sources = [SIGTERM, SIGINT, SIGHUP].map { [ending] number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { [self] in
-                ending.store(true, ordering: .sequentiallyConsistent)
+            source.setEventHandler {
+                ending.isIt.store(true, ordering: .sequentiallyConsistent)
                 SimulationDesk.removeFolders()
                 _exit(128 + number)
             }
             source.resume()
             return source
         }
-        sources.withLock { $0 = made }
     }
 
     /// Returns, unless a signal has come: a simulation whose folder has just been taken away fails, and its error must not overtake the signal's code.
     func yieldToSignal() {
-        while ending.load(ordering: .sequentiallyConsistent) { pause() }
+        while ending.isIt.load(ordering: .sequentiallyConsistent) { pause() }
     }
 }
 

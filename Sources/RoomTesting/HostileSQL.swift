@@ -3,31 +3,31 @@ import Store
 import Vocabulary
 
 /// One statement of a tenant who means harm.
-struct Attack: Sendable {
-    enum Fate: Sendable {
+package struct Attack: Sendable {
+    package enum Fate: Sendable {
         /// Never runs.
         case refused
         /// May run, and sees, changes and learns nothing of others.
         case blind
     }
-    let fate: Fate
-    let text: String
-    var arguments: [SQLValue] = []
-    init(_ fate: Fate, _ text: String, _ arguments: SQLValue...) {
+    package let fate: Fate
+    package let text: String
+    package var arguments: [SQLValue] = []
+    package init(_ fate: Fate, _ text: String, _ arguments: SQLValue...) {
         self.fate = fate
         self.text = text
         self.arguments = arguments
     }
 }
 
-enum HostileSQL {
-    static let attacker = TenantID(UUID(bytes: [UInt8](repeating: 0xaa, count: 16)))
-    static let victim = TenantID(UUID(bytes: [UInt8](repeating: 0xbb, count: 16)))
-    static let a = attacker.sqlValue
-    static let b = victim.sqlValue
-    static func id(_ number: UInt8) -> SQLValue { .blob([UInt8](repeating: number, count: 16)) }
+package enum HostileSQL {
+    package static let attacker = TenantID(UUID(bytes: [UInt8](repeating: 0xaa, count: 16)))
+    package static let victim = TenantID(UUID(bytes: [UInt8](repeating: 0xbb, count: 16)))
+    package static let a = attacker.sqlValue
+    package static let b = victim.sqlValue
+    package static func id(_ number: UInt8) -> SQLValue { .blob([UInt8](repeating: number, count: 16)) }
 
-    static let schema = Migration(
+    package static let schema = Migration(
         room: "vaults", name: "0001_create_vault",
         sql: """
             CREATE TABLE vault_all (
@@ -42,14 +42,14 @@ enum HostileSQL {
             ) WITHOUT ROWID, STRICT;
             CREATE TABLE user_account (id BLOB PRIMARY KEY, mail_digest BLOB NOT NULL UNIQUE, sealed_name TEXT NOT NULL) STRICT;
             """)
-    static let canary = "CANARY"
+    package static let canary = "CANARY"
 
     /// Errors and plans come first, while the attacker's own rows are such that no expression fails on them.
-    static let attacks: [Attack] =
+    package static let attacks: [Attack] =
         errors + plans + names + otherTables + moves + conflicts + rowids + settings + transactions + functions + shapes + texts
 
     /// A base table under every spelling, and through every place where a table may stand.
-    static let names: [Attack] = [
+    package static let names: [Attack] = [
         "SELECT * FROM vault_all", "SELECT * FROM \"vault_all\"", "SELECT * FROM [vault_all]", "SELECT * FROM `vault_all`",
         "SELECT * FROM 'vault_all'", "SELECT * FROM main.vault_all", "SELECT * FROM 'main'.'vault_all'", "SELECT * FROM VAULT_ALL",
         "SELECT * FROM \"Vault_All\"", "SELECT * FROM/**/vault_all", "SELECT * FROM--\nvault_all", "SELECT * FROM\u{FEFF}vault_all",
@@ -83,7 +83,7 @@ enum HostileSQL {
     ].map { $0.contains("$1") ? Attack(.refused, $0, a) : Attack(.refused, $0) }
 
     /// Tables of the kernel, of the store, of the engine, and tables that are functions.
-    static let otherTables: [Attack] =
+    package static let otherTables: [Attack] =
         [
             "user_account", "store_job", "store_idempotency", "store_migration", "journal_entry_all", "journal_checkpoint_all",
             "sqlite_master",
@@ -107,7 +107,7 @@ enum HostileSQL {
         ]
 
     /// Rows that change their owner or name another.
-    static let moves: [Attack] = [
+    package static let moves: [Attack] = [
         Attack(.refused, "INSERT INTO vault (tenant_id, id, code, amount, status) VALUES ($1, $2, 'moved', 1, 'open')", b, id(9)),
         Attack(.refused, "INSERT INTO vault (tenant_id, id, code, amount, status) VALUES (NULL, $1, 'moved', 1, 'open')", id(9)),
         Attack(.refused, "INSERT INTO vault (id, code, amount, status) VALUES ($1, 'moved', 1, 'open')", id(9)),
@@ -137,7 +137,7 @@ enum HostileSQL {
     ]
 
     /// What a unique key, a foreign key or a conflict clause might tell.
-    static let conflicts: [Attack] = [
+    package static let conflicts: [Attack] = [
         Attack(
             .blind, "INSERT INTO vault (tenant_id, id, code, amount, status) VALUES ($1, $2, 'mine-2', 1, 'open') RETURNING code", a, id(2)),
         Attack(.blind, "INSERT INTO vault (tenant_id, id, code, amount, status) VALUES ($1, $2, 'CANARY-CODE', 1, 'open')", a, id(3)),
@@ -165,13 +165,13 @@ enum HostileSQL {
             a, id(1), b),
     ]
 
-    static let rowids: [Attack] = [
+    package static let rowids: [Attack] = [
         "SELECT rowid FROM vault", "SELECT _rowid_, * FROM vault", "SELECT oid FROM vault", "UPDATE vault SET rowid = 1",
         "DELETE FROM vault WHERE rowid = 1", "INSERT INTO vault (rowid, code) VALUES (1, 'x')", "SELECT vault.rowid FROM vault",
     ].map { Attack(.blind, $0) }
 
     /// Settings, files and the schema.
-    static let settings: [Attack] = [
+    package static let settings: [Attack] = [
         "PRAGMA table_info(vault)", "PRAGMA writable_schema = 1", "PRAGMA foreign_keys = OFF", "PRAGMA query_only = OFF",
         "PRAGMA user_version",
         "PRAGMA main.synchronous = OFF", "PRAGMA journal_mode = DELETE", "PRAGMA temp_store_directory = '/tmp'",
@@ -190,7 +190,7 @@ enum HostileSQL {
         "EXPLAIN SELECT * FROM vault", "EXPLAIN QUERY PLAN SELECT * FROM vault", "explain/**/query plan select 1",
     ].map { Attack(.refused, $0) }
 
-    static let transactions: [Attack] = [
+    package static let transactions: [Attack] = [
         "BEGIN", "BEGIN IMMEDIATE", "COMMIT", "END", "ROLLBACK", "ROLLBACK TO closure", "ROLLBACK TRANSACTION TO SAVEPOINT closure",
         "SAVEPOINT x",
         "SAVEPOINT closure", "RELEASE closure", "RELEASE SAVEPOINT closure", "SELECT 1; COMMIT", "SELECT 1; SELECT 2", ";SELECT 1",
@@ -200,7 +200,7 @@ enum HostileSQL {
     ].map { Attack(.refused, $0) }
 
     /// Functions that reach files, clocks, chance, other statements' effects or the engine.
-    static let functions: [Attack] =
+    package static let functions: [Attack] =
         [
             "load_extension('x')", "readfile('/etc/passwd')", "writefile('x', 'y')", "edit('x')", "fts3_tokenizer('simple')",
             "randomblob(8)",
@@ -217,7 +217,7 @@ enum HostileSQL {
         ]
 
     /// An expression that fails on the victim's rows and on no own row: its error would be the answer to a question.
-    static let errors: [Attack] = [
+    package static let errors: [Attack] = [
         "SELECT abs(amount) FROM vault", "SELECT code FROM vault WHERE abs(amount) >= 0", "SELECT code FROM vault ORDER BY abs(amount)",
         "SELECT min(abs(amount)) FROM vault", "SELECT sum(amount) FROM vault", "SELECT total(amount) > 1, count(*) FROM vault",
         "SELECT sum(amount) FROM vault GROUP BY status", "SELECT count(*) FROM vault HAVING abs(min(amount)) > 0",
@@ -249,7 +249,7 @@ enum HostileSQL {
     ].map { Attack(.blind, $0) }
 
     /// Ways to talk the planner into another way to the rows.
-    static let plans: [Attack] = [
+    package static let plans: [Attack] = [
         "SELECT code FROM vault WHERE id = x'02' OR abs(amount) > 0",
         "SELECT code FROM vault WHERE code = 'a' OR amount = 3 OR abs(amount) = 2",
         "SELECT code FROM vault WHERE amount > -9223372036854775807 - 1 ORDER BY amount", "SELECT max(amount), min(amount) FROM vault",
@@ -273,7 +273,7 @@ enum HostileSQL {
     ].map { Attack(.blind, $0) }
 
     /// Shapes that hide what they name, and own names that stand for foreign ones.
-    static let shapes: [Attack] = [
+    package static let shapes: [Attack] = [
         Attack(.refused, "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"),
         Attack(.refused, "WITH n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 5) SELECT * FROM n"),
         Attack(
@@ -291,7 +291,7 @@ enum HostileSQL {
     ]
 
     /// Texts that two tokenizers might split in two ways.
-    static let texts: [Attack] = [
+    package static let texts: [Attack] = [
         "SELECT 'open", "SELECT \"open", "SELECT [open", "SELECT `open", "SELECT 1 /* open", "SELECT ?1", "SELECT :name", "SELECT @name",
         "SELECT $name", "SELECT $0", "SELECT \"CANARY\"", "SELECT 1 \u{0B} FROM vault", "SELECT \u{7F}1", "SELECT ä FROM vault",
         "SELECT * FROM \u{FF56}ault_all", "SELECT 'it''s' FROM 'vault_all'", "SELECT '/*' FROM vault_all -- */",
