@@ -1,9 +1,10 @@
-import Composition
 import Foundation
 import HTTPEdge
 import PlatformTesting
 import Testing
 import Vocabulary
+
+@testable import Composition
 
 @Suite("the HTTP surface, as clients rely on it")
 struct SurfaceTests {
@@ -19,6 +20,15 @@ struct SurfaceTests {
             for (name, text) in pages {
                 let held = try? String(contentsOf: TestPlatform.root.appendingPathComponent("\(folder)/\(name)"), encoding: .utf8)
                 #expect(held == text, "\(folder)/\(name) differs: run make docs")
+            }
+        }
+        for life in Rooms.lifecycles {
+            let more = try #require(LifecycleReference.more[life.name], "nobody says where more is told of \(life.name)")
+            for prefix in more.routes { #expect(register.routes.contains { $0.path.hasPrefix(prefix) }, "\(life.name): \(prefix)") }
+            for prefix in more.settings { #expect(register.settings.contains { $0.path.hasPrefix(prefix) }, "\(life.name): \(prefix)") }
+            for page in more.explained {
+                let file = TestPlatform.root.appendingPathComponent("docs/\(page).md")
+                #expect(FileManager.default.fileExists(atPath: file.path), "\(life.name): \(page)")
             }
         }
         await platform.close()
