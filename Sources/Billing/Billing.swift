@@ -151,6 +151,7 @@ package final class Billing: Sendable {
             JobHandler(OperationDesk.settling) { try await OperationReview(parts: parts).run($0, $1) },
             JobHandler(MoveDesk.finishing) { try await MoveDesk(parts: parts).finish($0, $1) },
             JobHandler(ReconciliationDesk.kind) { try await ReconciliationDesk(parts: parts).run($0, $1) },
+            JobHandler(CorrectionBooks.telling) { try await CorrectionTelling(parts: parts).run($0, $1) },
             JobHandler(PaymentInbox.purgeKind) { try await PaymentInbox(parts: parts).purge($0, $1) },
         ] + contracts.jobs()
     }

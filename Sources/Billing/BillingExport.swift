@@ -37,6 +37,13 @@ extension Billing {
                         ("amount_minor", .integer), ("currency", .text), ("asked_at", .time), ("settled_at", .time),
                     ]),
                 RowExport.Kind(
+                    "corrections", "billing_correction_all",
+                    [
+                        ("id", .id), ("provider", .text), ("place", .text), ("kind", .text), ("what", .text), ("done", .text),
+                        ("before_terms", .json), ("after_terms", .json), ("amount_minor", .integer), ("currency", .text),
+                        ("found_at", .time), ("settled_at", .time), ("told_at", .time),
+                    ]),
+                RowExport.Kind(
                     "declined-payments", "billing_decline_all", keys: 3,
                     [("provider", .text), ("kind", .text), ("object", .text), ("reason", .text), ("declined_at", .time)]),
             ])

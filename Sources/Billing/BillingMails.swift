@@ -12,6 +12,7 @@ struct BillingMails {
     static let subscriptionPaused = "subscription_paused"
     static let accessRestored = "access_restored"
     static let paymentRecovered = "payment_recovered"
+    static let billingCorrected = "billing_corrected"
     static let staffNotice = "staff_notice"
 
     let db: any TenantScope

@@ -7,7 +7,7 @@ import Vocabulary
 extension Billing {
     package func routes() -> [Route] {
         [checkoutRoute, portalRoute, subscriptionRoute, invoicesRoute, webhookRoute] + subscriptionRoutes() + staffRoutes()
-            + contractRoutes()
+            + contractRoutes() + [correctionsRoute]
     }
 
     private var checkoutRoute: Route {

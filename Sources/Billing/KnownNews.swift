@@ -14,8 +14,11 @@ struct KnownNews {
     static func isReserved(_ name: String) -> Bool { name.hasPrefix(prefix) }
 
     /// Stores what the facts say, once; the job that applies it comes with it. False: known before.
+    /// - Parameter found: what of the record here it is to put right.
     @discardableResult
-    func store(_ news: PaymentNews, _ tenant: TenantID, _ db: any KernelScope, _ act: Act) throws -> Bool {
+    func store(
+        _ news: PaymentNews, _ tenant: TenantID, _ db: any KernelScope, _ act: Act, found: CorrectionFinding? = nil
+    ) throws -> Bool {
         let id: PaymentEvent.ID = parts.floor.entropy.id(act.now)
         let name = KnownNews.name(news)
         let body = try JSONCoding.encode(news.facts)
@@ -25,6 +28,7 @@ struct KnownNews {
         guard
             try db.row(InboxTable.insert, id, news.provider, name, KnownNews.type, occurredAt, act.now, box, digest) != nil
         else { return false }
+        try found?.note(id, db)
         try db.enqueue(PaymentPosting.job(id, round: 0, runAt: act.now), act)
         return true
     }

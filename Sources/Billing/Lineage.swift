@@ -79,6 +79,14 @@ extension StandingKeeper {
         try finish(line, standings)
     }
 
+    /// What others should have been told of a row at a time; nil: nothing, or another of its line speaks.
+    func entitles(_ row: SubscriptionRow, _ facts: StandingFacts, at now: Timestamp) throws -> ToldStanding? {
+        let standing = Standing.derive(facts, terms: parts.terms(row.provider), now: now)
+        guard let line = try Lineage.of(row, books.db) else { return ToldStanding(standing) }
+        guard line.root.id == row.id else { return nil }
+        return Lineage.carrier(try line.standings(row, standing, books, parts, now: now)).flatMap { ToldStanding($0.standing) }
+    }
+
     private func write(_ row: SubscriptionRow) throws {
         try books.db.run(
             BillingTable.updateSubscription, books.db.tenant, row.id, try StoredJSON.encode(row.facts), row.standing.rawValue,

@@ -20,7 +20,8 @@ struct LostCheckout {
         guard let fact = try await parts.floor.store.tenantRead(tenant, { try completion(of: id, $0) }) else { return finding }
         let news = PaymentNews(provider: name, event: "\(KnownNews.prefix):\(fact.session)", facts: [.checkout(fact)])
         let isNew = try await parts.floor.store.kernel(ReconciliationDesk.comparing, .flushed) { db in
-            guard try KnownNews(parts: parts).store(news, tenant, db, act) else { return false }
+            let found = CorrectionFinding(kind: finding.kind, what: "completed", foundAt: act.now)
+            guard try KnownNews(parts: parts).store(news, tenant, db, act, found: found) else { return false }
             try db.journal(
                 JournalEntry(
                     "payments.drift_found", subject: "\(ReconciliationReport.Kind.checkoutOpen.rawValue):\(fact.session)",

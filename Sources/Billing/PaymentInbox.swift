@@ -40,7 +40,8 @@ struct PaymentInbox {
     }
 
     /// Stores a verified event with the job that applies it.
-    func store(_ event: VerifiedEvent, of name: String, _ act: Act) async throws -> Receipt {
+    /// - Parameter found: what a comparison missed of it.
+    func store(_ event: VerifiedEvent, of name: String, _ act: Act, found: CorrectionFinding? = nil) async throws -> Receipt {
         let id: PaymentEvent.ID = parts.floor.entropy.id(act.now)
         let box = try parts.floor.sealer.seal([UInt8](event.body), context: PaymentInbox.context(id))
         let digest = parts.floor.sealer.digest([UInt8](event.body), purpose: "payment_event.body")
@@ -48,6 +49,7 @@ struct PaymentInbox {
             let isNew =
                 try db.row(InboxTable.insert, id, name, event.id, event.type, event.createdAt, act.now, box, digest) != nil
             guard isNew else { return try repeated(name, event.id, digest, db, act) }
+            try found?.note(id, db)
             try db.enqueue(PaymentPosting.job(id, round: 0, runAt: act.now), act)
             return .stored(id)
         }

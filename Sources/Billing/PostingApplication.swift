@@ -11,15 +11,20 @@ extension PaymentPosting {
             let isFirst =
                 try db.row(InboxTable.finish, event.id, PaymentEvent.Status.applied.rawValue, tenant, nil as String?, act.now) != nil
             guard isFirst else { return try db.settle(delivery) }
+            let found = try CorrectionFinding.of(event.id, db)
             try db.within(tenant) { db in
-                try post(event, news, plan, db, act)
+                let page = try post(event, news, plan, db, act)
+                if let found { try CorrectionBooks(parts: parts, db: db, act: act).conclude(found, event, news, page) }
             }
             try PaymentPosting.link(news.links, of: news.provider, to: tenant, db, act)
             try db.settle(delivery)
         }
     }
 
-    private func post(_ event: PaymentEvent, _ news: PaymentNews, _ plan: PaymentPlanRecord?, _ db: any TenantScope, _ act: Act) throws {
+    /// - Returns: what stood before, and stands now.
+    private func post(
+        _ event: PaymentEvent, _ news: PaymentNews, _ plan: PaymentPlanRecord?, _ db: any TenantScope, _ act: Act
+    ) throws -> MirrorBooks.Page {
         let directives = plan?.directives ?? .none
         let books = MirrorBooks(db: db, provider: news.provider, now: act.now, entropy: parts.floor.entropy)
         let own = try books.own(news)
@@ -40,6 +45,7 @@ extension PaymentPosting {
                 "payment_event.applied", subject: "payment_event:\(event.id)", details: .object(details), decision: plan?.decision), act)
         let isLeftBehind = try isLeftBehind(news, books)
         try tell(event, news, directives, page.after, news.subscription.flatMap { standings[$0] }, isLeftBehind, act, db)
+        return page
     }
 
     /// The news is of a subscription that has moved on: what happens to it there concerns no owner any more.

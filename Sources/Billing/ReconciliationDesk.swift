@@ -9,6 +9,8 @@ struct ReconciliationDesk {
     static let comparing = KernelReason("billing.reconcile")
     /// What changed within so long may still be under way to the licence.
     static let settling = Duration.minutes(5)
+    /// What time alone changes is brought about within so long, also where much waits.
+    static let reviewing = Duration.hours(1)
     /// How long comparisons are kept.
     static let kept = Duration.days(90)
 

@@ -90,7 +90,10 @@ struct ReconciliationWalk {
         let isKnown = try await store.kernelRead(ReconciliationDesk.comparing) {
             try $0.row(ReconciliationTable.event, name, event.id) != nil
         }
-        guard !isKnown, case .stored = try await PaymentInbox(parts: parts).store(event, of: name, act) else { return }
+        // The provider's own word for it stays with staff; of one whose webhook may still be under way nobody else need hear.
+        let isLate = event.createdAt + ReconciliationDesk.settling < act.now
+        let found = isLate ? CorrectionFinding(kind: .missedEvent, what: "event", foundAt: act.now) : nil
+        guard !isKnown, case .stored = try await PaymentInbox(parts: parts).store(event, of: name, act, found: found) else { return }
         report.add(.init(kind: .missedEvent, object: event.id, tenant: nil, what: String(event.type.prefix(100)), isMended: true))
     }
 
@@ -115,7 +118,8 @@ struct ReconciliationWalk {
         }
         guard let what else { return }
         let isNew = try await store.kernel(ReconciliationDesk.comparing, .flushed) { db -> Bool? in
-            guard try KnownNews(parts: parts).store(news, tenant, db, act) else {
+            let found = CorrectionFinding(kind: kind, what: what, foundAt: act.now)
+            guard try KnownNews(parts: parts).store(news, tenant, db, act, found: found) else {
                 let status = try db.row(ReconciliationTable.event, name, KnownNews.name(news))?.text(1)
                 // Nil: it is on its way.
                 return status == PaymentEvent.Status.received.rawValue ? nil : false
@@ -127,8 +131,17 @@ struct ReconciliationWalk {
             return true
         }
         guard let isNew else { return }
+        let finding = ReconciliationReport.Finding(kind: kind, object: object, tenant: tenant, what: what, isMended: isNew)
         // Known before and still different: what it says was heard, and did not make it so.
-        report.add(.init(kind: kind, object: object, tenant: tenant, what: what, isMended: isNew))
+        if !isNew { try await handOver(finding, at: .mirror, tenant) }
+        report.add(finding)
+    }
+
+    /// What no rule can put right is told to whom it concerns all the same.
+    private func handOver(_ finding: ReconciliationReport.Finding, at place: Correction.Place, _ tenant: TenantID) async throws {
+        try await store.tenant(tenant) { db in
+            try CorrectionBooks(parts: parts, db: db, act: act).handOver(finding, of: name, at: place)
+        }
     }
 
     private static func drift(_ fact: PaymentFact, _ books: MirrorBooks) throws -> String? {
@@ -178,7 +191,10 @@ struct ReconciliationWalk {
                         report.count(.subscription)
                         try await take(.subscription(fact), .subscription, object, &report)
                     } catch PaymentProviderError.refused {
-                        report.add(.init(kind: .subscription, object: object, tenant: row.tenant, what: "not_there", isMended: false))
+                        let finding = ReconciliationReport.Finding(
+                            kind: .subscription, object: object, tenant: row.tenant, what: "not_there", isMended: false)
+                        try await handOver(finding, at: .provider, row.tenant)
+                        report.add(finding)
                     }
                 }
                 try await compareAccess(row.id, row.tenant, &report)
@@ -196,7 +212,9 @@ struct ReconciliationWalk {
         let differs = try await store.tenantRead(tenant) { try look(id, shown, $0, mends: false) }
         guard let differs else { return }
         if differs.kind == .checkoutOpen {
-            return report.add(try await LostCheckout(parts: parts, name: name, act: act).settle(id, tenant, differs))
+            let finding = try await LostCheckout(parts: parts, name: name, act: act).settle(id, tenant, differs)
+            if !finding.isMended { try await handOver(finding, at: .mirror, tenant) }
+            return report.add(finding)
         }
         // Looked at again under the writer: what changed meanwhile counts.
         if let finding = try await store.tenant(tenant, { try look(id, shown, $0, mends: true) }) { report.add(finding) }
@@ -213,15 +231,37 @@ struct ReconciliationWalk {
                 kind: .checkoutOpen, object: row.object, tenant: db.tenant, what: "paid, and its checkout open", isMended: false)
         }
         guard let told = row.told, row.changedAt + ReconciliationDesk.settling < act.now else { return nil }
-        guard let what = told.difference(from: shown, version: row.version) else { return nil }
-        if mends {
+        let keeper = StandingKeeper(parts, books, act)
+        var (after, what) = (told, told.difference(from: shown, version: row.version))
+        if let due = try overdue(row, facts, told, keeper) {
+            (after, what) = (due, "overdue")
+            if mends { try keeper.settle(row, facts) }
+        } else if what != nil, mends {
             var ahead = row
             ahead.version = max(row.version, shown?.version ?? 0) + 1
-            try StandingKeeper(parts, books, act).tellAgain(ahead, told)
+            try keeper.tellAgain(ahead, told)
+        }
+        guard let what else { return nil }
+        if mends {
             try db.journal(
                 JournalEntry("license.drift_found", subject: "subscription:\(id)", details: ["what": .string(what)]), act)
+            try CorrectionBooks(parts: parts, db: db, act: act).record(
+                .init(
+                    finding: "access:\(id):\(row.version):\(shown?.version ?? -1):\(what)", provider: name, place: .access, kind: .access,
+                    what: what, subscription: id, shown: shown, after: after,
+                    changesAccess: Correction.Terms(shown) != Correction.Terms(after), foundAt: act.now))
         }
         return .init(kind: .access, object: id.description, tenant: db.tenant, what: what, isMended: mends)
+    }
+
+    /// What time alone should have changed long ago, and nobody did; nil: nothing.
+    private func overdue(
+        _ row: SubscriptionRow, _ facts: StandingFacts, _ told: ToldStanding, _ keeper: StandingKeeper
+    ) throws -> ToldStanding? {
+        guard row.changedAt + ReconciliationDesk.reviewing < act.now else { return nil }
+        let now = try keeper.entitles(row, facts, at: act.now)
+        guard let now, now != told, try keeper.entitles(row, facts, at: act.now - ReconciliationDesk.reviewing) == now else { return nil }
+        return now
     }
 }
 

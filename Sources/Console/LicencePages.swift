@@ -19,6 +19,8 @@ extension Console {
 
     /// How often the waiting page looks by itself; afterwards the person decides.
     private static let mostLooks = 40
+    /// The newest ones; the API lists them all.
+    private static let mostCorrections = 10
 
     func paidLicence(of caller: Principal, _ call: Call) async throws -> Bool {
         try await services.licenses.list(caller.tenant).licenses.contains { isPaid($0, call.act.now) }
@@ -55,7 +57,17 @@ extension Console {
                 "isEmpty": shown.isEmpty,
                 "hasEnded": !ended.isEmpty, "ended": ended,
                 "managesBilling": managesBilling,
-            ])
+            ].merging(try await corrections(of: caller, call)) { own, _ in own })
+    }
+
+    /// What comparisons with the payment providers put right lately, for those who may read what is paid.
+    private func corrections(of caller: Principal, _ call: Call) async throws -> [String: Any] {
+        guard try await may(BillingPermissions.read, caller, call) else { return ["hasCorrections": false] }
+        let found = try await services.billing.corrections(of: caller.tenant, after: nil, limit: Self.mostCorrections).items
+        let shown = found.map { correction -> [String: Any] in
+            ["when": Spans.minute(correction.settledAt), "words": correction.words, "provider": correction.provider]
+        }
+        return ["hasCorrections": !shown.isEmpty, "corrections": shown]
     }
 
     private func waitingPage(_ call: Call) throws -> Reply {

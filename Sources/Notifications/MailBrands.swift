@@ -74,7 +74,8 @@ extension MailVoice {
         "trial_ends_at": "2027-01-15T08:00:00Z", "seats_used": "45", "seats_total": "50", "reason": "event_parked",
         "url": "https://example.com/hook",
         "inviter": "Charles Babbage", "organization": "Analytical Engines", "role": "developer", "provider": "Example",
-        "leaves_at": "2027-01-15T08:00:00Z",
+        "leaves_at": "2027-01-15T08:00:00Z", "summary": "the quantity was not as the provider has it", "quantity": "5",
+        "status": "active",
     ]
 }
 

@@ -208,6 +208,15 @@ struct MailTemplate: Sendable {
         "payment_recovered": MailTemplate(
             subject: "Your payment went through", paragraphs: ["Your payment went through. Everything works as before."],
             links: [("See your licence", "/licence")]),
+        "billing_corrected": MailTemplate(
+            subject: "Something in your account was corrected",
+            paragraphs: [
+                "We compare your account at {brand} with the payment provider, {provider}, again and again. This time something differed and was corrected: {summary}.",
+                "{more} more corrections are not listed here.",
+                "Your subscription now stands like this: {tier}, quantity {quantity}, {status}.", "It runs until {period_end}.",
+                "You need not do anything. If something looks wrong to you, write to us.",
+            ],
+            links: [("See what was corrected", "/licence#corrections")]),
         "grace_reminder": MailTemplate(
             subject: "Your access ends soon",
             paragraphs: [

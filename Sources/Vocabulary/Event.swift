@@ -24,7 +24,7 @@ package struct UserVerified: PlatformEvent {
 package struct StandingChanged: PlatformEvent {
     package static let topic = "billing.standing_changed"
     package static let summary = "A subscription's standing changed; carries the whole standing, the highest version wins."
-    package enum Standing: String, Codable, Sendable {
+    package enum Standing: String, Codable, Sendable, CaseIterable {
         /// Paid or in trial.
         case active
         /// A payment failed; everything works until `graceUntil`.

@@ -58,7 +58,7 @@ struct DocumentTests {
         let readme = try DocumentTests.text("Sources/Billing/README.md")
         for kind in [
             PaymentPosting.kind, StandingReview.kind, PaymentInbox.parkedKind, PaymentInbox.purgeKind, OperationDesk.settling,
-            ReconciliationDesk.kind,
+            ReconciliationDesk.kind, CorrectionBooks.telling,
         ] {
             #expect(readme.contains("`\(kind)`"))
         }
@@ -77,7 +77,10 @@ struct DocumentTests {
     func registers() {
         func isUnique(_ names: [String]) -> Bool { Set(names).count == names.count }
         #expect(isUnique(BillingProblems.all.map(\.code)) && isUnique(BillingSettings.all.map(\.path)))
-        #expect(isUnique((InboxTable.all + BillingTable.all + OperationTable.all + ReconciliationTable.all + MoveTable.all).map(\.name)))
+        let tables = [
+            InboxTable.all, BillingTable.all, OperationTable.all, ReconciliationTable.all, MoveTable.all, CorrectionTable.all,
+        ]
+        #expect(isUnique(tables.flatMap { $0 }.map(\.name)))
         for setting in BillingSettings.all { #expect(setting.check(setting.default) == nil, "\(setting.path)") }
         #expect(BillingSettings.successURL.erased.check("javascript:alert(1)") != nil)
         #expect(BillingSettings.successURL.erased.check("//evil.example") != nil)
@@ -87,7 +90,7 @@ struct DocumentTests {
     @Test("no statement of the inbox scans a table")
     func plans() async throws {
         let house = try await House.make()
-        for statement in InboxTable.all + ReconciliationTable.all where !statement.text.hasPrefix("INSERT") {
+        for statement in InboxTable.all + ReconciliationTable.all + CorrectionTable.ofKernel where !statement.text.hasPrefix("INSERT") {
             let plan = try DocumentTests.plan(of: statement, in: house.test.file)
             #expect(!plan.isEmpty)
             // A row that is made by the statement itself is no table.

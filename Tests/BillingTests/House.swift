@@ -20,7 +20,7 @@ final class House: Sendable {
     let settings: Settings
     let access: FakeAccess
     private let heard: Guarded<Heard>
-    private let listeners: [EventSubscriber]
+    let listeners: [EventSubscriber]
 
     struct Heard: Sendable {
         var standings: [StandingChanged] = []

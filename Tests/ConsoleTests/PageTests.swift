@@ -80,7 +80,8 @@ struct PageTests {
                     "licence", frame(isSignedIn: true),
                     [
                         "hasLicenses": true, "several": true, "licenses": [Self.licence("a"), Self.licence("b", status: "suspended")],
-                        "firstKey": hostile, "managesBilling": true,
+                        "firstKey": hostile, "managesBilling": true, "hasCorrections": true,
+                        "corrections": [["when": "then", "words": hostile, "provider": hostile]],
                     ])
             ))
         pages.append(

@@ -7,10 +7,10 @@ import Vocabulary
 
 @Suite("from a declined card to a grace, with the shipped plugin and the shipped policy")
 struct DeclineTests {
-    private static let secret = "whsec_of_a_test_that_is_long_enough"
+    static let secret = "whsec_of_a_test_that_is_long_enough"
 
     /// One of the sandbox's webhooks, signed as it signs them.
-    private static func tell(_ platform: TestPlatform, _ type: String, _ id: String, _ data: JSONValue) async throws {
+    static func tell(_ platform: TestPlatform, _ type: String, _ id: String, _ data: JSONValue) async throws {
         let now = platform.clock.now()
         let body = JSONWriter.data(["id": .string(id), "type": .string(type), "created": .string(now.iso8601), "data": data])
         let header = try WebhookSignature(secrets: [secret]).header(body: body, at: now)

@@ -190,6 +190,7 @@ def money(kernel, token, root):
     kernel.want(200, "POST", base + "subscription/resume", {}, token=token)
     kernel.want(200, "GET", base + "operations/" + done["operation"]["id"], token=token)
     kernel.want(200, "GET", base + "invoices/" + paid["id"], token=token)
+    kernel.want(200, "GET", base + "corrections", token=token)
 
     org = kernel.want(200, "GET", "/api/v1/orgs/current", token=token).json
     tenant = "/api/v1/admin/tenants/" + (org.get("org") or org.get("tenant") or org)["id"]
