@@ -14,6 +14,8 @@ package struct SubscriptionView: Sendable, Hashable {
     /// Of what is in force; nil for a tier that is gone.
     package let seats: Int?
     package let createdAt: Timestamp
+    /// What it was bought with.
+    package let coupon: Coupon?
 }
 
 package struct InvoiceView: Sendable, Hashable {
@@ -83,9 +85,11 @@ package final class Billing: Sendable {
                 let books = MirrorBooks(db: db, provider: row.provider, now: now, entropy: parts.floor.entropy)
                 let terms = parts.terms(row.provider)
                 let standing = Standing.derive(try books.facts(of: row), terms: terms, now: now)
+                let coupon = try db.row(BillingTable.couponOfSubscription, db.tenant, row.provider, row.object)
                 return SubscriptionView(
                     id: row.id, provider: row.provider, object: row.object, standing: standing,
-                    seats: catalog[standing.tier]?.seats(quantity: standing.quantity), createdAt: row.createdAt)
+                    seats: catalog[standing.tier]?.seats(quantity: standing.quantity), createdAt: row.createdAt,
+                    coupon: try coupon.map { try StoredJSON.decode(try $0.text(0)) })
             }
         }
     }

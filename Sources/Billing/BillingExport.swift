@@ -29,6 +29,7 @@ extension Billing {
                         ("id", .id), ("provider", .text), ("reference", .text), ("tier", .text), ("interval", .text),
                         ("quantity", .integer), ("unit_amount_minor", .integer), ("currency", .text), ("trial_days", .integer),
                         ("status", .text), ("subscription_object", .text), ("created_at", .time), ("changed_at", .time),
+                        ("coupon", .json),
                     ]),
                 RowExport.Kind(
                     "operations", "billing_operation_all",

@@ -62,6 +62,12 @@ package enum BillingProblems {
     package static let notRefundable = Problem(
         "not_refundable", status: 409, title: "This cannot be refunded.",
         hint: "Only what was paid and not given back: left_minor says how much that is.")
+    package static let couponNotSupported = Problem(
+        "coupon_not_supported", status: 409, title: "The payment provider takes no coupons.",
+        hint: "Buy without the code, or from a provider that takes one.")
+    package static let couponInvalid = Problem(
+        "coupon_invalid", status: 422, title: "This code takes nothing off.",
+        hint: "reason says why: unknown; not_valid where it is used up, run out or withdrawn; currency where it is of another one.")
     package static let webhookForged = Problem(
         "webhook_signature_invalid", status: 400, title: "The signature does not prove where this came from.",
         hint: "Check the webhook secret on both sides.")
@@ -73,7 +79,8 @@ package enum BillingProblems {
         tierIsFree, tierByContract, tierNotOffered, noSuchPrice, quantityTooLarge, cardNumberRefused, nothingBought, providerUnknown,
         providerUnavailable, providerRefused, providerUnreachable, providerCannot, operationOpen, stateWrong, nothingChanges,
         intervalShortens,
-        downgradeWaits, amountChanged, previewOver, moveNowhere, moveChanges, notRefundable, webhookForged, webhookStale, webhookMalformed,
+        downgradeWaits, amountChanged, previewOver, moveNowhere, moveChanges, notRefundable, couponNotSupported, couponInvalid,
+        webhookForged, webhookStale, webhookMalformed,
     ]
 
     /// What a caller is told of a provider's failure at a checkout or portal.

@@ -151,6 +151,8 @@ struct CheckoutIntent: Sendable, Hashable {
     var session: String?
     var urlBox: [UInt8]?
     var createdAt: Timestamp
+    /// The buyer's code, and what it was worth when the checkout was asked for.
+    var coupon: Coupon?
 
     /// One key for one question: the same while the answer is unknown, another after a refusal.
     var idempotencyKey: String { "checkout-\(id)-\(attempt)" }
@@ -167,6 +169,6 @@ extension CheckoutIntent {
             attempt: try row.int(4), tier: try row.text(5), interval: interval, quantity: try row.int(7),
             unitPrice: Money(amountMinor: try row.integer(8), currency: currency), providerPrice: try row.optional(10, row.text),
             trialDays: try row.int(11), status: status, session: try row.optional(13, row.text), urlBox: try row.optional(14, row.blob),
-            createdAt: try row.time(15))
+            createdAt: try row.time(15), coupon: try row.optional(16, row.text).map(StoredJSON.decode))
     }
 }

@@ -22,6 +22,7 @@ extension Billing {
                 BillingProblems.providerUnreachable, CommonProblems.idempotencyKeyReused, CommonProblems.notFound,
                 BillingProblems.stateWrong.with(["status": "cancelled"]), BillingProblems.moveNowhere, BillingProblems.moveChanges,
                 BillingProblems.downgradeWaits, BillingProblems.providerCannot.with(["capability": "trials"]),
+                BillingProblems.couponNotSupported, BillingProblems.couponInvalid.with(["reason": "unknown"]),
             ], creates: true,
             aliases: [
                 "/api/v1/billing/checkout/session", "/api/v1/checkout/session", "/api/v1/stripe/create-checkout",
@@ -59,9 +60,7 @@ extension Billing {
             answers: [RouteAnswer(200, "The subscription that counts most, and all of them", BillingSchemas.subscriptions)]
         ) { call in
             let views = try await self.subscriptions(of: try call.caller().tenant, now: call.act.now)
-            return try Reply.json(
-                SubscriptionsWire(
-                    subscription: Billing.main(views).map(SubscriptionWire.init), subscriptions: views.map(SubscriptionWire.init)))
+            return .json(value: ["subscription": Billing.main(views)?.json ?? .null, "subscriptions": .array(views.map(\.json))])
         }
     }
 
@@ -113,11 +112,20 @@ enum BillingSchemas {
             "replaces", .string(max: 36, format: .uuid),
             "A subscription at another provider that goes on at this one: its licence stays, nothing is paid twice", optional: true),
         SchemaField(
+            "coupon", .string(min: 1, max: CheckoutCoupon.mostBytes),
+            "A code that takes something off from the first invoice on, where the provider has coupons", optional: true),
+        SchemaField(
             "price_id", .string(min: 1, max: 255), "The provider's own name of a price, instead of tier and interval", optional: true),
     ])
     static let session = Schema.object([
         SchemaField("session_id", .string(min: 1, max: 255), "The provider's id of the checkout"),
         SchemaField("url", .string(min: 1, max: 4_096, format: .uri), "Where to pay"),
+    ])
+    private static let coupon = Schema.object([
+        SchemaField("code", .string(max: 255)), SchemaField("name", .nullable(.string(max: 200))),
+        SchemaField("basis_points_off", .nullable(.integer(1...10_000)), "A hundredth of a percent; or else amount_off"),
+        SchemaField("amount_off", .nullable(OperationSchemas.money), "Of each invoice"),
+        SchemaField("months", .nullable(.integer(0...1_200)), "For how long; 0: the first invoice; null: for ever"),
     ])
     static let subscription = Schema.named(
         "Subscription",
@@ -133,7 +141,8 @@ enum BillingSchemas {
             SchemaField(
                 "change",
                 .nullable(.object([SchemaField("tier", .string(max: 64)), SchemaField("quantity", units), SchemaField("at", time)])),
-                "A downgrade that waits for the period's end"), SchemaField("created_at", time),
+                "A downgrade that waits for the period's end"),
+            SchemaField("coupon", .nullable(coupon), "The code that it was bought with"), SchemaField("created_at", time),
         ]))
     static let subscriptions = Schema.object([
         SchemaField("subscription", .nullable(subscription), "The one that counts most"),

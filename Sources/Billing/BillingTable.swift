@@ -18,12 +18,13 @@ enum BillingTable {
         "billing.insert_checkout",
         """
         INSERT INTO billing_checkout (tenant_id, id, provider, reference, claim, fingerprint, attempt, tier, interval, quantity,
-            unit_amount_minor, currency, provider_price, trial_days, status, session, url_box, subscription_object, facts, created_at, changed_at)
-        VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11, $12, $13, 'asking', NULL, NULL, NULL, $14, $15, $15)
+            unit_amount_minor, currency, provider_price, trial_days, status, session, url_box, subscription_object, facts, created_at, changed_at,
+            coupon)
+        VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $10, $11, $12, $13, 'asking', NULL, NULL, NULL, $14, $15, $15, $16)
         """)
     private static let checkoutColumns = """
         id, provider, reference, fingerprint, attempt, tier, interval, quantity, unit_amount_minor, currency, provider_price, trial_days, status,
-        session, url_box, created_at
+        session, url_box, created_at, coupon
         """
     static let checkoutByClaim = SQL(
         "billing.checkout_by_claim", "SELECT \(checkoutColumns) FROM billing_checkout WHERE tenant_id = $1 AND claim = $2")
@@ -55,7 +56,7 @@ enum BillingTable {
     static let checkoutOffered = SQL(
         "billing.checkout_offered",
         """
-        SELECT session, tier, interval, quantity, unit_amount_minor, currency, facts FROM billing_checkout
+        SELECT session, tier, interval, quantity, unit_amount_minor, currency, facts, coupon FROM billing_checkout
         WHERE tenant_id = $1 AND provider = $2 AND reference = $3 AND status = 'open'
         """)
     static let checkoutsOfSubscription = SQL(
@@ -70,6 +71,13 @@ enum BillingTable {
         """
         SELECT tier, interval, unit_amount_minor, currency FROM billing_checkout
         WHERE tenant_id = $1 AND provider = $2 AND subscription_object = $3
+        """)
+    /// By which code a subscription was bought.
+    static let couponOfSubscription = SQL(
+        "billing.coupon_of_subscription",
+        """
+        SELECT coupon FROM billing_checkout
+        WHERE tenant_id = $1 AND provider = $2 AND subscription_object = $3 AND coupon IS NOT NULL ORDER BY created_at LIMIT 1
         """)
     static let updateCheckout = SQL(
         "billing.update_checkout",
@@ -170,7 +178,7 @@ enum BillingTable {
 
     static let all = [
         insertCheckout, checkoutByClaim, openCheckout, refuseCheckout, askAgain, forgetClaim, checkoutBySession, checkoutByReference,
-        checkoutOffered, checkoutsOfSubscription,
+        checkoutOffered, checkoutsOfSubscription, couponOfSubscription,
         updateCheckout, firstCheckout, subscriptionByObject, subscriptionByID, subscriptions, updateSubscription, insertSubscription,
         invoiceByObject, invoicesOfSubscription, updateInvoice, insertInvoice, invoiceByID, listInvoices, reversalByObject, reversals,
         updateReversal,

@@ -11,10 +11,14 @@ package struct CheckoutOrder: Sendable, Hashable {
     package var provider: String?
     /// A subscription at another provider that this one takes over.
     package var replaces: SubscriptionID?
+    /// A code that takes something off, as the provider knows it.
+    package var coupon: String?
     package init(
-        tier: String?, interval: BillingInterval?, priceID: String?, quantity: Int, provider: String?, replaces: SubscriptionID? = nil
+        tier: String?, interval: BillingInterval?, priceID: String?, quantity: Int, provider: String?, replaces: SubscriptionID? = nil,
+        coupon: String? = nil
     ) {
         self.replaces = replaces
+        self.coupon = coupon
         self.tier = tier
         self.interval = interval
         self.priceID = priceID
@@ -45,7 +49,7 @@ struct CheckoutDesk {
     // MARK: - Checkout
 
     func start(_ order: CheckoutOrder, tenant: TenantID, origin: String, _ act: Act) async throws -> CheckoutAnswer {
-        try CardNumber.refuse(["tier": order.tier, "price_id": order.priceID, "provider": order.provider])
+        try CardNumber.refuse(["tier": order.tier, "price_id": order.priceID, "provider": order.provider, "coupon": order.coupon])
         if let answer = try await store.recalled(act, as: CheckoutAnswer.self) { return answer }
         let catalog = try await store.tenantRead(tenant) { [parts] db in try parts.catalog.inForce(in: db, at: act.now) }
         let name = order.provider ?? seller(of: order, catalog)
@@ -54,7 +58,9 @@ struct CheckoutDesk {
         if let takeover { (order.tier, order.interval, order.quantity) = (takeover.tier, takeover.interval, takeover.quantity) }
         let sale = try offer(order, name, catalog)
         let provider = try await parts.providers.inService(name, for: tenant)
-        let intent = try await intend(sale, name, takeover, tenant, act)
+        let limit = Duration.seconds(Int64(parts.settings[BillingSettings.providerSeconds]))
+        let coupon = try await CheckoutCoupon(provider: provider, limit: limit, now: act.now).read(order.coupon, for: sale.price)
+        let intent = try await intend(sale, coupon, name, takeover, tenant, act)
         if intent.status == .open { return try answer(intent) }
         let request = try await request(intent, tenant, origin, act)
         let session: CheckoutSession
@@ -62,7 +68,7 @@ struct CheckoutDesk {
             session = try await provider.startCheckout(request)
         } catch {
             if case .refused? = error as? PaymentProviderError { try await refused(intent, tenant, act) }
-            throw BillingProblems.of(error)
+            throw intent.coupon == nil ? BillingProblems.of(error) : CheckoutCoupon.problem(of: error)
         }
         return try await record(intent, session, tenant, act)
     }
@@ -121,7 +127,7 @@ struct CheckoutDesk {
 
     /// The intent of this request: the one that its key made before, or a new one.
     private func intend(
-        _ sale: Sale, _ provider: String, _ takeover: MoveDesk.Takeover?, _ tenant: TenantID, _ act: Act
+        _ sale: Sale, _ coupon: Coupon?, _ provider: String, _ takeover: MoveDesk.Takeover?, _ tenant: TenantID, _ act: Act
     ) async throws -> CheckoutIntent {
         let claim = act.idempotency.map {
             parts.floor.sealer.digest(Array("\($0.scope.utf8.count):\($0.scope)\($0.key)".utf8), purpose: "billing_checkout.claim")
@@ -133,7 +139,8 @@ struct CheckoutDesk {
             id: id, provider: provider, reference: reference.description, fingerprint: act.idempotency?.fingerprint, attempt: 1,
             tier: sale.tier.id.name, interval: sale.interval, quantity: sale.quantity, unitPrice: sale.price,
             providerPrice: sale.isOwnPrice ? nil : parts.prices.name(provider: provider, tier: sale.tier.id, interval: sale.interval),
-            trialDays: sale.tier.trialDays, status: .asking, session: nil, urlBox: nil, createdAt: act.now)
+            trialDays: sale.tier.trialDays, status: .asking, session: nil, urlBox: nil, createdAt: act.now,
+            coupon: coupon)
         return try await store.kernel(CheckoutDesk.opening, .flushed) { db in
             let intent = try db.within(tenant) { db in try keep(fresh, claim, takeover, db, act) }
             try PaymentPosting.link([RouteAnchor(.reference, intent.reference)], of: provider, to: tenant, db, act)
@@ -164,15 +171,14 @@ struct CheckoutDesk {
         try db.run(
             BillingTable.insertCheckout, db.tenant, intent.id, intent.provider, intent.reference, claim, intent.fingerprint, intent.tier,
             intent.interval.rawValue, intent.quantity, intent.unitPrice.amountMinor, intent.unitPrice.currency.code, intent.providerPrice,
-            intent.trialDays, try StoredJSON.encode(CheckoutState()), act.now)
+            intent.trialDays, try StoredJSON.encode(CheckoutState()), act.now, try intent.coupon.map(StoredJSON.encode))
         if let takeover { try db.run(MoveTable.insert, db.tenant, intent.id, takeover.root, takeover.from, act.now) }
-        try db.journal(
-            JournalEntry(
-                "checkout.intended", subject: "checkout:\(intent.id)",
-                details: [
-                    "tier": .string(intent.tier), "interval": .string(intent.interval.rawValue), "quantity": .int(Int64(intent.quantity)),
-                    "provider": .string(intent.provider),
-                ]), act)
+        var details: [String: JSONValue] = [
+            "tier": .string(intent.tier), "interval": .string(intent.interval.rawValue), "quantity": .int(Int64(intent.quantity)),
+            "provider": .string(intent.provider),
+        ]
+        if let coupon = intent.coupon { details["coupon"] = .string(coupon.code) }
+        try db.journal(JournalEntry("checkout.intended", subject: "checkout:\(intent.id)", details: .object(details)), act)
         return intent
     }
 
@@ -181,7 +187,7 @@ struct CheckoutDesk {
         var email: String?
         // Only the checkout page needs it, and only where the provider does not know the customer yet.
         if customer == nil, case .user(let user, _) = act.actor { email = try await parts.addresses.address(of: user)?.email }
-        return CheckoutRequest(
+        var request = CheckoutRequest(
             reference: intent.reference, tenant: tenant.description, tier: intent.tier, interval: intent.interval,
             quantity: intent.quantity,
             unitPrice: intent.unitPrice, providerPrice: intent.providerPrice, customer: customer, customerEmail: email,
@@ -190,6 +196,8 @@ struct CheckoutDesk {
             cancelURL: BillingSettings.target(parts.settings[BillingSettings.cancelURL], origin: origin),
             idempotencyKey: intent.idempotencyKey,
             productName: parts.catalog[intent.tier]?.name)
+        request.coupon = intent.coupon?.code
+        return request
     }
 
     private func record(_ intent: CheckoutIntent, _ session: CheckoutSession, _ tenant: TenantID, _ act: Act) async throws -> CheckoutAnswer

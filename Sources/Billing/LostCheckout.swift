@@ -49,8 +49,10 @@ struct LostCheckout {
         let bought = terms.offer(
             price: latest.providerPrice, tier: latest.tier, interval: latest.interval, intended: nil,
             period: latest.status == .trialing ? nil : period)
-        let (due, isMany) = unit.multipliedReportingOverflow(by: quantity)
-        // Tax on top is more; less is another price, or a coupon that a person must know of.
+        let (full, isMany) = unit.multipliedReportingOverflow(by: quantity)
+        let coupon: Coupon? = try offer.optional(7, offer.text).map(StoredJSON.decode)
+        let due = isMany ? full : coupon?.left(of: full) ?? full
+        // Tax on top is more; less is another price, or a code that was entered at the provider: a person must know of it.
         let isPaid = facts.invoices.contains { invoice in
             guard invoice.isPaid, let money = invoice.amount?.money else { return false }
             return money.currency.code == currency && money.amountMinor >= due

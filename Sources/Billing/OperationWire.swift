@@ -115,7 +115,7 @@ extension SubscriptionView {
             "trial_ends_at": time(standing.trialEndsAt),
             "change": standing.change.map {
                 ["tier": .string($0.tier), "quantity": .int(Int64($0.quantity)), "at": .string($0.at.iso8601)]
-            } ?? .null, "created_at": time(createdAt),
+            } ?? .null, "coupon": coupon?.json ?? .null, "created_at": time(createdAt),
         ]
     }
 }

@@ -53,19 +53,22 @@ extension Console {
         // The same form sent twice is one checkout; a form asked for again is another.
         let request: TenantID = entropy.id(call.act.now)
         var frame = frame("Choose a plan", call, problem: problem)
-        frame.fields = [Self.quantity]
+        frame.fields = [Self.quantity, Self.coupon]
         return try page(
             "plans", frame,
             [
                 "plans": plans, "intervals": intervals,
                 "quantity": [Self.quantity.shown(sent, problem).merging(sent == nil ? ["value": "1"] : [:]) { $1 }],
-                "request": request.description, "current": current?.name ?? false,
+                "coupon": [Self.coupon.shown(sent, problem)], "request": request.description, "current": current?.name ?? false,
             ])
     }
 
     private static let quantity = FormField(
         name: "quantity", label: "Quantity", type: "number",
         hint: "How many of the plan. Where the price is for each user, the number of seats.", maxLength: 6)
+
+    private static let coupon = FormField(
+        name: "coupon", label: "Coupon code", hint: "Leave it empty if you have none.", maxLength: 64, isOptional: true)
 
     private var choosePlan: Route {
         route(.post, "/plans", "choose_plan", "On to the payment provider's page.", proof: RouteProof(isSensitive: true)) { call in
@@ -79,7 +82,9 @@ extension Console {
                 guard let interval = BillingInterval(rawValue: sent["interval"]) else {
                     throw CommonProblems.invalid("interval", "is month or year")
                 }
-                let order = CheckoutOrder(tier: sent["tier"], interval: interval, priceID: nil, quantity: quantity, provider: nil)
+                let order = CheckoutOrder(
+                    tier: sent["tier"], interval: interval, priceID: nil, quantity: quantity, provider: nil, coupon: sent.optional("coupon")
+                )
                 let answer = try await services.billing.checkout(
                     order, tenant: caller.tenant, origin: call.origin, claimed(call, caller, sent))
                 return .redirect(to: answer.url)
@@ -103,7 +108,7 @@ extension Console {
     /// The act with the form's own key, so that a double press opens one checkout.
     private func claimed(_ call: Call, _ caller: Principal, _ form: SentForm) -> Act {
         guard let request = TenantID(form["request"]) else { return call.act }
-        let fingerprint = Array("\(form["tier"])|\(form["interval"])|\(form["quantity"])".utf8)
+        let fingerprint = Array("\(form["tier"])|\(form["interval"])|\(form["quantity"])|\(form["coupon"])".utf8)
         let claim = IdempotencyClaim(key: request.description, scope: "pages.choose_plan:\(caller.user)", fingerprint: fingerprint)
         return Act(actor: call.act.actor, requestID: call.act.requestID, now: call.act.now, address: call.act.address, idempotency: claim)
     }

@@ -23,6 +23,7 @@ final class FakeDesk: Sendable {
         var refunds: [RefundFact] = []
         var disputes: [DisputeFact] = []
         var events: [VerifiedEvent] = []
+        var coupons: [String: Coupon] = [:]
         var losses: [Loss] = []
         /// What each key did, and with what request.
         var deeds: [String: (request: String, refund: Refund?)] = [:]
@@ -129,6 +130,12 @@ extension FakeProvider {
     }
     func pauseSubscription(_ pause: SubscriptionPause) async throws -> SubscriptionFact {
         try desk.change(pause.subscription, pause.idempotencyKey, "pause", "pause") { $0.status = .paused }
+    }
+    func readCoupon(_ code: String) async throws -> Coupon? {
+        try desk.state.with { state in
+            if !state.losses.isEmpty, state.losses.removeFirst() != .none { throw PaymentProviderError.unreachable("timed out") }
+            return state.coupons[code]
+        }
     }
     func readInvoice(_ invoice: String) async throws -> ProviderInvoice {
         try desk.state.with { state in

@@ -69,7 +69,9 @@ struct PageTests {
                         "plans", frame(isSignedIn: true, problem: problem, fields: [quantity]),
                         [
                             "plans": [plan], "intervals": [["id": "month", "words": "Every month", "isChosen": true]],
-                            "quantity": [quantity.shown(nil, problem)], "request": hostile, "current": hostile,
+                            "quantity": [quantity.shown(nil, problem)],
+                            "coupon": [FormField(name: "coupon", label: "Coupon code", isOptional: true).shown(nil, problem)],
+                            "request": hostile, "current": hostile,
                         ])
                 ))
         }

@@ -1,5 +1,5 @@
 """A customer's money from this side, against a running server with two real providers: preview, change, refund, cancel, resume, a comparison by staff,
-a crash in between, and the move from the sandbox to invoices, with one licence all the way. Standard library only."""
+a crash in between, the move from the sandbox to invoices, with one licence all the way, and a purchase with a coupon. Standard library only."""
 
 import sys
 import uuid
@@ -121,6 +121,31 @@ def compare(kernel, root):
     kernel.want(202, "POST", f"/api/v1/admin/payments/events/{events[0]['id']}/replay", {}, token=root)
 
 
+def coupon(kernel):
+    """What a code takes off, from the checkout to the bill; who has no coupons says so."""
+    customer = Customer(kernel, "grace@example.com")
+    order = {"tier": "team", "interval": "month", "quantity": 2}
+    for code, reason in {"NONE": "unknown", "SANDBOXUSED": "not_valid", "SANDBOX10EUR": "currency"}.items():
+        refused = customer.post("checkout", {**order, "coupon": code}, status=422)
+        check(f"{code} takes nothing off", (refused["error"], refused["reason"]) == ("coupon_invalid", reason), refused)
+    refused = customer.post("checkout", {**order, "coupon": "SANDBOX25", "provider": "bank-invoice"}, status=409)
+    check("invoices take no coupons", refused["error"] == "coupon_not_supported", refused)
+    browser = Browser()
+    page = browser.open(customer.post("checkout", {**order, "coupon": "SANDBOX25"})["url"])
+    check("the page shows it", "SANDBOX25" in page.text and "43.50" in page.text, page.text)
+    browser.press("start the trial")
+    bought = customer.until("the subscription", lambda it: it and it["status"] == "active")
+    check("it is shown with what was bought", bought["coupon"]["basis_points_off"] == 2500 and bought["coupon"]["months"] is None, bought)
+    customer.portal().press("Renew now")
+    paid = kernel.until("a bill", lambda: next((x for x in customer.get("invoices")["invoices"] if (x["amount"] or {}).get("amount_minor", 0) > 0), None))
+    check("less is billed", paid["amount"] == {"amount_minor": 4350, "currency": "USD"}, paid)
+    lines = [x["amount"]["amount_minor"] for x in customer.get(f"invoices/{paid['id']}")["document"]["lines"]]
+    check("and the bill says why", lines == [5800, -1450], lines)
+    quote = customer.post("subscription/preview", {"quantity": 4})
+    check("so does a preview", any(x["amount"]["amount_minor"] < 0 and "25 %" in x["summary"] for x in quote["lines"]), quote)
+    check("nothing of it was a correction", customer.get("corrections")["corrections"] == [])
+
+
 def move(customer, license):
     kernel = customer.kernel
     old = customer.subscription
@@ -183,6 +208,7 @@ def main():
         portal = customer.portal()
         move(customer, license)
         late(customer, root, license, portal)
+        coupon(kernel)
     print(f"billing: {passed} passed")
     return 0
 

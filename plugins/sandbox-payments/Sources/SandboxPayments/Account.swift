@@ -59,6 +59,15 @@ struct Account: Codable, Sendable, Hashable {
         var hasFailed = false
         var subscription: String?
         var expiresAt: Timestamp
+        /// What the buyer's code takes off. Optional: older builds wrote none.
+        var coupon: Coupon?
+
+        /// Each bill after a trial, without and with the coupon.
+        var total: Money { Money(amountMinor: unitPrice.amountMinor * Int64(quantity), currency: unitPrice.currency) }
+        func due(_ now: Timestamp) -> Money {
+            let off = coupon.map { Rebate($0, from: now).off(total.amountMinor) } ?? 0
+            return Money(amountMinor: total.amountMinor - off, currency: total.currency)
+        }
     }
 
     struct Subscription: Codable, Sendable, Hashable {
@@ -79,6 +88,8 @@ struct Account: Codable, Sendable, Hashable {
         var nextPaymentFails = false
         /// Why it will fail.
         var nextDecline: DeclineReason?
+        /// What is taken off its bills.
+        var rebate: Rebate?
     }
 
     struct Invoice: Codable, Sendable, Hashable {
@@ -97,6 +108,9 @@ struct Account: Codable, Sendable, Hashable {
         /// What it says instead of the product's name.
         var summary: String?
         var refundedMinor: Int64?
+        /// What a coupon took off, and its name: `amount` is what was left to pay.
+        var rebateMinor: Int64?
+        var rebateName: String?
 
         var left: Int64 { isRefunded ? 0 : amount.amountMinor - (refundedMinor ?? 0) }
     }

@@ -54,7 +54,7 @@ extension Account {
         let isSamePeriod = change.interval == old.interval
         let end = isSamePeriod ? old.periodEnd : moment.adding(change.interval)
         let full = change.unitPrice.amountMinor * Int64(change.quantity)
-        return [
+        var lines = [
             CostLine(
                 summary: "Unused time of \(old.quantity) × \(old.productName)", quantity: old.quantity,
                 amount: -part(old.unitPrice, old.quantity), start: moment, end: old.periodEnd, isProration: true),
@@ -62,6 +62,16 @@ extension Account {
                 summary: "\(isSamePeriod ? "Remaining time of " : "")\(change.quantity) × \(change.tier)", quantity: change.quantity,
                 amount: isSamePeriod ? part(change.unitPrice, change.quantity) : full, start: moment, end: end, isProration: isSamePeriod),
         ]
+        // A share counts for the parts of a period too, for what is given back as for what is charged; an amount for whole bills alone.
+        if let rebate = old.rebate, rebate.coupon.basisPointsOff != nil, rebate.coupon.months != 0, rebate.counts(moment) {
+            lines += lines.filter { $0.amount != 0 }.map { line in
+                let off = rebate.off(abs(line.amount))
+                return CostLine(
+                    summary: rebate.coupon.name ?? rebate.coupon.code, quantity: 1, amount: line.amount < 0 ? off : -off, start: line.start,
+                    end: line.end, isProration: line.isProration)
+            }
+        }
+        return lines
     }
 
     mutating func change(_ change: SubscriptionChange, delay: Duration, now: Timestamp) throws {
@@ -84,7 +94,10 @@ extension Account {
         // A credit is given by the next bill, which the sandbox writes anew: only what is owed becomes an invoice of its own.
         let owed = lines.reduce(0) { $0 + $1.amount }
         if change.proration == .invoiceNow, owed > 0 {
-            var invoice = bill(new, isPaid: true, hasFailed: false)
+            // Its coupon stands in the lines already.
+            var bare = new
+            bare.rebate = nil
+            var invoice = bill(&bare, at: now, isPaid: true, hasFailed: false)
             invoice.amount = Money(amountMinor: owed, currency: new.unitPrice.currency)
             invoice.summary = "Change to \(new.quantity) × \(new.productName)"
             invoice.issuedAt = now
@@ -106,7 +119,7 @@ extension Account {
         guard old.status != .cancelled else { throw Misstep("This subscription has ended.") }
         if old.cancelsAt != nil { try take(.keep, on: id, delay: delay, now: now) }
     }
-    private mutating func replace(_ subscription: Subscription) {
+    mutating func replace(_ subscription: Subscription) {
         if let place = subscriptions.firstIndex(where: { $0.id == subscription.id }) { subscriptions[place] = subscription }
     }
 
@@ -143,6 +156,6 @@ extension Account.Session {
     func asks(theSameAs other: Account.Session) -> Bool {
         reference == other.reference && tier == other.tier && interval == other.interval && quantity == other.quantity
             && unitPrice == other.unitPrice && providerPrice == other.providerPrice && trialDays == other.trialDays
-            && successURL == other.successURL && cancelURL == other.cancelURL
+            && successURL == other.successURL && cancelURL == other.cancelURL && coupon?.id == other.coupon?.id
     }
 }

@@ -47,13 +47,15 @@ extension Account {
         let isPaid = method == .cardSucceeds
         let trialEnd = session.trialDays > 0 ? now + .days(Int64(session.trialDays)) : nil
         let periodEnd = trialEnd ?? now.adding(session.interval)
-        let subscription = Subscription(
+        var subscription = Subscription(
             id: "sub_" + number(), reference: session.reference, tier: session.tier, productName: session.productName,
             providerPrice: session.providerPrice,
             interval: session.interval, quantity: session.quantity, unitPrice: session.unitPrice,
             status: isPaid ? (trialEnd == nil ? .active : .trialing) : .incomplete, periodStart: now, periodEnd: periodEnd,
             trialEnd: trialEnd)
-        let invoice = bill(subscription, isPaid: isPaid, hasFailed: false)
+        // A trial's end is when the first bill comes: from then on the months count.
+        subscription.rebate = session.coupon.map { Rebate($0, from: trialEnd ?? now) }
+        let invoice = bill(&subscription, at: now, isPaid: isPaid, hasFailed: false)
         session.status = .complete
         session.isPaid = isPaid
         session.subscription = subscription.id
@@ -171,7 +173,7 @@ extension Account {
         subscription.status = fails ? .pastDue : .active
         subscription.trialEnd = nil
         let invoice = bill(
-            subscription, isPaid: !fails, hasFailed: fails, nextAttemptAt: fails ? now + .days(3) : nil,
+            &subscription, at: subscription.periodStart, isPaid: !fails, hasFailed: fails, nextAttemptAt: fails ? now + .days(3) : nil,
             decline: fails ? subscription.nextDecline : nil)
         return [.invoice(invoice)]
     }
@@ -248,16 +250,25 @@ extension Account {
         return "\(customer.dropFirst(4))_\(counter)"
     }
 
+    /// One bill of a period; a coupon that counts at `moment` is taken off, and one for a single bill is used by it.
     mutating func bill(
-        _ subscription: Subscription, isPaid: Bool, hasFailed: Bool, nextAttemptAt: Timestamp? = nil, decline: DeclineReason? = nil
+        _ subscription: inout Subscription, at moment: Timestamp, isPaid: Bool, hasFailed: Bool, nextAttemptAt: Timestamp? = nil,
+        decline: DeclineReason? = nil
     ) -> Invoice {
         let isFree = subscription.trialEnd != nil
-        let amount = isFree ? 0 : subscription.unitPrice.amountMinor * Int64(subscription.quantity)
-        let invoice = Invoice(
+        var amount = isFree ? 0 : subscription.unitPrice.amountMinor * Int64(subscription.quantity)
+        var taken: (minor: Int64, name: String)?
+        if let rebate = subscription.rebate, !isFree {
+            if rebate.counts(moment) { taken = (rebate.off(amount), rebate.coupon.name ?? rebate.coupon.code) }
+            if rebate.coupon.months == 0 || !rebate.counts(moment) { subscription.rebate = nil }
+        }
+        amount -= taken?.minor ?? 0
+        var invoice = Invoice(
             id: "in_" + number(), subscription: subscription.id,
             amount: Money(amountMinor: amount, currency: subscription.unitPrice.currency),
             isPaid: isPaid, hasFailed: hasFailed, periodStart: subscription.periodStart, periodEnd: subscription.periodEnd,
             nextAttemptAt: nextAttemptAt, declineReason: decline)
+        (invoice.rebateMinor, invoice.rebateName) = (taken?.minor, taken?.name)
         invoices.append(invoice)
         if invoices.count > Self.maxInvoices { invoices.removeFirst() }
         return invoice

@@ -85,7 +85,7 @@ enum CheckoutPage {
     static func open(
         _ session: Account.Session, _ choice: SandboxPages.Choice, delay: Duration, token: [String: String], fault: String?
     ) -> String {
-        let total = Money(amountMinor: session.unitPrice.amountMinor * Int64(session.quantity), currency: session.unitPrice.currency)
+        let total = session.due(choice.now)
         let isTrial = session.trialDays > 0
         let every = "every \(session.interval.rawValue)"
         let alert = fault.map { "<p class=\"alert\" role=\"alert\" id=\"fault\">\(Markup.escape($0))</p>" } ?? ""
@@ -104,6 +104,7 @@ enum CheckoutPage {
             \(Markup.row("Plan", Markup.escape(session.productName)))
             \(Markup.row("Quantity", "\(session.quantity)"))
             \(Markup.row("Price", "\(Markup.escape(Markup.money(session.unitPrice))) each, \(every)"))
+            \(session.coupon.map { Markup.row("Coupon", Markup.escape("\($0.code): \($0.name ?? $0.id)")) } ?? "")
             \(isTrial ? Markup.row("Trial", "\(session.trialDays) days free") : "")
             <div class="total"><dt>\(isTrial ? "Today" : "Total")</dt><dd>\(Markup.escape(Markup.money(isTrial ? Money(amountMinor: 0, currency: total.currency) : total)))</dd></div>
             \(isTrial ? Markup.row("Then", "\(Markup.escape(Markup.money(total))) \(every)") : "")

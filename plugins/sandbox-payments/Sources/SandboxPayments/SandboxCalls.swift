@@ -74,6 +74,13 @@ extension SandboxProvider {
         }
     }
 
+    func readCoupon(_ code: String) async throws -> Coupon? { try await told { Rebates.coupon(code) } }
+    func applyCoupon(_ application: CouponApplication) async throws -> SubscriptionFact {
+        try await changed(application.subscription, application.idempotencyKey, application) { [delay] in
+            try $0.apply(application, delay: delay, now: $1)
+        }
+    }
+
     private static func fact(_ it: Account.Subscription, _ account: Account, _ asOf: Timestamp) -> SubscriptionFact {
         SubscriptionFact(
             subscription: it.id, customer: account.customer, reference: it.reference, status: it.status, providerPrice: it.providerPrice,
@@ -103,14 +110,23 @@ extension SandboxProvider {
 
     private static func invoice(_ it: Account.Invoice, _ account: Account) -> ProviderInvoice {
         let name = account.subscriptions.first { $0.id == it.subscription }?.productName ?? "Subscription"
-        let line = InvoiceLine(
-            summary: it.summary ?? name, quantity: nil, amount: it.amount, periodStart: it.periodStart, periodEnd: it.periodEnd,
-            isProration: it.summary != nil)
+        let (off, currency) = (it.rebateMinor ?? 0, it.amount.currency)
+        var lines = [
+            InvoiceLine(
+                summary: it.summary ?? name, quantity: nil, amount: Money(amountMinor: it.amount.amountMinor + off, currency: currency),
+                periodStart: it.periodStart, periodEnd: it.periodEnd, isProration: it.summary != nil)
+        ]
+        if off > 0 {
+            lines.append(
+                InvoiceLine(
+                    summary: it.rebateName ?? "Coupon", quantity: nil, amount: Money(amountMinor: -off, currency: currency),
+                    periodStart: it.periodStart, periodEnd: it.periodEnd, isProration: false))
+        }
         let issuedAt = it.issuedAt ?? it.periodStart
         return ProviderInvoice(
             invoice: it.id, number: it.id, customer: account.customer, subscription: it.subscription, status: it.isPaid ? .paid : .open,
             total: it.amount, due: Money(amountMinor: it.isPaid ? 0 : it.amount.amountMinor, currency: it.amount.currency),
-            issuedAt: issuedAt, paidAt: it.isPaid ? issuedAt : nil, periodStart: it.periodStart, periodEnd: it.periodEnd, lines: [line],
+            issuedAt: issuedAt, paidAt: it.isPaid ? issuedAt : nil, periodStart: it.periodStart, periodEnd: it.periodEnd, lines: lines,
             payment: it.id)
     }
 

@@ -35,7 +35,7 @@ struct SandboxPages: PluginPages {
             session = account.sessions.first { $0.id == id } ?? session
         }
         guard session.status == .open else { return .html(CheckoutPage.finished(session)) }
-        let choice = Choice(request.form, manner: account.manner)
+        let choice = Choice(request.form, manner: account.manner, now: now)
         guard request.method == "POST" else {
             return .html(CheckoutPage.open(session, choice, delay: delay, token: request.formToken, fault: nil))
         }
@@ -58,7 +58,9 @@ struct SandboxPages: PluginPages {
     struct Choice {
         var method: Method?
         var manner: Manner
-        init(_ form: [String: String], manner: Manner) {
+        let now: Timestamp
+        init(_ form: [String: String], manner: Manner, now: Timestamp) {
+            self.now = now
             method = form["method"].flatMap { Method(rawValue: $0) }
             self.manner = form["webhooks"].flatMap { Manner(rawValue: $0) } ?? manner
         }

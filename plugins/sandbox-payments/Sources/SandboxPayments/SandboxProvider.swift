@@ -10,7 +10,7 @@ struct SandboxProvider: PaymentProvider {
 
     let capabilities: Set<PaymentCapability> = [
         .customerPortal, .trials, .subscriptionRead, .subscriptionChange, .changePreview, .cancelNow, .cancelAtPeriodEnd, .resume,
-        .invoices,
+        .coupons, .invoices,
         .refunds, .partialRefunds, .listSubscriptions, .listPayments, .listRefunds, .listDisputes,
     ]
     func understands(_ type: String) -> Bool? { SandboxEvent.known.contains(type) }

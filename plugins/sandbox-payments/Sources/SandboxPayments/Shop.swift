@@ -26,13 +26,15 @@ struct Shop: Sendable {
         guard (1...1_000_000).contains(request.quantity), (0...100_000_000_000).contains(request.unitPrice.amountMinor) else {
             throw PaymentProviderError.refused(code: "amount_invalid", message: "Quantity or price is outside what the sandbox takes.")
         }
-        let session = Account.Session(
+        var session = Account.Session(
             id: id, reference: request.reference, tier: request.tier,
             productName: String((request.productName ?? request.tier).prefix(200)), interval: request.interval, quantity: request.quantity,
             unitPrice: request.unitPrice, providerPrice: request.providerPrice, trialDays: min(max(0, request.trialDays), 730),
             successURL: request.successURL, cancelURL: request.cancelURL, expiresAt: now + .days(1))
+        session.coupon = try request.coupon.map { try Rebates.usable($0, request.unitPrice.currency) }
+        let opened = session
         try await ledger.space.set("session/\(id)", Data(customer.utf8))
-        try await ledger.update(customer, starting: request.customer == nil ? manner : nil) { try $0.open(session, now: now) }
+        try await ledger.update(customer, starting: request.customer == nil ? manner : nil) { try $0.open(opened, now: now) }
         return CheckoutSession(id: id, url: site.pageAddress(plugin: "sandbox", "checkout/\(id)"))
     }
 

@@ -160,6 +160,7 @@ extension SandboxSubject: PaymentCallsSubject {
                     refunds: (account.refunds ?? []).map(\.amount),
                     checkouts: await bench.space.keys(prefix: "session/", after: nil, limit: 100).count)
             })
+        stage.coupon = "SANDBOX25"
         let sales = Mutex(0)
         stage.populate = { count in
             for _ in 0..<count {
