@@ -6,6 +6,7 @@ return {
     "signup/pilot-cap",
     "billing/dunning",
     { "seats/overdraft", settings = { overdraft_seats = 0 } },
+    { "offboarding/leavers", settings = { workstation_days = 7, hand_over = true, notice_days = 0 } },
   },
   -- Off: each changes what is decided today, or waits for a hook that the server does not ask yet (docs/reference/hooks.md).
   --   "seats/contractor-hours", "seats/device-churn", "access/auditor-scope"

@@ -84,10 +84,10 @@ package enum PlatformRegister {
     static let topics: [String: [String]] = [
         UserVerified.topic: ["licensing", "webhooks"], StandingChanged.topic: ["usage", "licensing", "offboarding", "webhooks"],
         LicenseIssued.topic: ["provisioning", "webhooks"], LicenseChanged.topic: ["provisioning", "webhooks"],
-        LicenseRevoked.topic: ["provisioning", "webhooks"], MembershipChanged.topic: ["provisioning"],
+        LicenseRevoked.topic: ["provisioning", "webhooks"], MembershipChanged.topic: ["provisioning", "offboarding"],
         PaymentTold.topic: ["webhooks"], SeatTold.topic: ["webhooks"], TenantPoliciesChanged.topic: ["webhooks"],
         ProjectChanged.topic: ["webhooks"], ProjectFileChanged.topic: ["webhooks"], OffboardingTold.topic: ["webhooks"],
         ContractChanged.topic: ["licensing", "provisioning"],
-        MailRequested.topic: ["notifications"], MemberAccessChanged.topic: ["seats", "provisioning"],
+        MailRequested.topic: ["notifications"], MemberAccessChanged.topic: ["seats", "provisioning", "offboarding"],
     ]
 }

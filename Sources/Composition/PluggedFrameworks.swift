@@ -3,6 +3,7 @@ import Identity
 import PluginHost
 import PluginKit
 import Seats
+import Store
 import Tenancy
 import Vocabulary
 
@@ -25,6 +26,7 @@ struct PluggedFrameworks: FrameworkDesk {
 
 /// What the rooms know of people, as Compliance asks for it.
 struct EvidenceOfPeople: SecondFactorReading, AccessLeftReading, MembershipEnding {
+    let store: any Store
     let tenancy: Tenancy
     let identity: Identity
     let leases: Leases
@@ -42,7 +44,12 @@ struct EvidenceOfPeople: SecondFactorReading, AccessLeftReading, MembershipEndin
 
     func end(_ membership: MembershipID, of user: UserID, in tenant: TenantID, by role: Role, _ act: Act) async throws {
         // Staff act with the rank of an owner.
-        try await tenancy.apply(.end(membership), tenant: tenant, by: Role.ofPlatform.contains(role) ? nil : role, act)
+        let actor = Role.ofPlatform.contains(role) ? nil : role
+        defer { tenancy.forget(user, in: tenant) }
+        try await store.tenant(tenant) { [tenancy] db in
+            _ = try tenancy.apply(.end(membership), in: db, by: actor, act)
+            try db.emit(MemberAccessChanged(tenant: tenant, user: user, membership: membership, reason: "removed", permissions: []), act)
+        }
         try await identity.endSessions(of: user, in: tenant, act)
         for _ in 0..<100 {
             let live = try await ledger.leases(LeaseQuery(tenant: tenant, user: user), now: act.now)

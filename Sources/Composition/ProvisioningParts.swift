@@ -2,6 +2,7 @@ import Access
 import Foundation
 import Identity
 import Licensing
+import Offboarding
 import PluginHost
 import PluginKit
 import Provisioning
@@ -49,6 +50,22 @@ struct ProvisioningSurvey: TenantSurvey {
             guard page.count == 500, let last = page.last?.membership.id else { return holders }
             after = last
         }
+    }
+
+    func kept(_ tenant: TenantID, _ act: Act) async throws -> [UserID: Bool] {
+        let keeps = try await keeps(tenant, act)
+        return Dictionary(keeps.map { ($0.user, $0.isOpenToOwners) }) { $0 && $1 }
+    }
+    func opened(to user: UserID, in tenant: TenantID, _ act: Act) async throws -> Set<UserID> {
+        let open = try await keeps(tenant, act).filter(\.isOpenToOwners).map(\.user)
+        guard !open.isEmpty, try await tenancy.owners(of: tenant).contains(user) else { return [] }
+        // Whoever is back has it alone, heard of or not.
+        return try await store.tenantRead(tenant) { [tenancy] db in
+            Set(try open.filter { try tenancy.member(of: $0, in: db)?.membership.isActive(at: act.now) != true })
+        }
+    }
+    private func keeps(_ tenant: TenantID, _ act: Act) async throws -> [WorkstationKeep] {
+        try await store.tenantRead(tenant) { [tenancy] db in try Offboarding.keeps(in: db, tenancy: tenancy, now: act.now) }
     }
 
     func owner(_ tenant: TenantID) async throws -> UserID? { try await tenancy.owners(of: tenant).first }

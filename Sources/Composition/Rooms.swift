@@ -95,7 +95,7 @@ struct Rooms: Sendable {
                 providers: PluggedIdentityProviders(host: plugins), resolver: options.resolver, origin: tell,
                 note: { message, fields in log.warning("\(message)", metadata: fields.mapValues { .string($0) }) }))
         factors = Factors(identity: identity, origin: origin, brand: settings[PlatformSettings.brand])
-        people = People(identity: identity) { [federation] domain, tenant in
+        var members = People(identity: identity) { [federation] domain, tenant in
             try await federation.domains(of: tenant).contains { $0.domain == domain && $0.verifiedAt != nil }
         }
         apiKeys = APIKeys(identity: identity, permissions: Self.permissions)
@@ -150,7 +150,10 @@ struct Rooms: Sendable {
         journalKept = .days(Int64(settings[PlatformSettings.journalDays]))
         leaving = RoomFloor(
             store: store, hooks: hooks, sealer: sealer, signer: keys, entropy: entropy, settings: settings, addresses: identity)
-        let reading = EvidenceOfPeople(tenancy: tenancy, identity: identity, leases: leases, ledger: ledger)
+        let notice = MemberNotice(leaving, tenancy: tenancy, contract: LeavingDesk(billing: billing))
+        members.notice = { try await notice.end(of: $0, $1) }
+        people = members
+        let reading = EvidenceOfPeople(store: store, tenancy: tenancy, identity: identity, leases: leases, ledger: ledger)
         compliance = Compliance(
             ComplianceFloor(
                 store: store, signer: keys, entropy: entropy, settings: settings, log: { logger.warning("\($0)") }), tenancy: tenancy,
@@ -208,6 +211,7 @@ struct Rooms: Sendable {
             LeavingWork(
                 steps: closureSteps,
                 export: ExportWork(sources: exportSources, shelves: exportFiles),
+                estate: LeaverDesk(provisioning: provisioning, projects: projects),
                 scrub: scrub)
         }
     }
@@ -220,7 +224,7 @@ struct Rooms: Sendable {
         [
             identity.personRecords, tenancy.personRecords, leases.personRecords(store: store, sealer: leaving.sealer),
             provisioning.personRecords, projects.personRecords, notifications.personRecords, dataRequests.personRecords,
-            consents.personRecords,
+            consents.personRecords, offboarding.personRecords,
         ]
     }
     func scrubbed() async throws -> Bool { try await scrub() }
@@ -236,7 +240,7 @@ struct Rooms: Sendable {
     static let lifecycles: [any DeclaredLifecycle] =
         BillingLifecycles.all + [
             UsagePeriod.lifecycle, LicenseTransition.lifecycle, setupPlanLifecycle, workstationLifecycle, projectLifecycle,
-            fileObjectLifecycle, leavingLifecycle, dataRequestLifecycle, exportLifecycle,
+            fileObjectLifecycle, leavingLifecycle, memberLeavingLifecycle, dataRequestLifecycle, exportLifecycle,
         ]
     var figures: [StoreFigure] { licenses.figures + leases.figures + webhooks.figures }
     func routes() throws -> [Route] {

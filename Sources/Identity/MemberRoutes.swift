@@ -61,11 +61,18 @@ extension People {
         [
             Route(
                 .post, "/api/v1/orgs/current/leave", name: "orgs.leave",
-                summary: "Ends the caller's own membership in this tenant. The last owner cannot.", access: .session,
-                answers: [RouteAnswer(204, "Left.")], problems: [CommonProblems.notFound, TenancyProblems.lastOwner]
+                summary:
+                    "Ends the caller's own membership in this tenant: now, or when the operator's notice is over. The last owner cannot.",
+                access: .session,
+                answers: [
+                    RouteAnswer(204, "Left."),
+                    RouteAnswer(
+                        202, "Ends then; until then everything is as before",
+                        .object([SchemaField("ends_at", .string(max: 40, format: .dateTime))])),
+                ], problems: [CommonProblems.notFound, TenancyProblems.lastOwner]
             ) { call in
-                try await leave(try call.caller(), call.act)
-                return Reply(status: 204)
+                guard let endsAt = try await leave(try call.caller(), call.act) else { return Reply(status: 204) }
+                return .json(value: ["ends_at": .string(endsAt.iso8601)], status: 202)
             }
         ]
     }

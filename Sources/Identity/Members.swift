@@ -96,12 +96,31 @@ extension People {
         }
     }
 
-    /// Ends the caller's own membership. The last owner cannot leave.
-    package func leave(_ caller: Principal, _ act: Act) async throws {
-        try await change(KernelReason("people.leave"), in: caller.tenant) { db in
+    /// Ends the caller's own membership: now, or then, where the policy gives notice. The last owner cannot leave.
+    package func leave(_ caller: Principal, _ act: Act) async throws -> Timestamp? {
+        let asked = try await store.tenantRead(caller.tenant) { db in try tenancy.member(of: caller.user, in: db)?.membership }
+        guard let asked, asked.isActive(at: act.now) else { throw CommonProblems.notFound }
+        // Asked before the transaction. An owner has no end, and goes now or not at all.
+        let notice = asked.role == .owner ? nil : try await notice(asked, act)
+        return try await change(KernelReason("people.leave"), in: caller.tenant) { db in
             let entry = try db.within(caller.tenant) { try tenancy.member(of: caller.user, in: $0) }
-            guard let entry, entry.membership.isActive(at: act.now) else { throw CommonProblems.notFound }
-            return try end(entry.membership, "left", by: nil, in: db, act)
+            guard let member = entry?.membership, member.isActive(at: act.now) else { throw CommonProblems.notFound }
+            guard let notice, member.role != .owner else {
+                let ended = try end(member, "left", by: nil, in: db, act)
+                return Touched(nil, sessions: ended.sessions, users: ended.users, keys: ended.keys)
+            }
+            // Who asks again, or has an end that comes earlier, has it already.
+            if let endsAt = member.endsAt, endsAt <= notice { return Touched(endsAt) }
+            return try db.within(caller.tenant) { db in
+                let users = try tenancy.apply(
+                    .change(member.id, to: member.role, endsAt: notice, scope: member.scope), in: db, by: nil, act)
+                try scheduleEnd(member.id, notice, in: db, act)
+                try db.journal(
+                    JournalEntry(
+                        "membership.leaving", subject: "membership:\(member.id)",
+                        details: ["user": .string(member.user.description), "ends_at": .string(notice.iso8601)]), act)
+                return Touched(notice, users: users)
+            }
         }
     }
 

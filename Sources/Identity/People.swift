@@ -15,6 +15,8 @@ package struct People: Sendable {
     var entropy: any Entropy { identity.vault.entropy }
     /// Whether the tenant has proved that a mail domain is its own.
     let ownsDomain: @Sendable (String, TenantID) async throws -> Bool
+    /// When a member who asks to leave has to go; nil: now. Composition asks the policy.
+    package var notice: @Sendable (Membership, Act) async throws -> Timestamp? = { _, _ in nil }
 
     package init(identity: Identity, ownsDomain: @escaping @Sendable (String, TenantID) async throws -> Bool) {
         self.identity = identity

@@ -265,6 +265,12 @@ struct MailTemplate: Sendable {
                 "Afterwards everything is kept for a while, so that you can come back. Then it is deleted, and you get a signed proof.",
             ],
             links: [("See how far it is", "/api/v1/offboarding/proof/page?token={token}")]),
+        "member_left": MailTemplate(
+            subject: "A workstation was handed over to you",
+            paragraphs: [
+                "Somebody with the role {role} is no member of your organisation any more. The workstation is kept until {until}, and then deleted.",
+                "Until then you can start and enter it. That you did stands in your audit log.",
+            ]),
         "offboarding_left": MailTemplate(
             subject: "Your organisation has left",
             paragraphs: [

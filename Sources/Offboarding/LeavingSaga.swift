@@ -45,7 +45,7 @@ extension Offboarding {
                 try await lapse(
                     try delivery.decode(Lapse.self), Act(actor: .system("offboarding"), requestID: act.requestID, now: act.now))
             },
-        ] + exportJobs()
+        ] + exportJobs() + memberJobs()
     }
 
     package func subscribers() -> [EventSubscriber] {
@@ -56,7 +56,7 @@ extension Offboarding {
                     try db.settle(delivery)
                 }
             }
-        ]
+        ] + memberSubscribers()
     }
 
     /// Snapshots come in any order: the highest version counts.

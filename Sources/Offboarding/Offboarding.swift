@@ -37,9 +37,14 @@ package struct LeavingWork: Sendable {
     /// Takes what was deleted out of the store's files; false where only its administrator can.
     package let scrub: @Sendable () async throws -> Bool
     package var export: ExportWork
-    package init(steps: [any ClosureStep], export: ExportWork, scrub: @escaping @Sendable () async throws -> Bool) {
+    /// Of single members who leave.
+    package let estate: any LeaverEstate
+    package init(
+        steps: [any ClosureStep], export: ExportWork, estate: any LeaverEstate, scrub: @escaping @Sendable () async throws -> Bool
+    ) {
         self.steps = steps
         self.export = export
+        self.estate = estate
         self.scrub = scrub
     }
 }

@@ -10,7 +10,8 @@ extension Offboarding {
             rows: [
                 TenantRows("tenant_export_piece_all", by: "begins_at"), TenantRows("tenant_export_entry_all", by: "number"),
                 TenantRows("tenant_export_all", by: "export_id"), TenantRows("legal_hold_all", by: "hold_id"),
-                TenantRows("offboarding_lapse_all", by: "subscription_id"),
+                TenantRows("offboarding_lapse_all", by: "subscription_id"), TenantRows("member_leaving_step_all", by: "place"),
+                TenantRows("member_leaving_all", by: "leaving_id"),
             ],
             clearing: { [self] tenant, _ in
                 try await clearExports(of: tenant)
@@ -39,6 +40,26 @@ extension Offboarding {
                         ("export_id", .id), ("cause", .text), ("asked_by", .id), ("asked_at", .time), ("made_at", .time),
                         ("expires_at", .time),
                     ]),
+                RowExport.Kind(
+                    "members", "member_leaving_all",
+                    [
+                        ("leaving_id", .id), ("membership_id", .id), ("user_id", .id), ("role", .text), ("cause", .text), ("state", .text),
+                        ("ended_at", .time), ("kept_until", .time), ("changed_at", .time),
+                    ]),
+                RowExport.Kind(
+                    "member-steps", "member_leaving_step_all", keys: 2,
+                    [("leaving_id", .id), ("place", .integer), ("phase", .text), ("step", .text), ("done_at", .time)]),
+            ])
+    }
+
+    package var personRecords: RoomRecords {
+        RoomRecords(
+            "leaving", store: store,
+            [
+                PersonTable(
+                    "member_leaving_all", .tenant,
+                    shows: ["membership_id", "role", "cause", "state", "ended_at", "kept_until", "changed_at"],
+                    .bare("that a member left, and what was done then, must be provable"))
             ])
     }
 }

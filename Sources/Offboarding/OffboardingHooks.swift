@@ -24,6 +24,9 @@ package enum OnOffboard: PlanHook {
         package var customerAgeDays: Int
         package var hasLegalHold: Bool
         package var hasRefusedOffer: Bool
+        /// How a member's place ended; nil for a tenant, and for a member who asks to leave.
+        package var cause: String?
+        package var hasWorkstation: Bool?
     }
     package static let definition = HookDefinition(
         "on_offboard", kind: .plan,
@@ -38,6 +41,10 @@ package enum OnOffboard: PlanHook {
                 "customer", .object([HookField("age_days", .integer, "Days since the first checkout.", range: 0...100_000)]), "The buyer."),
             HookField("has_legal_hold", .boolean, "Something of theirs must not be deleted."),
             HookField("has_refused_offer", .boolean, "An offer was made and not taken."),
+            HookField(
+                "cause", .choice(["left", "removed", "over"]), "How the member's place ended; absent before it has, and for a tenant.",
+                optional: true),
+            HookField("has_workstation", .boolean, "The member who left has one; absent for a tenant.", optional: true),
         ],
         actions: [
             HookAction(
@@ -48,7 +55,22 @@ package enum OnOffboard: PlanHook {
                         "discount_basis_points", .integer, "Off the price, in hundredths of a percent", optional: true, tight: .lowest,
                         range: 0...10_000),
                 ]),
-            HookAction("end_membership", summary: "The member is no longer one."),
+            HookAction(
+                "end_membership", summary: "The member is no longer one.",
+                fields: [
+                    HookField(
+                        "after_days", .integer,
+                        "Days from now; 0, or absent, is now. Counts for a member who asks to leave; who is removed goes at once.",
+                        optional: true, tight: .lowest, range: 0...90)
+                ]),
+            HookAction(
+                "end_shares", summary: "Projects are no longer shared with the member by name, also if the member comes back."),
+            HookAction(
+                "keep_workstation", summary: "The member's workstation sleeps so long with everything on it, and is asked about again.",
+                fields: [HookField("days", .integer, "Days since the member left", tight: .lowest, range: 0...365)]),
+            HookAction(
+                "hand_over", summary: "What is kept of the member's workstation can be opened meanwhile.",
+                fields: [HookField("to", .choice(["owner"]), "Whoever owns the tenant")]),
             HookAction("revoke_access", summary: "Tokens, keys and leases end."),
             HookAction("end_billing", summary: "Billing stops and is prorated."), HookAction("export_data", summary: "Make the export."),
             HookAction(
@@ -72,14 +94,13 @@ package enum OnOffboard: PlanHook {
             hook.put("customer") { $0.put("age_days", input.customerAgeDays) }
             hook.put("has_legal_hold", input.hasLegalHold)
             hook.put("has_refused_offer", input.hasRefusedOffer)
+            hook.put("cause", input.cause)
+            hook.put("has_workstation", input.hasWorkstation)
         }
     }
     /// SPEC 6.
     package static func shippedPlan(_ input: Input) -> [PlannedAction] {
-        if input.subject == "member" {
-            return input.isLastOwner
-                ? [PlanWords.telling("last_owner_leaves")] : [PlannedAction("end_membership"), PlannedAction("revoke_access")]
-        }
+        if input.subject == "member" { return memberPlan(input) }
         switch input.stage {
         case .requested: return [PlanWords.mailing("offboarding_requested")]
         case .periodEnd:
@@ -90,6 +111,15 @@ package enum OnOffboard: PlanHook {
         case .retentionOver:
             return input.hasLegalHold
                 ? [PlanWords.telling("legal_hold")] : [PlannedAction("purge_data"), PlanWords.mailing("offboarding_purged")]
+        }
+    }
+    /// Nothing of a member who left is kept, unless a policy keeps it.
+    private static func memberPlan(_ input: Input) -> [PlannedAction] {
+        if input.isLastOwner { return [PlanWords.telling("last_owner_leaves")] }
+        switch input.stage {
+        case .requested: return [PlannedAction("end_membership"), PlannedAction("revoke_access")]
+        case .periodEnd: return [PlannedAction("end_membership"), PlannedAction("revoke_access"), PlannedAction("end_shares")]
+        case .retentionOver: return input.hasLegalHold ? [PlanWords.telling("legal_hold")] : [PlannedAction("purge_data")]
         }
     }
 }

@@ -44,7 +44,7 @@ extension Offboarding {
             SchemaField("certificate", .nullable(certificate), "Once everything is deleted"),
         ]))
 
-    package func routes() -> [Route] { customerRoutes() + proofRoutes() + exportRoutes() + staffRoutes() }
+    package func routes() -> [Route] { customerRoutes() + memberRoutes() + proofRoutes() + exportRoutes() + staffRoutes() }
 
     /// With the export, once there is one; the mailed link to the certificate shows none.
     private func answer(_ progress: Progress, _ call: Call, status: Int = 200) async throws -> Reply {

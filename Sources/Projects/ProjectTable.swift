@@ -50,6 +50,9 @@ enum ProjectTable {
         "UPDATE project_share SET level = $4 WHERE project_id = $1 AND kind = $2 AND target_id = $3 RETURNING level")
     static let unshare = SQL(
         "projects.unshare", "DELETE FROM project_share WHERE project_id = $1 AND kind = $2 AND target_id = $3 RETURNING kind")
+    static let sharedWith = SQL(
+        "projects.shared_with",
+        "SELECT project_id FROM project_share WHERE kind = 'member' AND target_id = $1 ORDER BY project_id LIMIT 200")
     static let unshareAll = SQL("projects.unshare_all", "DELETE FROM project_share WHERE project_id = $1")
 
     // What a tenant takes

@@ -196,6 +196,22 @@ package struct Projects: Sendable {
             return try told(id, target, level, db, act)
         }
     }
+    /// Ends what is shared by name with somebody who is no member any more, so that it does not come back with the member.
+    package func unshare(_ member: MembershipID, in tenant: TenantID, _ act: Act) async throws {
+        while try await store.tenant(
+            tenant,
+            { db in
+                guard try tenancy.member(member, in: db)?.membership.isActive(at: act.now) != true else { return false }
+                let shared: [Project.ID] = try db.rows(ProjectTable.sharedWith, member).map { try $0.id(0) }
+                let target = ProjectShare.Target.member(member)
+                for id in shared {
+                    try db.run(ProjectTable.unshare, id, target.kind, target.bytes)
+                    _ = try told(id, target, nil, db, act)
+                }
+                return !shared.isEmpty
+            })
+        {}
+    }
     private func told(
         _ id: Project.ID, _ target: ProjectShare.Target, _ level: ProjectShare.Level?, _ db: any TenantScope, _ act: Act
     ) throws -> [ProjectShare] {

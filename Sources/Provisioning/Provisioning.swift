@@ -16,8 +16,16 @@ package protocol TenantSurvey: Sendable {
     func holders(_ tenant: TenantID, _ act: Act) async throws -> Set<UserID>
     /// Who owns the tenant: the first key is made for the one who has done so longest.
     func owner(_ tenant: TenantID) async throws -> UserID?
+    /// The workstations of people who are no members any more that stay for now: user, and whether it may do more than sleep.
+    func kept(_ tenant: TenantID, _ act: Act) async throws -> [UserID: Bool]
+    /// Whose kept workstations this member may open.
+    func opened(to user: UserID, in tenant: TenantID, _ act: Act) async throws -> Set<UserID>
     /// `us`, `eu`, `apac`
     func region(_ tenant: TenantID) async throws -> String
+}
+extension TenantSurvey {
+    package func kept(_ tenant: TenantID, _ act: Act) async throws -> [UserID: Bool] { [:] }
+    package func opened(to user: UserID, in tenant: TenantID, _ act: Act) async throws -> Set<UserID> { [] }
 }
 package struct LiveTier: Sendable, Hashable {
     package var name: String
@@ -143,14 +151,23 @@ package struct Provisioning: Sendable {
     }
     /// `user`: only if it is this member's.
     package func get(_ id: Workstation.ID, of user: UserID?, _ tenant: TenantID) async throws -> Shown {
-        try await store.tenantRead(tenant) { db in try shown(try Self.find(id, user, ProvisioningBooks(db: db, act: Self.reading)), in: db)
+        try await get(id, among: user.map { [$0] }, tenant)
+    }
+    private func get(_ id: Workstation.ID, among users: Set<UserID>?, _ tenant: TenantID) async throws -> Shown {
+        try await store.tenantRead(tenant) { db in
+            try shown(try Self.find(id, users, ProvisioningBooks(db: db, act: Self.reading)), in: db)
         }
     }
     private static let reading = Act(actor: .system("provisioning"), requestID: "read", now: Timestamp(microseconds: 0))
 
-    private static func find(_ id: Workstation.ID, _ user: UserID?, _ books: ProvisioningBooks) throws -> Workstation {
-        guard let one = try books.workstation(id), user == nil || one.user == user else { throw CommonProblems.notFound }
+    private static func find(_ id: Workstation.ID, _ users: Set<UserID>?, _ books: ProvisioningBooks) throws -> Workstation {
+        guard let one = try books.workstation(id), users?.contains(one.user) != false else { throw CommonProblems.notFound }
         return one
+    }
+    /// The member's own, and those that were handed over; nil: anybody's.
+    private func reach(_ user: UserID?, _ tenant: TenantID, _ act: Act) async throws -> Set<UserID>? {
+        guard let user else { return nil }
+        return try await parts.survey.opened(to: user, in: tenant, act).union([user])
     }
 
     package func start(_ id: Workstation.ID, of user: UserID?, _ tenant: TenantID, _ act: Act) async throws -> Shown {
@@ -176,8 +193,9 @@ package struct Provisioning: Sendable {
     }
     /// Somebody works at it: it does not stop for so long.
     package func touch(_ id: Workstation.ID, of user: UserID, _ tenant: TenantID, _ act: Act) async throws {
+        let users = try await reach(user, tenant, act)
         try await store.tenant(tenant) { db in
-            let one = try Self.find(id, user, ProvisioningBooks(db: db, act: act))
+            let one = try Self.find(id, users, ProvisioningBooks(db: db, act: act))
             if act.now > one.activeAt { try db.run(ProvisioningTable.touch, id, act.now) }
         }
     }
@@ -186,9 +204,10 @@ package struct Provisioning: Sendable {
         _ id: Workstation.ID, _ user: UserID?, _ tenant: TenantID, _ act: Act,
         _ body: @escaping @Sendable (inout Workstation) throws -> Void
     ) async throws -> Shown {
-        try await store.tenant(tenant) { db in
+        let users = try await reach(user, tenant, act)
+        return try await store.tenant(tenant) { db in
             let books = ProvisioningBooks(db: db, act: act)
-            let held = try Self.find(id, user, books)
+            let held = try Self.find(id, users, books)
             var one = held
             try body(&one)
             if one != held {
@@ -198,7 +217,7 @@ package struct Provisioning: Sendable {
                         details: ["wish": .string(one.wish.rawValue), "retry": .bool(held.state == .failed)]), act)
                 try books.save(one, before: held)
             }
-            return try shown(try Self.find(id, user, books), in: db)
+            return try shown(try Self.find(id, users, books), in: db)
         }
     }
 
@@ -206,9 +225,9 @@ package struct Provisioning: Sendable {
         package let address: String
         package let token: String
     }
-    /// Where it is reached and with what: for its owner alone. Counts as use.
+    /// Where it is reached and with what: for its owner alone, or an owner of the tenant to whom it was handed over. Counts as use.
     package func enter(_ id: Workstation.ID, of user: UserID, _ tenant: TenantID, _ act: Act) async throws -> Entrance {
-        let one = try await get(id, of: user, tenant).workstation
+        let one = try await get(id, among: try await reach(user, tenant, act), tenant).workstation
         guard one.state == .running, let address = one.address, let place = one.credential else { throw ProvisioningProblems.notRunning }
         guard let token = try await parts.makers.secret(parts.plugin, tenant: tenant, place: place) else {
             throw ProvisioningProblems.notRunning

@@ -78,6 +78,7 @@ struct TenantReview: Sendable {
         let isLive = found?.isLive == true && tier?.isFree == false
         guard known.home != nil || isLive else { return true }
         let holders = try await parts.survey.holders(tenant, act)
+        let kept = try await parts.survey.kept(tenant, act)
         var planned: (cause: SetupPlan.Cause, tier: String, plan: Plan)?
         if isLive, let tier, !known.hasOpenPlan, again || known.failedTier != tier.id.name,
             let cause = Self.cause(known.home, tier.id.name) ?? Self.cause(known.home, tier, agreed: agreed), known.home?.isClosed != true
@@ -97,7 +98,7 @@ struct TenantReview: Sendable {
             home.isLive = isLive
             if let chosen { try begin(chosen, before: home, books) }
             try books.save(home)
-            try members(holders, home, books)
+            try members(holders, kept, home, books)
             return true
         }
     }
@@ -144,8 +145,10 @@ struct TenantReview: Sendable {
         try db.enqueue(try SetupDesk.job(id, db.tenant, at: act.now, round: 0), act)
     }
 
-    /// One workstation for each holder, none for others.
-    private func members(_ holders: Set<UserID>, _ home: ProvisionHome, _ books: ProvisioningBooks) throws {
+    /// One workstation for each holder, none for others; what is kept of somebody who left sleeps, and may be opened once it has.
+    private func members(
+        _ holders: Set<UserID>, _ kept: [UserID: Bool], _ home: ProvisionHome, _ books: ProvisioningBooks
+    ) throws {
         let now = books.act.now
         let isOn = home.isLive && !home.isClosed
         let all = try books.workstations()
@@ -153,7 +156,13 @@ struct TenantReview: Sendable {
         for held in all {
             var one = held
             if !holders.contains(one.user) {
-                if one.state != .deleted { one.wish = .gone }
+                switch (one.state, one.wish, kept[one.user]) {
+                case (.deleted, _, _), (_, .gone, _): break
+                case (_, _, nil): one.wish = .gone
+                case (.suspended, .suspended, true?): if isOn { one.wish = .stopped }
+                case (_, _, true?): if !isOn { one.wish = .suspended }
+                case (_, _, false?): one.wish = .suspended
+                }
             } else if isOn, let size = home.size {
                 switch (one.state, one.wish) {
                 case (.deleted, _):

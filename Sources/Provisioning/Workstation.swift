@@ -99,6 +99,9 @@ package struct Workstation: Sendable, Hashable {
     /// What the provisioner calls it.
     var key: WorkstationKey { WorkstationKey(tenant: tenant.description, name: id.description) }
 
+    /// It sleeps, and nothing is under way that could change it.
+    package var isAsleep: Bool { state == .deleted || wish == .suspended && !hasMore }
+
     /// When it stops by itself; nil where it does not run.
     var idleAt: Timestamp? { state == .running ? activeAt + .seconds(made?.idleSeconds ?? size.idleSeconds) : nil }
 

@@ -16,9 +16,13 @@ extension PeopleTests {
         let platform: TestPlatform
         let owner: Customer
 
-        init(yaml: String = PeopleTests.quiet, plugins: URL? = nil) async throws {
-            platform = try await TestPlatform.open(yaml: yaml, plugins: plugins)
+        init(yaml: String = PeopleTests.quiet, policies: URL? = nil, plugins: URL? = nil) async throws {
+            platform = try await TestPlatform.open(yaml: yaml, policies: policies, plugins: plugins)
             owner = try await Customer.member(platform)
+        }
+        init(platform: TestPlatform, owner: Customer) {
+            self.platform = platform
+            self.owner = owner
         }
         var now: Timestamp { platform.clock.now() }
 

@@ -284,7 +284,8 @@ struct LeavingTests {
         var work = ExportWork(sources: sources, shelves: export.shelves)
         work.share = ArchiveSink.Share(bytes: 4_000, entries: 2)
         let slices = work
-        frail.work = { LeavingWork(steps: steps, export: slices, scrub: { true }) }
+        let estate = rooms.offboarding.work().estate
+        frail.work = { LeavingWork(steps: steps, export: slices, estate: estate, scrub: { true }) }
         _ = try await firm.member("grace@example.com", "developer")
         let tenant = try #require(TenantID(await firm.owner.call("GET", "/api/v1/orgs/current")["id"]?.string ?? ""))
         func act() -> Act { Act(actor: .system("test"), requestID: "death", now: platform.clock.now()) }

@@ -410,6 +410,7 @@ def leaving(kernel, root):
     kernel.paid_license(stays, "pro")
     kernel.want(201, "POST", path, {"reason": "price"}, token=stays)
     kernel.want(200, "POST", path + "/withdraw", token=stays)
+    kernel.want(200, "GET", path + "/members", token=stays)
     link = kernel.until("the mailed link", lambda: proof_token(kernel, address))
     kernel.until("the link leads somewhere", lambda: kernel.call("GET", f"{path}/proof?token={link}").status == 200)
     kernel.want(200, "GET", f"{path}/proof/page?token={link}")

@@ -7,10 +7,11 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kernel import BUILD, PASSWORD, Kernel  # noqa: E402
+from kernel import BUILD, PASSWORD, ROOT, Kernel  # noqa: E402
 
 KEEPER = os.path.join(BUILD, "coditect-workstation")
 # Whoever took a workstation holds it for 65 s; a server that comes later finds it free.
@@ -48,7 +49,16 @@ class House:
     """A server with local-workstation, that ends where it is told to and comes again later."""
 
     def __init__(self, config=""):
-        self.kernel = Kernel(config="http:\n  limits_enabled: false\n" + config)
+        # What it takes away is looked at here, not how long it is kept before: the shipped rule keeps it for a week.
+        self.policies = os.path.join(tempfile.mkdtemp(prefix="leavers-"), "policies")
+        shutil.copytree(os.path.join(ROOT, "policies"), self.policies)
+        order = os.path.join(self.policies, "init.lua")
+        with open(order, encoding="utf-8") as file:
+            text = file.read()
+        assert "workstation_days = 7" in text
+        with open(order, "w", encoding="utf-8") as file:
+            file.write(text.replace("workstation_days = 7", "workstation_days = 0"))
+        self.kernel = Kernel(config="http:\n  limits_enabled: false\n" + config, policies=self.policies)
         self.data = self.kernel.data
         wrapper = os.path.join(self.data, "keeper")
         with open(wrapper, "w", encoding="utf-8") as file:
@@ -74,6 +84,7 @@ class House:
             self.kernel.stop()
         finally:
             shutil.rmtree(self.data, ignore_errors=True)
+            shutil.rmtree(os.path.dirname(self.policies), ignore_errors=True)
         # Its folder is gone, and so is what ran in it, at the keeper's next look.
         self.kernel.log = os.devnull
         self.kernel.until("the keepers to end", lambda: running(self.data) == ([], []), seconds=60)

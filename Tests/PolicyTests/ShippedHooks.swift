@@ -38,10 +38,12 @@ extension Hooked {
         input: [
             HookField("subject", .choice(["tenant", "member"]), "Who"),
             HookField("stage", .choice(["requested", "period_end", "retention_over"]), "Where"), HookField("user", person, "Who"),
-            HookField("reason", .choice(["price", "missing_feature", "no_need"]), "Why"),
+            HookField("reason", .choice(["price", "missing_feature", "no_need", "other"]), "Why"),
             HookField("tier", .string, "Tier", optional: true),
             HookField("customer", .object([HookField("age_days", .integer, "Age")]), "Buyer"),
             HookField("has_legal_hold", .boolean, "Hold"), HookField("has_refused_offer", .boolean, "Offer"),
+            HookField("cause", .choice(["left", "removed", "over"]), "How", optional: true),
+            HookField("has_workstation", .boolean, "Workstation", optional: true),
         ],
         actions: [
             HookAction(
@@ -49,7 +51,15 @@ extension Hooked {
                 fields: [
                     HookField("kind", .choice(["pause", "downgrade", "discount"]), "What"),
                     HookField("discount_basis_points", .integer, "Off", optional: true),
-                ]), HookAction("end_membership", summary: "End"), HookAction("purge_data", summary: "Purge"), mail, notice,
+                ]),
+            HookAction(
+                "end_membership", summary: "End",
+                fields: [HookField("after_days", .integer, "Later", optional: true, tight: .lowest, range: 0...90)]),
+            HookAction("revoke_access", summary: "Revoke"), HookAction("end_shares", summary: "Shares"),
+            HookAction(
+                "keep_workstation", summary: "Keep", fields: [HookField("days", .integer, "Days", tight: .lowest, range: 0...365)]),
+            HookAction("hand_over", summary: "Hand over", fields: [HookField("to", .choice(["owner"]), "To")]),
+            HookAction("purge_data", summary: "Purge"), mail, notice,
         ], whenAllAbstain: .shippedPlan)
     private static let dataRequest = HookDefinition(
         "on_data_request", kind: .plan, summary: "Rights",

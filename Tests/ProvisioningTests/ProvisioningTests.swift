@@ -151,6 +151,66 @@ struct ProvisioningTests {
                 == "not_found")
     }
 
+    @Test("what is kept of who left sleeps, opens to its heir alone and only after it slept, and goes when its days are over")
+    func keeping() async throws {
+        let bench = try await Bench()
+        let act = bench.test.act()
+        bench.members([ada, bob])
+        bench.license("small")
+        try await bench.review()
+        try await bench.settle(hours: 1)
+        let kept = try #require(try await bench.own(ada)).id
+        func enters(_ user: UserID) async -> String? {
+            await bench.refusal { _ = try await bench.room.enter(kept, of: user, bench.tenant, act) }
+        }
+        bench.house.state.with { ($0.kept, $0.heir) = ([ada: true], bob) }
+        bench.members([bob])
+        // Whoever opened it at once would meet whom the member let in.
+        bench.house.state.with { $0.kept = [ada: false] }
+        try await bench.review()
+        #expect(try await bench.own(ada)?.isAsleep == false)
+        try await bench.settle(hours: 1)
+        #expect(try await bench.own(ada)?.state == .suspended)
+        #expect((try await bench.own(ada)?.isAsleep) == true)
+        #expect(await enters(bob) == "not_found" && bench.house.shop.benches.count == 2)
+        #expect(await bench.refusal { _ = try await bench.room.start(kept, of: bob, bench.tenant, act) } == "not_found")
+
+        bench.house.state.with { $0.kept = [ada: true] }
+        try await bench.review()
+        try await bench.settle(hours: 1)
+        #expect(try await bench.own(ada)?.state == .stopped)
+        _ = try await bench.room.start(kept, of: bob, bench.tenant, act)
+        try await bench.run()
+        try await bench.review()
+        #expect(try await bench.own(ada)?.state == .running)
+        #expect(await enters(bob) == nil)
+        #expect((await enters(UserID(UUIDs.next()))) == "not_found")
+        // No access, no work, whoever has it.
+        bench.license("small", live: false)
+        try await bench.review()
+        try await bench.settle(hours: 1)
+        #expect(try await bench.own(ada)?.state == .suspended)
+        bench.license("small")
+
+        // Back in time: it is as it was, and nobody else's.
+        bench.members([ada, bob])
+        bench.house.state.with { $0.kept = [:] }
+        try await bench.review()
+        try await bench.settle(hours: 1)
+        #expect(try await bench.own(ada)?.id == kept)
+        #expect((try await bench.own(ada)?.made) != nil)
+        #expect(await enters(bob) == "not_found" && bench.house.shop.state.with { $0.created } == 2)
+
+        bench.members([bob])
+        bench.house.state.with { $0.kept = [ada: false] }
+        try await bench.review()
+        try await bench.settle(hours: 1)
+        bench.house.state.with { $0.kept = [:] }
+        try await bench.review()
+        try await bench.settle(hours: 1)
+        #expect(try await bench.own(ada)?.state == .deleted && bench.house.shop.benches.count == 1)
+    }
+
     @Test("what nobody uses stops by itself, what is used does not")
     func idle() async throws {
         let bench = try await Bench()

@@ -188,6 +188,9 @@ final class PaperHouse: TenantSurvey, FirstKeys, WorkstationMakers {
         var keys: Set<APIKeyID> = []
         var issued = 0
         var refusesKeys = false
+        /// Kept of people who left, and whether owners may open it.
+        var kept: [UserID: Bool] = [:]
+        var heir: UserID?
     }
     let state = Guarded(State())
     let shop = PaperShop()
@@ -196,6 +199,10 @@ final class PaperHouse: TenantSurvey, FirstKeys, WorkstationMakers {
 
     func tier(_ tenant: TenantID, now: Timestamp) async throws -> LiveTier? { state.with { $0.tiers[tenant] } }
     func holders(_ tenant: TenantID, _ act: Act) async throws -> Set<UserID> { state.with { $0.holders[tenant] ?? [] } }
+    func kept(_ tenant: TenantID, _ act: Act) async throws -> [UserID: Bool] { state.with { $0.kept } }
+    func opened(to user: UserID, in tenant: TenantID, _ act: Act) async throws -> Set<UserID> {
+        state.with { state in user == state.heir ? Set(state.kept.filter(\.value).keys) : [] }
+    }
     func owner(_ tenant: TenantID) async throws -> UserID? { owner }
     func region(_ tenant: TenantID) async throws -> String { "eu" }
     func permissions(_ owner: UserID, _ tenant: TenantID, _ act: Act) async throws -> [String] { ["seats:acquire"] }

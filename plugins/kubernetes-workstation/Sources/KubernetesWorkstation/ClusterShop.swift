@@ -29,7 +29,7 @@ struct ClusterShop: Provisioner {
         case .start: return try await turn(step.key, from: [.stopped], to: .running)
         case .stop: return try await turn(step.key, from: [.running], to: .stopped)
         case .suspend: return try await turn(step.key, from: [.running, .stopped, .resizing, .provisioning, .failed], to: .suspended)
-        case .restore: return try await turn(step.key, from: [.suspended], to: .stopped)
+        case .restore: return try await wake(step.key)
         case .resize(let size): return try await resize(step.key, size)
         @unknown default: throw ProvisionerError.refused("there is no such task")
         }
@@ -128,6 +128,18 @@ struct ClusterShop: Provisioner {
         }
         if isOn, record.state != next { try await write(record, next, version) }
         return .done
+    }
+
+    /// What sleeps may wake for somebody else: whoever knew the token before knows none now.
+    private func wake(_ key: WorkstationKey) async throws -> StepOutcome {
+        if let (record, _) = try await record(key), record.state == .suspended {
+            let kept = space(key.tenant)
+            do { try await kept.remove(ClusterPlan.secretPlace(key)) } catch let failure as PluginSpaceFailure {
+                throw ProvisionerError.unavailable("\(failure)")
+            }
+            try await client.apply(plan.secretPath(key), plan.secretObject(key, token: try await token(key)))
+        }
+        return try await turn(key, from: [.suspended], to: .stopped)
     }
 
     private func resize(_ key: WorkstationKey, _ size: WorkstationSize) async throws -> StepOutcome {
