@@ -130,6 +130,8 @@
 ---@field customer OnOffboardCustomer The buyer.
 ---@field has_legal_hold boolean Something of theirs must not be deleted.
 ---@field has_refused_offer boolean An offer was made and not taken.
+---@field cause? "left"|"removed"|"over" How the member's place ended; absent before it has, and for a tenant.
+---@field has_workstation? boolean The member who left has one; absent for a tenant.
 ---@field now Now The moment of the question, UTC: the only clock that a policy has
 
 ---The event
@@ -426,9 +428,24 @@ function notify_staff(fields) end
 function offer(fields) end
 
 ---The member is no longer one.
----@param fields {  }
+---@param fields { after_days?: integer }
 ---@return Action
 function end_membership(fields) end
+
+---Projects are no longer shared with the member by name, also if the member comes back.
+---@param fields {  }
+---@return Action
+function end_shares(fields) end
+
+---The member's workstation sleeps so long with everything on it, and is asked about again.
+---@param fields { days: integer }
+---@return Action
+function keep_workstation(fields) end
+
+---What is kept of the member's workstation can be opened meanwhile.
+---@param fields { to: "owner" }
+---@return Action
+function hand_over(fields) end
 
 ---Tokens, keys and leases end.
 ---@param fields {  }
