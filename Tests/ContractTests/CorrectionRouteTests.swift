@@ -21,7 +21,8 @@ struct CorrectionRouteTests {
         let ada = try await Customer.member(platform)
         let eve = try await Customer.member(platform, "eve@example.com")
         #expect(await ada.call("GET", Self.path).text == #"{"corrections":[],"next_cursor":null}"#)
-        let checkout = await ada.call("POST", "/api/v1/billing/checkout", ["tier": "team", "interval": "month", "quantity": 3])
+        let order: JSONValue = ["tier": "team", "interval": "month", "quantity": 3, "coupon": "SANDBOX25"]
+        let checkout = await ada.call("POST", "/api/v1/billing/checkout", order)
         let session = try #require(checkout["session_id"]?.string, "\(checkout.status) \(checkout.text)")
         let start = platform.clock.now()
         try await DeclineTests.tell(
@@ -39,6 +40,8 @@ struct CorrectionRouteTests {
                 "id": "in_1", "customer": "cus_1", "subscription": "sub_1", "paid": true, "failed": false, "amount_minor": 8700,
                 "currency": "USD", "period_start": .string(start.iso8601), "period_end": .string((start + .days(30)).iso8601),
             ])
+        let bought = await ada.call("GET", "/api/v1/billing/subscription")
+        #expect(bought["subscription"]?["coupon"]?["basis_points_off"] == 2_500, "\(bought.text)")
         platform.clock.advance(by: .minutes(10))
         // What the licence was told is lost, as after a disk that went back.
         try await platform.platform.rooms.store.kernel(KernelReason("test.lose")) { db in
