@@ -43,6 +43,8 @@ struct Desk: Sendable {
         /// What the fields hold already, by name.
         var values: [String: String] = [:]
         let button: String
+        /// Its fields go into the address, and nothing is changed.
+        var isQuestion = false
     }
     let heading: String
     var intro: [String] = []
@@ -53,6 +55,17 @@ struct Desk: Sendable {
     var forms: [Form] = []
     /// A form that brings a file.
     var upload: Form?
+    /// What its script needs to know.
+    var uploadTerms: UploadTerms?
+    struct UploadTerms: Sendable {
+        let script: String
+        /// Where uploads are declared.
+        let target: String
+        let pieceBytes: Int64
+        let mostBytes: Int64
+        /// Where one is when it is done.
+        let back: String
+    }
     /// When the page loads itself again, and where.
     var refresh: String?
     var elsewhere: [(words: String, target: String)] = []
@@ -67,13 +80,17 @@ struct Desk: Sendable {
                     "more": table.more.map { ["words": $0.words, "target": $0.target] }, "hasMore": !table.more.isEmpty,
                     "anchor": table.anchor, "caption": table.caption, "columns": table.columns, "hasRows": !table.rows.isEmpty,
                     "rows": table.rows.map { row -> [String: Any] in
-                        ["cells": row.cells, "ways": row.ways.map { shown($0, "target") }, "acts": row.acts.map { shown($0, "action") }]
+                        let cells = row.cells.enumerated().map { place, text in
+                            ["text": text, "label": place < table.columns.count ? table.columns[place] : ""]
+                        }
+                        return ["cells": cells, "ways": row.ways.map { shown($0, "target") }, "acts": row.acts.map { shown($0, "action") }]
                     },
                 ]
             },
             "forms": ((upload.map { [$0] } ?? []) + forms).map { form -> [String: Any] in
                 [
                     "isUpload": form.anchor == upload?.anchor,
+                    "scripted": form.anchor == upload?.anchor ? uploadTerms.map { [$0.shown] } ?? [] : [], "isQuestion": form.isQuestion,
                     "anchor": form.anchor, "title": form.title, "action": form.action, "button": form.button,
                     "fields": form.fields.map { $0.shown(nil, nil, holding: form.values[$0.name] ?? "", in: form.anchor) },
                 ]
@@ -84,12 +101,21 @@ struct Desk: Sendable {
             [
                 "anchor": chart.anchor, "caption": chart.caption, "columns": chart.labels, "hasBars": !chart.bars.isEmpty,
                 "bars": chart.bars.map {
-                    ["label": $0.label, "words": $0.words, "width": min(max($0.thousandths, 0), 1_000)] as [String: Any]
+                    [
+                        "label": $0.label, "words": $0.words, "width": min(max($0.thousandths, 0), 1_000), "of": chart.labels.first ?? "",
+                        "is": chart.labels.last ?? "",
+                    ] as [String: Any]
                 },
             ]
         }
         if let shownOnce { all["shownOnce"] = ["title": shownOnce.title, "secret": shownOnce.secret] }
         return all
+    }
+}
+
+extension Desk.UploadTerms {
+    fileprivate var shown: [String: Any] {
+        ["script": script, "target": target, "piece": String(pieceBytes), "most": String(mostBytes), "back": back]
     }
 }
 

@@ -13,6 +13,8 @@ from tiny_browser import Lost
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 AXE = os.path.join(os.path.dirname(axe_playwright_python.__file__), "axe.min.js")
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 320, "height": 640}
+# A phone of many people and a tablet, where tables change their form.
+BETWEEN = {"phone-360": {"width": 360, "height": 740}, "tablet-768": {"width": 768, "height": 1024}}
 
 # What a page must have whether or not a script may run; answers the faults found.
 STRUCTURE = """() => {
@@ -46,6 +48,20 @@ FURNITURE = """() => ["header", "nav[aria-label]", "footer", "a.skip[href='#cont
 # WCAG 2.2, 1.4.10: no scrolling in two directions at 320 CSS pixels. What scrolls by itself, as code and wide tables, may.
 REFLOW = """() => document.documentElement.scrollWidth <= window.innerWidth ? [] : [...document.querySelectorAll("body *")].filter((e) =>
   e.getBoundingClientRect().right > window.innerWidth + 1).slice(0, 3).map((e) => "too wide for a phone: " + e.outerHTML.slice(0, 160))"""
+# No word of a table is torn apart, on a phone as on a desk: keys, addresses and ids may be.
+TORN = """() => [...document.querySelectorAll("th, td")].flatMap((cell) => {
+  const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), faults = [];
+  for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+    for (const word of text.data.matchAll(/(?<![^\\s(])\\p{L}{2,16}(?![^\\s.,:)])/gu)) {
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].filter((box) => box.width > 1).map((box) => Math.round(box.top)));
+      if (lines.size > 1) faults.push(`torn at ${window.innerWidth}: ${word[0]}`);
+    }
+  }
+  return faults;
+}).slice(0, 3)"""
 
 
 @dataclass
@@ -173,10 +189,15 @@ class Chromium:
         if self.scripts:
             self._axe("by night", {"runOnly": ["color-contrast"]})
         self.tab.emulate_media(color_scheme="light")
-        self.tab.set_viewport_size(PHONE)
-        for fault in self.tab.evaluate(REFLOW):
+        for fault in self.tab.evaluate(TORN):
             self._fault(fault)
-        self._shoot(name, "phone")
+        for when, size in {**BETWEEN, "phone": PHONE}.items():
+            self.tab.set_viewport_size(size)
+            for fault in self.tab.evaluate(REFLOW) + self.tab.evaluate(TORN):
+                self._fault(fault)
+            self._shoot(name, when)
+        if self.scripts:
+            self._axe("on a phone")
         self.tab.set_viewport_size(WIDE)
 
     def _axe(self, when, options=None):
@@ -193,7 +214,9 @@ class Chromium:
     def _shoot(self, name, when):
         if self.shots:
             file = "".join(c if c.isalnum() else "-" for c in f"{len(self.looked):02}-{name}-{self.status}-{when}")
-            self.tab.screenshot(path=os.path.join(self.shots, file + ".png"), full_page=True)
+            # The whole of a page that goes on and on would take a minute.
+            is_short = self.tab.evaluate("() => document.documentElement.scrollHeight < 12000")
+            self.tab.screenshot(path=os.path.join(self.shots, file + ".png"), full_page=is_short)
 
     def first_stop(self):
         """What the first press of Tab comes to, and whether it can be seen there."""
