@@ -85,6 +85,7 @@ extension Billing {
                         ]
                     }
                 }),
+            "changes": .array(changes(contract, tier)),
             "versions": .array(
                 contract.versions.map { version in
                     [
@@ -93,6 +94,16 @@ extension Billing {
                     ]
                 }),
         ]
+    }
+}
+
+extension Billing {
+    /// What the contract makes another of the tier as everybody is sold it now; nothing of a tier that is gone.
+    fileprivate func changes(_ contract: Contract, _ tier: Tier?) -> [JSONValue] {
+        guard let tier, let listed = contracts.catalog.current[contract.tier] else { return [] }
+        return listed.differences(to: tier).map { one in
+            ["field": .string(one.field), "listed": one.listed ?? .null, "agreed": one.agreed ?? .null]
+        }
     }
 }
 
@@ -148,6 +159,14 @@ enum ContractSchemas {
                         SchemaField("interval", .choice(BillingInterval.allCases.map(\.rawValue))),
                         SchemaField("amount_minor", .integer(0...Int64.max)), SchemaField("currency", .string(min: 3, max: 3)),
                     ]), max: 2), "Of the tier under it, for each unit"),
+            SchemaField(
+                "changes",
+                .array(
+                    .object([
+                        SchemaField("field", .string(max: 200), "As the table of tiers writes it"),
+                        SchemaField("listed", .any, "What everybody is sold; null: nothing"),
+                        SchemaField("agreed", .any, "What holds under the contract; null: nothing"),
+                    ]), max: 1_000), "Each field that is another than the tier's own now"),
             SchemaField(
                 "versions",
                 .array(

@@ -268,6 +268,7 @@ struct Rooms: Sendable {
         try await webhooks.start(act)
         try await compliance.start(act)
         try await projects.start(act)
+        try await licenses.start(act)
         try await provisioning.start(act)
         try await billing.scheduleDaily(act)
         try await ledgerClock.begin(store)

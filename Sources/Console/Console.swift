@@ -112,7 +112,7 @@ package struct Console: Sendable {
             "form", frame,
             [
                 "heading": form.heading, "intro": form.intro, "action": form.action, "button": form.button, "hidden": hidden,
-                "fields": form.fields.map { $0.shown(sent, problem) },
+                "fields": form.fields.map { $0.shown(sent, problem, holding: form.values[$0.name] ?? "") },
                 "after": form.after.map { ["before": $0.before, "words": $0.words, "target": $0.target] },
             ])
     }
@@ -211,6 +211,8 @@ struct PageForm: Sendable {
     /// Where it is sent.
     let action: String
     var fields: [FormField] = []
+    /// What the fields hold already, by name.
+    var values: [String: String] = [:]
     let button: String
     var after: [(before: String, words: String, target: String)] = []
 }

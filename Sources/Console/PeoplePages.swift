@@ -141,12 +141,14 @@ extension Console {
     // MARK: Reading
 
     /// The end of the last day, in UTC; none where nothing was said.
-    static func end(_ sent: SentForm) throws(Problem) -> Timestamp? {
-        guard let day = sent.optional("last_day") else { return nil }
+    static func end(_ sent: SentForm) throws(Problem) -> Timestamp? { try beginning("last_day", sent).map { $0 + .days(1) } }
+    /// The beginning of a day, in UTC.
+    static func beginning(_ name: String, _ sent: SentForm) throws(Problem) -> Timestamp? {
+        guard let day = sent.optional(name) else { return nil }
         guard day.utf8.count == 10, let midnight = Timestamp(iso8601: day + "T00:00:00Z") else {
-            throw CommonProblems.invalid("last_day", "is not a day such as 2027-01-31")
+            throw CommonProblems.invalid(name, "is not a day such as 2027-01-31")
         }
-        return midnight + .days(1)
+        return midnight
     }
     /// Bounded like the API's list.
     static func projects(_ sent: SentForm) -> [String]? {

@@ -1,18 +1,20 @@
+import Catalog
 import HTTPEdge
+import Licensing
 import Vocabulary
 
 /// What the platform's own people see and do: tenants, their licences and holds.
 extension Console {
     static let staffHome = "/staff"
     static let staffWays: [(words: String, target: String)] = [
-        ("Tenants", "/staff"), ("Accounts", "/staff/users"), ("Analytics", "/staff/analytics"), ("Leaving tenants", "/staff/leaving"),
+        ("Tenants", "/staff"), ("Licences", "/staff/licences"), ("Accounts", "/staff/users"), ("Analytics", "/staff/analytics"), ("Leaving tenants", "/staff/leaving"),
         ("In a member's place", "/staff/places"),
     ]
     private static let reason = FormField(
         name: "reason", label: "Reason", hint: "The tenant reads it, in a mail and in its journal.", minLength: 10, maxLength: 200)
 
     var staffPages: [Route] {
-        [tenantsPage, findTenant, tenantPage, licenceDesk] + licenceActs + tenantActs + [leavingTenants] + accountPagesOfStaff
+        [tenantsPage, findTenant, tenantPage, licencesPage, licenceDesk] + licenceActs + contractPages + tenantActs + [leavingTenants] + accountPagesOfStaff
             + impersonationPages + analyticsPages
     }
 
@@ -72,6 +74,7 @@ extension Console {
             if let found = try await part("admin.licenses.list", call, here) {
                 desk.tables.append(Self.licenceTable(found, path))
             }
+            if let found = try await part("admin.contracts.list", call, here) { desk.tables.append(Self.contractTable(found, path)) }
             if let found = try await part("admin.invoices.list", call, here) { desk.tables.append(Self.invoiceTable(found)) }
             if let found = try await part("admin.workstations.list", call, here) {
                 desk.tables += Self.setupTables(found, path)
@@ -188,7 +191,61 @@ extension Console {
         ]
     }
 
-    // MARK: A licence
+    // MARK: Licences
+
+    private static let licences = "/staff/licences"
+
+    private var licencesPage: Route {
+        route(.get, Self.licences, "staff_licences", "Licences of every tenant, the newest first.") { call in
+            let narrowed = call.query.filter { ["status", "tier", "tenant", "key_end"].contains($0.key) && !$0.value.isEmpty }
+            let asked = narrowed.merging(call.query["cursor"].map { ["cursor": $0] } ?? [:]) { own, _ in own }
+            let found = try await ask("admin.licenses.search", call, query: asked)
+            let any = FormField.Option(value: "", words: "any")
+            let tiers = services.catalog.current.tiers.map { FormField.Option(value: $0.id.name, words: $0.name) }
+            let states = LicenseStatus.allCases.map { FormField.Option(value: $0.rawValue, words: $0.rawValue) }
+            return try desk(
+                Desk(
+                    heading: "Licences",
+                    intro: narrowed.isEmpty ? [] : ["Only: \(narrowed.sorted { $0.key < $1.key }.map(\.value).joined(separator: ", "))."],
+                    tables: [
+                        Desk.Table(
+                            anchor: "licences", caption: "Licences of every tenant", columns: ["Key", "Tier", "State", "Until", "Tenant"],
+                            rows: found.list("licenses").map(Self.licenceRow),
+                            more: Self.more(found, Self.licences, keeping: narrowed) + (narrowed.isEmpty ? [] : [("All", Self.licences)]))
+                    ],
+                    forms: [
+                        Desk.Form(
+                            anchor: "narrow", title: "Look for some", action: Self.licences,
+                            fields: [
+                                FormField(
+                                    name: "key_end", label: "Last four signs of the key", hint: "That you asked is journalled.",
+                                    maxLength: 8, isOptional: true),
+                                FormField(name: "status", label: "State", options: [any] + states),
+                                FormField(name: "tier", label: "Tier", options: [any] + tiers),
+                                FormField(
+                                    name: "tenant", label: "Tenant", hint: "Its id. That you looked stands in its journal.", maxLength: 36,
+                                    isOptional: true),
+                            ], values: narrowed, button: "Look", isQuestion: true)
+                    ], elsewhere: Self.staffWays), call)
+        }
+    }
+    private static func licenceRow(_ one: JSONValue) -> Desk.Row {
+        let (key, path) = ("… \(one.text("key_end"))", "/staff/tenants/\(one.text("tenant_id"))")
+        let here = "\(path)/licences/\(one.text("id"))"
+        var ways = [Desk.Way(words: "Tenant", target: path, whom: one.text("tenant_id"))]
+        if one.text("status") != "revoked" {
+            let isHeld = one["is_held"]?.bool == true
+            ways = [
+                Desk.Way(words: "Look after", target: here, whom: key),
+                isHeld
+                    ? Desk.Way(words: "Reinstate", target: "\(here)#reinstate", whom: key)
+                    : Desk.Way(words: "Suspend", target: "\(here)#suspend", whom: key),
+            ]
+        }
+        let state = one.text("status") + (one["is_held"]?.bool == true ? ", by staff" : "")
+        return Desk.Row(
+            cells: [key, one.text("tier"), state, one.moment("expires_at", or: "no end"), one.text("tenant_id")], ways: ways)
+    }
 
     private var licenceDesk: Route {
         route(.get, "/staff/tenants/{id}/licences/{license}", "staff_licence", "One licence of a tenant.") { call in

@@ -34,13 +34,19 @@ package enum LicenseKey {
 
     /// The one form of a key as somebody typed it, from which its digest is taken: signs alone, look-alikes replaced.
     package static func canonical(_ text: String) throws(Fault) -> String {
+        let signs = Array(try signs(text).utf8)
+        guard (8...64).contains(signs.count), let last = signs.last else { throw .length }
+        guard check(Array(signs.dropLast())) == last else { throw .check }
+        return String(decoding: signs, as: UTF8.self)
+    }
+
+    /// The signs of a key, or of a part of one, in the form that they have in the key.
+    package static func signs(_ text: String) throws(Fault) -> String {
         guard text.utf8.count <= 160 else { throw .length }
         var signs: [UInt8] = []
         for scalar in text.unicodeScalars {
             if let found = try sign(scalar) { signs.append(found) }
         }
-        guard (8...64).contains(signs.count), let last = signs.last else { throw .length }
-        guard check(Array(signs.dropLast())) == last else { throw .check }
         return String(decoding: signs, as: UTF8.self)
     }
 

@@ -28,7 +28,9 @@ extension Licenses {
             },
         ]
     }
-    package func jobs() -> [JobHandler] { [] }
+    package func jobs() -> [JobHandler] {
+        [JobHandler(Self.keyEndKind) { delivery, act in try await fillKeyEnds(delivery, act) }]
+    }
 
     /// Brings the subscription's licence to what billing says. Snapshots may repeat and come in any order: the highest version
     /// wins, and the first one ever that entitles issues the licence, whatever the newest says by then.
@@ -46,7 +48,7 @@ extension Licenses {
                 try endFree(replacedBy: issued.id, in: db, act)
                 return issued
             }
-            if let issued { try db.run(LicenseTable.routeKey, issued.digest, event.tenant, issued.id) }
+            if let issued { try route(issued, of: event.tenant, db) }
             if let delivery { try db.settle(delivery) }
         }
     }
@@ -63,7 +65,7 @@ extension Licenses {
                         version: 0, standing: .active, tier: tier.id.name, quantity: 1, periodEnd: act.now)
                     return try issue(.free, snapshot, terms: LicenseTerms(standing: .active, periodEnd: nil), in: db, act)
                 }
-                if let issued { try db.run(LicenseTable.routeKey, issued.digest, tenant, issued.id) }
+                if let issued { try route(issued, of: tenant, db) }
             }
             if let delivery { try db.settle(delivery) }
         }
@@ -133,12 +135,13 @@ extension Licenses {
     package func listForStaff(_ tenant: TenantID, after: License.ID?, limit: Int, _ act: Act) async throws -> LicensePage {
         let page = try await list(tenant, after: after, limit: limit)
         // A tenant that is none has nothing to see, and no journal.
-        if !page.licenses.isEmpty {
-            try await store.tenant(tenant) { db in
-                try db.journal(JournalEntry("license.seen_by_staff", subject: "tenant:\(tenant)"), act)
-            }
-        }
+        if !page.licenses.isEmpty { try await noteSeen(tenant, act) }
         return page
+    }
+    func noteSeen(_ tenant: TenantID, _ act: Act) async throws {
+        try await store.tenant(tenant) { db in
+            try db.journal(JournalEntry("license.seen_by_staff", subject: "tenant:\(tenant)"), act)
+        }
     }
 
     // MARK: Steps of one transaction
@@ -146,6 +149,10 @@ extension Licenses {
     private struct Issued {
         let id: License.ID
         let digest: [UInt8]
+        let keyEnd: [UInt8]
+    }
+    private func route(_ issued: Issued, of tenant: TenantID, _ db: any KernelScope) throws {
+        try db.run(LicenseTable.routeKey, issued.digest, tenant, issued.id, issued.keyEnd)
     }
 
     private func merge(_ event: StandingChanged, in db: any TenantScope) throws -> StandingRecord {
@@ -186,7 +193,9 @@ extension Licenses {
         if terms.status(at: act.now).isUsable {
             try mail(LicenseTransition.issue, id, tierName: grant.tierName, version: snapshot.version, in: db, act)
         }
-        return Issued(id: id, digest: sealer.digest(Array(try LicenseKey.canonical(key).utf8), purpose: Self.keyPurpose))
+        return Issued(
+            id: id, digest: sealer.digest(Array(try LicenseKey.canonical(key).utf8), purpose: Self.keyPurpose),
+            keyEnd: keyEndDigest(try Self.keyEnd(ofKey: key)))
     }
 
     private func change(_ license: License, to snapshot: StandingChanged.Snapshot, in db: any TenantScope, _ act: Act) throws {

@@ -7,7 +7,7 @@ package enum LicensePermissions {
     package static let revoke = Permission("licenses:revoke", "End one of the tenant's licences for good, with a reason.", delegates: .keys)
     package static let staff = Permission(
         "staff:licenses",
-        "See any tenant's licences, suspend them, let go of them and end them for good, with a reason; all of it stands in that tenant's journal."
+        "See licences across tenants, suspend them, let go of them and end them for good, with a reason; what is done to one, and that one tenant's were looked at, stands in that tenant's journal."
     )
     package static let all: [Permission] = [read, reveal, revoke, staff]
 }

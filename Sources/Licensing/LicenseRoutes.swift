@@ -5,7 +5,7 @@ import Store
 import Vocabulary
 
 extension Licenses {
-    package func routes() -> [Route] { keyRoutes() + tenantRoutes() + revocationRoutes() + [publicKeysRoute()] }
+    package func routes() -> [Route] { keyRoutes() + tenantRoutes() + revocationRoutes() + [searchRoute(), publicKeysRoute()] }
 
     /// Routes whose caller is proved by the key in the body.
     private func keyRoutes() -> [Route] {
@@ -138,8 +138,8 @@ enum Wire {
 
     static let keyProblems = [LicenseProblems.keyMalformed, LicenseProblems.keyUnknown, CommonProblems.addressNotAllowed]
 
-    private static func time(_ moment: Timestamp?) -> JSONValue { moment.map { .string($0.iso8601) } ?? .null }
-    private static func count(_ number: Int?) -> JSONValue { number.map { .int(Int64($0)) } ?? .null }
+    static func time(_ moment: Timestamp?) -> JSONValue { moment.map { .string($0.iso8601) } ?? .null }
+    static func count(_ number: Int?) -> JSONValue { number.map { .int(Int64($0)) } ?? .null }
 
     // MARK: Answers
 
@@ -206,9 +206,9 @@ enum Wire {
     ])
     static let activateRequest = Schema.object([key, hardware, components, encrypt, machineName])
     static let deactivateRequest = Schema.object([key, hardware, components, machineName])
-    private static let moment = Schema.string(max: 40, format: .dateTime)
-    private static let figure = Schema.integer(0...10_000_000)
-    private static let status = Schema.choice(LicenseStatus.allCases.map(\.rawValue))
+    static let moment = Schema.string(max: 40, format: .dateTime)
+    static let figure = Schema.integer(0...10_000_000)
+    static let status = Schema.choice(LicenseStatus.allCases.map(\.rawValue))
     private static let features = Schema.map(.boolean)
     private static let limits = Schema.map(.nullable(.integer(Int64.min...Int64.max)))
 

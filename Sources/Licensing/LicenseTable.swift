@@ -101,5 +101,41 @@ enum LicenseTable {
     // Kernel scope.
     static let findKey = SQL("licensing.find_key", "SELECT tenant_id, license_id FROM license_key_directory WHERE digest = $1")
     static let routeKey = SQL(
-        "licensing.route_key", "INSERT INTO license_key_directory (digest, tenant_id, license_id) VALUES ($1, $2, $3)")
+        "licensing.route_key", "INSERT INTO license_key_directory (digest, tenant_id, license_id, tail) VALUES ($1, $2, $3, $4)")
+
+    private static let foundColumns =
+        "l.license_id, l.tenant_id, l.tier, l.quantity, l.standing, l.period_end, l.grace_until, l.cancels_at, l.revoked_at, l.held_at, "
+        + "l.issued_at, l.key_box"
+    /// Of every tenant, the newest first: before an identifier, of one tier or, where that is empty, of any.
+    static let every = SQL(
+        "licensing.every",
+        """
+        SELECT \(foundColumns) FROM license_key_directory d
+        JOIN license_all l ON l.tenant_id = d.tenant_id AND l.license_id = d.license_id
+        WHERE d.license_id < $1 AND ($2 = '' OR l.tier = $2) ORDER BY d.license_id DESC LIMIT $3
+        """)
+    static let everyOfTenant = SQL(
+        "licensing.every_of_tenant",
+        """
+        SELECT \(foundColumns) FROM license_all l WHERE l.tenant_id = $1 AND l.license_id < $2 AND ($3 = '' OR l.tier = $3)
+        ORDER BY l.license_id DESC LIMIT $4
+        """)
+    /// Of any tenant where that is empty.
+    static let everyByKeyEnd = SQL(
+        "licensing.every_by_key_end",
+        """
+        SELECT \(foundColumns) FROM license_key_directory d
+        JOIN license_all l ON l.tenant_id = d.tenant_id AND l.license_id = d.license_id
+        WHERE d.tail = $1 AND d.license_id < $2 AND ($3 = '' OR l.tier = $3) AND (d.tenant_id = $4 OR length($4) = 0)
+        ORDER BY d.license_id DESC LIMIT $5
+        """)
+    static let withoutKeyEnd = SQL(
+        "licensing.without_key_end",
+        """
+        SELECT d.license_id, l.key_box FROM license_key_directory d
+        JOIN license_all l ON l.tenant_id = d.tenant_id AND l.license_id = d.license_id
+        WHERE d.tail IS NULL AND d.license_id > $1 ORDER BY d.license_id LIMIT $2
+        """)
+    static let fillKeyEnd = SQL(
+        "licensing.fill_key_end", "UPDATE license_key_directory SET tail = $2 WHERE license_id = $1 AND tail IS NULL")
 }

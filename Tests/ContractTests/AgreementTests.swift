@@ -29,6 +29,8 @@ struct AgreementTests {
         let made = await root.call("POST", path, body, key: "once")
         #expect(made.status == 201 && made["status"] == "active" && made["seats_per_unit"] == 7, "\(made.text)")
         #expect(await root.call("POST", path, body, key: "once")["id"] == made["id"])
+        let changed = made["changes"]?.array?.first { $0["field"] == "seats_per_unit" }
+        #expect(changed == ["field": "seats_per_unit", "listed": 1, "agreed": 7], "\(made.text)")
         #expect(await root.call("POST", path, body)["error"] == "contract_overlaps")
         try await platform.runDue()
 

@@ -55,4 +55,45 @@ struct BackofficeTests {
         #expect(await stage.root.call("GET", "/api/v1/admin/analytics?to=2999-01-01T00:00:00Z").status == 422)
         await platform.close()
     }
+
+    @Test(
+        "licences are found across tenants by what is left to see of them, on either engine; no key is shown whole, and nobody else finds any"
+    )
+    func licencesOfAll() async throws {
+        let stage = try await ImpersonationTests.Stage()
+        let path = "/api/v1/admin/licenses"
+        let eve = try await Customer.member(stage.firm.platform, "eve@example.com")
+        let own = await stage.firm.owner.call("GET", "/api/v1/licenses")["licenses"]?.array?.first?["id"]?.string ?? ""
+        let key = await stage.firm.owner.call("GET", "/api/v1/licenses/\(own)")["license"]?["key"]?.string ?? ""
+        #expect(key.utf8.count > 20)
+        for other in [stage.firm.owner, eve] { #expect(await other.call("GET", path).status == 403) }
+
+        let all = await stage.root.call("GET", path)
+        #expect(all.status == 200 && all["licenses"]?.array?.count == 2 && !all.text.contains(key), "\(all.text)")
+        func ids(_ query: String) async -> [String] {
+            let found = await stage.root.call("GET", "\(path)?\(query)")
+            #expect(found.status == 200, "\(found.text)")
+            return found["licenses"]?.array?.compactMap { $0["id"]?.string } ?? []
+        }
+        #expect(await ids("tenant=\(stage.tenant)") == [own])
+        #expect(await ids("key_end=\(key.suffix(4).lowercased())&tier=free&status=active") == [own])
+        #expect(await ids("key_end=\(key.suffix(4))&tenant=\(stage.tenant)") == [own])
+        #expect(await ids("tenant=\(UUID().uuidString.lowercased())").isEmpty)
+        #expect(await ids("tier=enterprise").isEmpty)
+        #expect(await ids("status=suspended").isEmpty)
+        for wrong in ["key_end=\(key)", "key_end=AB!D", "status=asleep", "tenant=x", "tier=", "whose=me"] {
+            #expect(await stage.root.call("GET", "\(path)?\(wrong)").status == 422, "\(wrong)")
+        }
+
+        let held = await stage.root.call(
+            "POST", "/api/v1/admin/tenants/\(stage.tenant)/licenses/\(own)/suspend", ["reason": "a key was lost"])
+        #expect(held.status == 200)
+        #expect(await ids("status=suspended") == [own])
+        let first = await stage.root.call("GET", "\(path)?limit=1")
+        let second = await stage.root.call("GET", "\(path)?limit=1&cursor=\(first["next_cursor"]?.string ?? "")")
+        #expect(first["licenses"]?.array?.first?["id"] != second["licenses"]?.array?.first?["id"] && second.status == 200)
+        let said = try await stage.firm.platform.journalActions()
+        #expect(said.contains("license.sought_by_key_end license:\(own)") && said.contains("license.seen_by_staff tenant:\(stage.tenant)"))
+        await stage.firm.platform.close()
+    }
 }

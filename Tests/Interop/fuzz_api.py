@@ -317,6 +317,7 @@ def operators(kernel, root):
     org = kernel.want(200, "GET", "/api/v1/orgs/current", token=theirs).json
     tenant = "/api/v1/admin/tenants/" + (org.get("org") or org.get("tenant") or org)["id"]
     held = kernel.want(200, "GET", tenant + "/licenses", token=root).json["licenses"]
+    kernel.want(200, "GET", "/api/v1/admin/licenses?tier=pro&status=active", token=root)
     for step in ("suspend", "reinstate"):
         kernel.want(200, "POST", f"{tenant}/licenses/{held[0]['id']}/{step}", {"reason": "ticket 4711"}, token=root)
     kernel.want(200, "POST", f"{tenant}/licenses/{held[0]['id']}/revoke", {"reason": "fraud, ticket 4711"}, token=root)
