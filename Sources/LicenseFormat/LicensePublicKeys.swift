@@ -3,7 +3,7 @@ import Foundation
 import Signing
 import Vocabulary
 
-/// The public halves of the keys that sign licences, as published under `/.well-known/coditect/license-keys.json`.
+/// The public halves of the keys that sign licences, or of another purpose, as published under `/.well-known/coditect/license-keys.json`.
 package struct LicensePublicKeys: Sendable {
     private struct Key: Sendable {
         let algorithm: KeyAlgorithm
@@ -12,12 +12,13 @@ package struct LicensePublicKeys: Sendable {
     }
     private let keys: [String: Key]
 
-    /// Nil unless the document lists at least one key that licences are signed with; keys of other purposes are left out.
-    package init?(document: JSONValue) {
+    package static let ofLicenses: Set<KeyPurpose> = [.license, .licenseRSA]
+
+    /// Nil unless the document lists at least one key of these purposes; others are left out.
+    package init?(document: JSONValue, purposes: Set<KeyPurpose> = ofLicenses) {
         var keys: [String: Key] = [:]
-        let purposes = [KeyPurpose.license.rawValue, KeyPurpose.licenseRSA.rawValue]
         for entry in (document["keys"]?.array ?? []).prefix(64) {
-            guard let purpose = entry["purpose"]?.string, purposes.contains(purpose), let id = entry["kid"]?.string,
+            guard let purpose = entry["purpose"]?.string.flatMap(KeyPurpose.init(rawValue:)), purposes.contains(purpose), let id = entry["kid"]?.string,
                 let algorithm = entry["scheme"]?.string.flatMap(KeyAlgorithm.init(rawValue:)), algorithm != .es256,
                 let der = entry["pem"]?.string.flatMap(Self.der)
             else { continue }
@@ -34,16 +35,19 @@ package struct LicensePublicKeys: Sendable {
         keys = [Self.anyID: Key(algorithm: der.count == 44 ? .ed25519 : .rsaPSS, der: der)]
     }
     /// The published document or one key in PEM.
-    package init?(text: String) {
+    package init?(text: String, purposes: Set<KeyPurpose> = ofLicenses) {
         if text.contains("-----BEGIN") && !text.contains("{") {
             self.init(pem: text)
         } else {
             guard let json = try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8)) else { return nil }
-            self.init(document: json)
+            self.init(document: json, purposes: purposes)
         }
     }
     /// A key that came without an id is tried for all.
     private static let anyID = ""
+
+    /// Whether a signature that names this key can be judged at all.
+    package func knows(_ id: String) -> Bool { keys[id] != nil || keys[Self.anyID] != nil }
 
     /// The key is chosen by its id and used as its own kind, whatever the signature says of itself.
     package func verify(_ message: [UInt8], _ mark: SignedLicenseFile.Mark) -> Bool {

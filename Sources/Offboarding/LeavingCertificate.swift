@@ -4,11 +4,6 @@ import Store
 import Tenancy
 import Vocabulary
 
-extension TypedMessage.Kind {
-    /// That a tenant's data was deleted, and what stayed.
-    package static let deletionCertificate = TypedMessage.Kind("deletion-certificate.v1")
-}
-
 extension Offboarding {
     private static let certifying = KernelReason("offboarding.certify")
 

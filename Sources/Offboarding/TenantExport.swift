@@ -4,11 +4,6 @@ import Store
 import Tenancy
 import Vocabulary
 
-extension TypedMessage.Kind {
-    /// What an export holds.
-    package static let tenantExport = TypedMessage.Kind("tenant-export.v1")
-}
-
 /// A copy of everything that is known of a tenant, for its owners.
 package struct TenantExport: Sendable, Hashable {
     package typealias ID = Identifier<TenantExport>

@@ -15,6 +15,10 @@ package struct TypedMessage: Sendable, Hashable {
         package static let seatReceipt = Kind("seat-receipt.v1")
         package static let borrowedSeat = Kind("borrowed-seat.v1")
         package static let journalCheckpoint = Kind("journal-checkpoint.v1")
+        /// That a tenant's data was deleted, and what stayed.
+        package static let deletionCertificate = Kind("deletion-certificate.v1")
+        /// What an export holds.
+        package static let tenantExport = Kind("tenant-export.v1")
     }
 
     package let kind: Kind

@@ -15,14 +15,14 @@ struct Coditect: ParsableCommand {
               coditect seat run -- COMMAND       run COMMAND while holding a seat
               coditect borrow --hours 48         take a seat along where there is no network
 
-            Exit codes: 0 done · 64 wrong usage · 65 a key or licence file is damaged or of another device · 69 the server cannot be \
+            Exit codes: 0 done · 64 wrong usage · 65 a key or a file is damaged or of another device · 69 the server cannot be \
             reached · 73 init found a project already · 74 files cannot be written · 75 not now, try again later · 77 refused · 78 not \
             signed in, not activated, or wrongly set up · seat run: the exit code of its command.
             """,
         version: "coditect 1",
         subcommands: [
             Login.self, Logout.self, Activate.self, Deactivate.self, Status.self, LicenseGroup.self, SeatGroup.self, Borrow.self,
-            Return.self, PolicyGroup.self, Initialize.self, Completion.self,
+            Return.self, PolicyGroup.self, VerifyGroup.self, Initialize.self, Completion.self,
         ])
 }
 

@@ -20,7 +20,7 @@ COMMAND = os.path.join(BUILD, "coditect")
 SHELLS = ("bash", "zsh", "fish")
 # What is typed, and what Tab must offer or make of it. A single offer is typed out; of several all are shown.
 CASES = [
-    ("coditect ", {"activate", "borrow", "completion", "deactivate", "help", "init", "license", "login", "logout", "return", "seat", "status"}),
+    ("coditect ", {"activate", "borrow", "completion", "deactivate", "help", "init", "license", "login", "logout", "return", "seat", "status", "verify"}),
     ("coditect bor", {"borrow"}),
     ("coditect seat ", {"run"}),
     ("coditect license ", {"status"}),
@@ -30,6 +30,8 @@ CASES = [
     ("coditect seat run --on-loss ", {"grace", "stop", "continue"}),
     ("coditect completion ", {"bash", "zsh", "fish"}),
     ("coditect login --pass", {"--password-stdin"}),
+    ("coditect verify ", {"deletion", "export"}),
+    ("coditect verify export --", {"--keys", "--json", "--help"}),
 ]
 FOREIGN = {"coditect borrow --": "--on-loss", "coditect ": "run", "coditect seat run --on-loss ": "grace-seconds"}
 

@@ -1,5 +1,6 @@
 """A customer that leaves, over a real server that is killed between the steps: the export and the certificate of deletion are checked with
-Python's own zipfile and Debian's cryptography, and no secret that was ever given out stands in the export. Run with /usr/bin/python3."""
+Python's own zipfile and Debian's cryptography, `coditect verify` says the same of them, good or damaged, and no secret that was ever given out
+stands in the export. Run with /usr/bin/python3."""
 
 import base64
 import glob
@@ -7,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -15,7 +17,7 @@ import zipfile
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from kernel import PASSWORD, ROOT, Kernel
+from kernel import BUILD, PASSWORD, ROOT, Kernel
 
 PATH = "/api/v1/offboarding"
 CONTENT = b"The Analytical Engine weaves algebraical patterns.\n" * 40_000  # more than one piece of an export
@@ -86,6 +88,75 @@ def verified(kernel, archive, tenant, keys):
     return files
 
 
+def holds(check, *words):
+    """What this program says of it: nothing is wrong, or something is, wherever it came up."""
+    try:
+        check(*words)
+        return True
+    except Exception:  # whatever a damaged file brings a reader to
+        return False
+
+
+def judged(folder, kind, content, keys):
+    """What `coditect verify` says of it."""
+    paths = {name: os.path.join(folder, name) for name in ("file", "keys.json")}
+    for path, text in ((paths["file"], content), (paths["keys.json"], json.dumps({"keys": keys}).encode())):
+        with open(path, "wb") as file:
+            file.write(text)
+    command = [os.path.join(BUILD, "coditect"), "verify", kind, paths["file"], "--keys", paths["keys.json"]]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ran.returncode in (0, 65) and bool(ran.stdout) == (ran.returncode == 0), ran
+    return ran.returncode == 0
+
+
+def damaged(content, chance, count):
+    """The same with one bit turned, somewhere."""
+    for _ in range(count):
+        place = chance.randrange(len(content))
+        yield content[:place] + bytes([content[place] ^ 1 << chance.randrange(8)]) + content[place + 1:]
+
+
+def agreed_on_exports(archive, tenant, keys):
+    chance, told, folder = random.Random(29), [], tempfile.mkdtemp(prefix="verify-")
+    peer = lambda content: holds(verified, None, content, tenant, keys)
+    assert peer(archive) and judged(folder, "export", archive, keys)
+    # The end of an archive is its directory, list and manifest; what is damaged there is another thing than in a file.
+    tail = min(len(archive), 60_000)
+    cases = [*damaged(archive, chance, 40), *(archive[:-tail] + end for end in damaged(archive[-tail:], chance, 60))]
+    cases += [archive[:cut] for cut in (0, 100, len(archive) // 2, len(archive) - 1)]
+    for content in cases:
+        theirs, ours = peer(content), judged(folder, "export", content, keys)
+        # Python reads no more of a ZIP than it needs: it may take what `coditect` does not, and never the other way round.
+        assert theirs or not ours, "coditect takes what the peer refuses"
+        told.append((theirs, ours))
+    assert told.count((True, False)) <= 5 and told.count((False, False)) >= 70, told
+    other = [{**key, "kid": "other"} for key in keys]
+    assert not holds(verified, None, archive, tenant, other) and not judged(folder, "export", archive, other)
+    shutil.rmtree(folder)
+
+
+def agreed_on_certificates(proof, keys):
+    chance, told, folder = random.Random(31), [], tempfile.mkdtemp(prefix="verify-")
+    prefix = b"coditect:deletion-certificate.v1"
+
+    def check(content):
+        said = json.loads(content)
+        said = said["certificate"] if isinstance(said["certificate"], dict) else said
+        signed(keys, said["key_id"], prefix, said["certificate"].encode(), decoded(said["signature"]))
+        assert all(step["done_at"] for step in json.loads(said["certificate"])["steps"])
+
+    good = json.dumps(proof).encode()
+    for content in (good, json.dumps(proof["certificate"]).encode()):
+        assert holds(check, content) and judged(folder, "deletion", content, keys)
+    for content in [*damaged(good, chance, 80), good[:-1], b"", b"[]", b"{}"]:
+        theirs, ours = holds(check, content), judged(folder, "deletion", content, keys)
+        assert theirs or not ours, f"coditect takes what the peer refuses: {content}"
+        told.append((theirs, ours))
+    # Of its two readers Python's is the laxer one of JSON and of base64.
+    assert told.count((True, False)) <= 5 and told.count((False, False)) >= 20 and (True, True) in told, told
+    shutil.rmtree(folder)
+
+
 def records(files, name):
     return [json.loads(line) for line in files.read(name).splitlines()]
 
@@ -147,6 +218,7 @@ def main():
 
         keys = kernel.want(200, "GET", "/.well-known/coditect/license-keys.json").json["keys"]
         files = verified(kernel, archive, tenant, keys)
+        agreed_on_exports(archive, tenant, keys)
         assert files.read(f"projects/contents/{project}/notes/patterns.txt") == CONTENT
         assert {x["email"] for x in records(files, "people/users.jsonl")} == {"ada@example.com", "grace@example.com"}
         assert [x["tier"] for x in records(files, "licensing/licenses.jsonl") if x["origin"] != "free"] == ["team"]
@@ -192,6 +264,7 @@ def main():
         words = (keys, proof["key_id"], b"coditect:deletion-certificate.v1", proof["certificate"].encode(), decoded(proof["signature"]))
         signed(*words)
         assert refused(*words[:3], words[3] + b" ", words[4])
+        agreed_on_certificates(kernel.want(200, "GET", page.replace("/proof/page", "/proof")).json, keys)
         certificate = json.loads(proof["certificate"])
         assert certificate["tenant_id"] == tenant and all(step["done_at"] for step in certificate["steps"]), certificate
         assert {"export", "purge:identity", "scrub"} <= {step["step"] for step in certificate["steps"]}
