@@ -35,9 +35,12 @@ struct PageRenderer: Sendable {
     let stylesheet: Data
     /// Changes with the bytes, so that a browser may keep it for good.
     let stylesheetPath: String
-    /// The one script: what a browser must do for passkeys.
+    /// What a browser must do for passkeys.
     let script: Data
     let scriptPath: String
+    /// Large files.
+    let uploadScript: Data
+    let uploadScriptPath: String
 
     init(brand: String, settings: Settings) throws {
         guard let folder = Bundle.module.resourceURL?.appendingPathComponent("Templates") else { throw Missing(template: "Templates") }
@@ -50,8 +53,12 @@ struct PageRenderer: Sendable {
         self.brand = brand
         stylesheet = try Data(contentsOf: folder.appendingPathComponent("style.css")) + Data(Self.accents(settings).utf8)
         stylesheetPath = "/assets/style-\(Hex.encode(Digest.sha256(stylesheet).prefix(8))).css"
-        script = try Data(contentsOf: folder.appendingPathComponent("passkey.js"))
-        scriptPath = "/assets/passkey-\(Hex.encode(Digest.sha256(script).prefix(8))).js"
+        (script, scriptPath) = try Self.script("passkey", folder)
+        (uploadScript, uploadScriptPath) = try Self.script("upload", folder)
+    }
+    private static func script(_ name: String, _ folder: URL) throws -> (Data, String) {
+        let text = try Data(contentsOf: folder.appendingPathComponent("\(name).js"))
+        return (text, "/assets/\(name)-\(Hex.encode(Digest.sha256(text).prefix(8))).js")
     }
 
     /// The brand's colours, laid over those of the style sheet.

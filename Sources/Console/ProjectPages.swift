@@ -1,6 +1,4 @@
-import Foundation
 import HTTPEdge
-import Signing
 import Vocabulary
 
 /// Projects, their files and with whom they are shared.
@@ -8,12 +6,9 @@ extension Console {
     private static let projects = "/projects"
     private static let name = FormField(name: "name", label: "Name", maxLength: 100)
     private static let summary = FormField(name: "summary", label: "What it is about", maxLength: 1_000, isOptional: true)
-    /// What a page takes at once; more goes through the API, in pieces.
-    private static let mostBytes = 1_000_000
+    var projectPages: [Route] { [projectsPage, projectPage, createProject] + projectActs + filePages }
 
-    var projectPages: [Route] { [projectsPage, projectPage, createProject, filesPage, uploadFile] + projectActs }
-
-    private static func projectPath(_ call: Call) throws -> String {
+    static func projectPath(_ call: Call) throws -> String {
         let id: Identifier<ProjectPageMark> = try call.id("id")
         return "\(projects)/\(id)"
     }
@@ -71,18 +66,25 @@ extension Console {
                 heading: project.text("name"), intro: [project.text("summary")].filter { !$0.isEmpty },
                 facts: [("State", state), ("You may", reach), ("Changed", project.moment("changed_at"))],
                 elsewhere: [("All projects", Self.projects)] + Self.deskWays)
+            var origin: WebOrigin?
             if project["purge_at"]?.string != nil { desk.facts.append(("Deleted for good", project.moment("purge_at"))) }
             let writes = state == "active" && reach != "read"
             let cursor = call.query.filter { $0.key == "cursor" }
             if state != "deleted", let files = try await part("files.list", call, here, query: cursor) {
                 desk.tables.append(Self.fileTable(files, path, writes: writes))
-                if try await may(ask: "uploads.declare", of: call), writes { desk.upload = Self.uploadForm(path) }
+                if try await may(ask: "uploads.declare", of: call), writes, let terms = try await part("uploads.terms", call, here) {
+                    (desk.upload, desk.uploadTerms) = (Self.uploadForm(path, terms), uploadTerms(path, terms))
+                    origin = terms["origin"]?.string.flatMap { WebOrigin($0) }
+                }
             }
             if reach == "full", try await may(ask: "projects.change", of: call) {
                 if state == "active" { desk = try await sharing(desk, path, call) }
                 desk.forms += Self.projectForms(project, path)
             }
-            return try self.desk(desk, call)
+            var reply = try self.desk(desk, call)
+            // Small files go to the store itself, where it takes them.
+            reply.connects = origin.map { [$0] } ?? []
+            return reply
         }
     }
 
@@ -96,17 +98,6 @@ extension Console {
                     ways: [Desk.Way(words: "Download", target: here, whom: name)],
                     acts: writes ? [Desk.Way(words: "Delete", target: "\(here)/delete", whom: name)] : [])
             }, more: more(files, path))
-    }
-    private static func uploadForm(_ path: String) -> Desk.Form {
-        Desk.Form(
-            anchor: "upload", title: "Upload a file", action: "\(path)/upload",
-            fields: [
-                FormField(
-                    name: "file", label: "File", type: "file", hint: "Up to \(Spans.bytes(Int64(mostBytes))) here; larger ones by the API."),
-                FormField(
-                    name: "folder", label: "Folder", hint: "Such as notes/2027. A file of the same path gets a further version.",
-                    maxLength: 500, isOptional: true),
-            ], button: "Upload it")
     }
     private static func projectForms(_ project: JSONValue, _ path: String) -> [Desk.Form] {
         func press(_ verb: String, _ title: String, _ button: String) -> Desk.Form {
@@ -182,55 +173,5 @@ extension Console {
             asking(
                 "\(Self.projects)/{id}/shares/{target}/end", "project_unshare", "End a share.", "projects.unshare", on: Self.projectPath),
         ]
-    }
-
-    // MARK: Files
-
-    private var filesPage: Route {
-        route(.get, "\(Self.projects)/{id}/files/{file}", "file", "The content of a file, to be saved.") { call in
-            try await services.operations.ask("files.content", call, ["id": call.parameters["file"] ?? ""])
-        }
-    }
-
-    /// The bytes come with the form; they are declared and sent as the API has it, in one piece.
-    private var uploadFile: Route {
-        Route(
-            .post, "\(Self.projects)/{id}/upload", name: "pages.file_upload", summary: "Upload a file.", access: .page,
-            proof: RouteProof(isForDelegates: true, back: Self.projects),
-            answers: [RouteAnswer(303, "On to the project.")], maxBodyBytes: Self.mostBytes + 16_384, takesFiles: true,
-            handler: answering(back: Self.projects) { call in try await upload(call) })
-    }
-    private func upload(_ call: Call) async throws -> Reply {
-        let path = try Self.projectPath(call)
-        let form = try call.multipart()
-        guard let part = form["file"], let name = part.fileName?.split(whereSeparator: { "/\\".contains($0) }).last, !name.isEmpty else {
-            throw CommonProblems.invalid("file", "must be chosen")
-        }
-        guard part.content.count <= Self.mostBytes else {
-            throw CommonProblems.invalid("file", "must not be larger than what is said there")
-        }
-        let folder = (form.text("folder") ?? "").trimmingCharacters(in: CharacterSet(charactersIn: "/ "))
-        let declared: JSONValue = [
-            "path": .string(folder.isEmpty ? String(name) : "\(folder)/\(name)"), "size_bytes": .int(Int64(part.content.count)),
-            "content_type": .string(part.contentType?.lowercased() ?? "application/octet-stream"),
-            "hash": .string(Hex.encode(Digest.sha256(part.content))),
-        ]
-        let upload = try await ask("uploads.declare", call, ["id": call.parameters["id"] ?? ""], body: declared)
-        let object = upload.text("id")
-        guard let address = upload["address"]?.text("url"), address.hasPrefix("\(call.origin)/"), let parts = URLComponents(string: address)
-        else {
-            // A store with addresses of its own takes bytes from nobody but the browser's own machine.
-            _ = try? await ask("uploads.abandon", call, ["id": object])
-            throw CommonProblems.invalid("file", "goes to a store that takes files through the API alone")
-        }
-        let query = Dictionary((parts.queryItems ?? []).map { ($0.name, $0.value ?? "") }) { first, _ in first }
-        do {
-            _ = try await services.operations.ask(
-                "blobs.put", call, ["id": parts.path.split(separator: "/").last.map(String.init) ?? ""], query: query, raw: part.content)
-        } catch {
-            _ = try? await ask("uploads.abandon", call, ["id": object])
-            throw error
-        }
-        return .redirect(to: path)
     }
 }

@@ -266,18 +266,20 @@ extension Console {
                     return signedIn(grant, next: next, call)
                 } catch let problem as Problem where problem.status < 500 { return try show(next, call, problem: problem) }
             },
-            Route(
-                .get, renderer.scriptPath, name: "pages.passkey_script",
-                summary: "The script of passkeys; its name changes with its bytes.",
-                access: .page, limit: .unlimited, proof: .enrolment,
-                answers: [RouteAnswer(200, "The script.", contentType: "text/javascript; charset=utf-8")],
-                handler: { _ in
-                    Reply(
-                        status: 200,
-                        headers: [
-                            ("content-type", "text/javascript; charset=utf-8"), ("cache-control", "public, max-age=31536000, immutable"),
-                        ], body: renderer.script)
-                }),
+            scriptRoute(renderer.scriptPath, renderer.script, "passkey_script", "The script of passkeys; its name changes with its bytes."),
         ]
+    }
+
+    func scriptRoute(_ path: String, _ text: Data, _ name: String, _ summary: String) -> Route {
+        Route(
+            .get, path, name: "pages.\(name)", summary: summary, access: .page, limit: .unlimited, proof: .enrolment,
+            answers: [RouteAnswer(200, "The script.", contentType: "text/javascript; charset=utf-8")],
+            handler: { _ in
+                Reply(
+                    status: 200,
+                    headers: [
+                        ("content-type", "text/javascript; charset=utf-8"), ("cache-control", "public, max-age=31536000, immutable"),
+                    ], body: text)
+            })
     }
 }

@@ -108,6 +108,8 @@ package struct Reply: Sendable {
     package var body: Data
     /// In the place of `body`, where that would be more than belongs in memory.
     package var stream: ReplyStream?
+    /// Of a page: where its scripts may send something besides ourselves.
+    package var connects: [WebOrigin] = []
 
     package init(status: Int, headers: [(String, String)] = [], body: Data = Data(), stream: ReplyStream? = nil) {
         self.status = status

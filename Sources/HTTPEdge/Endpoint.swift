@@ -84,7 +84,7 @@ struct SecurityHeaders: Sendable {
             ("cache-control", "no-store"),
             (
                 "content-security-policy",
-                "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+                "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; \(connecting); "
                     + "form-action \(forms); base-uri 'none'; frame-ancestors 'none'"
             ),
             ("referrer-policy", "same-origin"), ("cross-origin-opener-policy", "same-origin"),
@@ -92,11 +92,16 @@ struct SecurityHeaders: Sendable {
         ])
     }
 
+    private static let connecting = "connect-src 'self'"
+    private static func letting(_ origins: [WebOrigin], _ policy: String) -> String {
+        policy.replacing(connecting, with: ([connecting] + origins.map(\.description).filter(EdgeRules.isOrigin)).joined(separator: " "))
+    }
+
     /// Adds what the handler did not set itself.
     func add(to reply: inout Reply, isSecure: Bool) {
         let own = reply.headers.count
         for header in isSecure ? secure : plain where !reply.headers.prefix(own).contains(where: { $0.0 == header.0 }) {
-            reply.headers.append(header)
+            reply.headers.append((header.0, reply.connects.isEmpty ? header.1 : Self.letting(reply.connects, header.1)))
         }
     }
 }

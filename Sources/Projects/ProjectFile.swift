@@ -81,11 +81,28 @@ package struct NewUpload: Sendable, Hashable {
     package var bytes: Int64
     /// `HEX`, or `HEX-PIECES` above 5 MiB.
     package var hash: String
-    package init(path: String, contentType: String, bytes: Int64, hash: String) {
+    /// False: to an address of this server's, also where the store makes some of its own.
+    package var isDirect: Bool
+    package init(path: String, contentType: String, bytes: Int64, hash: String, isDirect: Bool = true) {
+        self.isDirect = isDirect
         self.path = path
         self.contentType = contentType
         self.bytes = bytes
         self.hash = hash
+    }
+}
+
+/// What holds for every upload into a project.
+package struct UploadTerms: Sendable, Hashable {
+    package let mostBytes = FileStoreLimits.maxFileBytes
+    package let pieceBytes = FileStoreLimits.partBytes
+    /// What the tier leaves to the tenant; nil: without limit.
+    package let freeBytes: Int64?
+    /// Of the addresses that the store makes itself, for files of one piece; nil: everything comes to this server.
+    package let origin: String?
+    init(freeBytes: Int64?, origin: String?) {
+        self.freeBytes = freeBytes
+        self.origin = origin
     }
 }
 

@@ -115,6 +115,8 @@ extension Projects {
                     SchemaField("size_bytes", .integer(0...FileStoreLimits.maxFileBytes)),
                     SchemaField(
                         "hash", .string(min: 64, max: 72), "SHA-256 in hexadecimal; above 5 MiB that of its pieces' SHA-256, then -PIECES"),
+                    SchemaField(
+                        "direct", .boolean, "false: the bytes come to this server, also where the store takes them itself", optional: true),
                 ]), answers: [RouteAnswer(201, "The upload", Self.upload)],
                 problems: Self.changing + [
                     ProjectProblems.path.with(["reason": "a segment is empty"]), ProjectProblems.declaration.with(["reason": "…"]),
@@ -125,9 +127,34 @@ extension Projects {
             ) { call in
                 let new = NewUpload(
                     path: call.json?["path"]?.string ?? "", contentType: call.json?["content_type"]?.string ?? "",
-                    bytes: call.json?["size_bytes"]?.int ?? -1, hash: call.json?["hash"]?.string ?? "")
+                    bytes: call.json?["size_bytes"]?.int ?? -1, hash: call.json?["hash"]?.string ?? "",
+                    isDirect: call.json?["direct"]?.bool ?? true)
                 return .json(
                     value: Self.json(try await declare(new, in: try call.id("id"), try call.caller(), call.act), call.origin), status: 201)
+            },
+            Route(
+                .get, "\(Self.path)/{id}/uploads", name: "uploads.terms",
+                summary: "What an upload into the project keeps to, and where else than here its bytes may go.",
+                access: .permission(ProjectPermissions.writeFiles),
+                answers: [
+                    RouteAnswer(
+                        200, "The terms",
+                        .object([
+                            SchemaField("max_bytes", .integer(1...FileStoreLimits.maxFileBytes), "Of one file"),
+                            SchemaField(
+                                "piece_bytes", .integer(1...FileStoreLimits.maxFileBytes), "What comes at once; more comes in pieces"),
+                            SchemaField("free_bytes", .nullable(.integer(0...Int64.max)), "What the tier leaves; null: without limit"),
+                            SchemaField(
+                                "origin", .nullable(.string(max: 300)),
+                                "Scheme, host and port of the store's own addresses, for files of one piece; null: all come here"),
+                        ]))
+                ], problems: [ProjectProblems.readOnly, ProjectProblems.store]
+            ) { call in
+                let terms = try await terms(in: try call.id("id"), try call.caller(), call.act)
+                return .json(value: [
+                    "max_bytes": .int(terms.mostBytes), "piece_bytes": .int(Int64(terms.pieceBytes)),
+                    "free_bytes": terms.freeBytes.map { .int($0) } ?? .null, "origin": terms.origin.map { .string($0) } ?? .null,
+                ])
             },
             Route(
                 .get, "\(Self.uploads)/{id}", name: "uploads.get",

@@ -36,14 +36,37 @@ extension Projects {
                 return object
             }
         }
-        return try await upload(made, shelf, principal, act)
+        return try await upload(made, shelf, principal, isDirect: new.isDirect, act)
+    }
+
+    /// What holds for every upload into a project, told to whoever may make one.
+    package func terms(in id: Project.ID, _ principal: Principal, _ act: Act) async throws -> UploadTerms {
+        guard let (_, shelf) = shelves.current else { throw ProjectProblems.store.retry(afterSeconds: 30) }
+        let limit = try await allowed(principal.tenant, act.now).bytes
+        let used = try await store.tenantRead(principal.tenant) { db in
+            _ = try Self.seen(id, principal, .write, db, act.now)
+            return try db.row(ProjectTable.usage).map(Self.usage).map { $0.storedBytes + $0.reservedBytes } ?? 0
+        }
+        return UploadTerms(freeBytes: limit.map { max(0, $0 - used) }, origin: try await origin(of: shelf, principal.tenant, id))
+    }
+
+    /// Where the store's own addresses lead; nil where it makes none. Nothing lies under the key that is asked for, and nobody gets the address.
+    private func origin(of shelf: any FileStore, _ tenant: TenantID, _ project: Project.ID) async throws -> String? {
+        guard shelf.presigns else { return nil }
+        let key = FileKey(tenant: tenant.description, path: "p/\(project)/origin")
+        let made = try await Self.answered {
+            try await shelf.presign(PresignRequest(key: key, purpose: .read(downloadName: "origin"), lifetime: .seconds(60)))
+        }
+        return WebOrigin(made.url, allowingQuery: true)?.description
     }
 
     /// An upload under way with a fresh address, or what became of it. Seen by whoever may write in its project.
     package func upload(_ id: FileObject.ID, _ principal: Principal, _ act: Act) async throws -> UploadSeen {
         try await upload(id, nil, principal, act)
     }
-    private func upload(_ id: FileObject.ID, _ shelf: (any FileStore)?, _ principal: Principal, _ act: Act) async throws -> UploadSeen {
+    private func upload(
+        _ id: FileObject.ID, _ shelf: (any FileStore)?, _ principal: Principal, isDirect: Bool = true, _ act: Act
+    ) async throws -> UploadSeen {
         let (object, came, file) = try await store.tenantRead(principal.tenant) { db in
             let object = try Self.object(id, principal, db, act.now)
             let came = try db.rows(ProjectFileTable.pieces, id).map { try $0.int(0) }
@@ -55,7 +78,10 @@ extension Projects {
         }
         let lifetime = min(Duration.seconds(settings[ProjectSettings.addressSeconds]), ends - act.now)
         guard let keeper = shelf ?? shelves.shelf(object.store) else { throw ProjectProblems.store.retry(afterSeconds: 30) }
-        let way = try await way(.write, object, keeper, principal, lifetime: max(.seconds(1), lifetime), act)
+        let way =
+            isDirect
+            ? try await way(.write, object, keeper, principal, lifetime: max(.seconds(1), lifetime), act)
+            : ownWay(.write, object, principal, lifetime: max(.seconds(1), lifetime), act)
         return UploadSeen(object: object, came: came, way: way, file: nil)
     }
 
@@ -70,6 +96,11 @@ extension Projects {
             let made = try await Self.answered { try await shelf.presign(PresignRequest(key: key, purpose: wanted, lifetime: lifetime)) }
             return FileWay(method: made.method, url: made.url, headers: made.headers, expiresAt: made.expiresAt)
         }
+        return ownWay(purpose, object, principal, lifetime: lifetime, act)
+    }
+    private func ownWay(
+        _ purpose: FileAddress.Purpose, _ object: FileObject, _ principal: Principal, lifetime: Duration, _ act: Act
+    ) -> FileWay {
         let address = FileAddress(
             purpose: purpose, tenant: principal.tenant, object: object.id, user: principal.user, bytes: object.bytes,
             expiresAt: Timestamp(seconds: (act.now + lifetime).seconds))
