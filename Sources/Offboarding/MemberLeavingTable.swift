@@ -33,7 +33,7 @@ enum MemberLeavingTable {
         "member_leaving.insert_step",
         """
         INSERT INTO member_leaving_step (tenant_id, leaving_id, place, phase, step, done_at, remainders)
-        VALUES ($1, $2, $3, $4, $5, $6, '[]')
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
         """)
     static let steps = SQL(
         "member_leaving.steps",

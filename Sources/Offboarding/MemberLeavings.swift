@@ -92,7 +92,7 @@ extension Offboarding {
         try db.run(
             MemberLeavingTable.insert, db.tenant, id, member.id, member.user, member.role.rawValue, cause.rawValue, act.now)
         // Ended in the transaction that told of it.
-        try db.run(MemberLeavingTable.insertStep, db.tenant, id, 0, LeavingStep.Phase.leave.rawValue, "end:access", act.now)
+        try db.run(MemberLeavingTable.insertStep, db.tenant, id, 0, LeavingStep.Phase.leave.rawValue, "end:access", act.now, "[]")
         try db.journal(
             JournalEntry(
                 "member_leaving.begun", subject: "membership:\(member.id)",
@@ -227,7 +227,7 @@ extension Offboarding {
     private func insertSteps(_ names: [String], _ phase: LeavingStep.Phase, _ leaving: MemberLeaving, _ db: any TenantScope) throws {
         let first = try db.rows(MemberLeavingTable.steps, leaving.id).count
         for (index, name) in names.enumerated() {
-            try db.run(MemberLeavingTable.insertStep, db.tenant, leaving.id, first + index, phase.rawValue, name, Timestamp?.none)
+            try db.run(MemberLeavingTable.insertStep, db.tenant, leaving.id, first + index, phase.rawValue, name, Timestamp?.none, "[]")
         }
     }
 
