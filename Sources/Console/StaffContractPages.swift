@@ -48,7 +48,8 @@ extension Console {
     // MARK: One contract
 
     private var contractPage: Route {
-        route(.get, "/staff/tenants/{id}/contracts/{contract}", "staff_contract", "One contract, and what it changes of its tier.") { call in
+        route(.get, "/staff/tenants/{id}/contracts/{contract}", "staff_contract", "One contract, and what it changes of its tier.") {
+            call in
             let (one, path, tenant) = (try await contract(call), try Self.contractPath(call), try Self.tenantPath(call))
             let tier = one.text("tier")
             var desk = Desk(
@@ -66,7 +67,8 @@ extension Console {
                                 cells: [change.text("field"), Self.shown(change["listed"]), Self.shown(change["agreed"])])
                         }),
                     Desk.Table(
-                        anchor: "versions", caption: "Versions, the newest first", columns: ["Version", "Written", "From", "Until", "Reason"],
+                        anchor: "versions", caption: "Versions, the newest first",
+                        columns: ["Version", "Written", "From", "Until", "Reason"],
                         rows: one.list("versions").map { version in
                             Desk.Row(
                                 cells: [
@@ -81,7 +83,9 @@ extension Console {
             desk.forms = [
                 Desk.Form(
                     anchor: "end", title: words, action: "\(path)/end",
-                    fields: [Self.reason, FormField(name: Self.version, label: "Version", hint: "Another one is not ended.", maxLength: 7)],
+                    fields: [
+                        Self.reason, FormField(name: Self.version, label: "Version", hint: "Another one is not ended.", maxLength: 7),
+                    ],
                     values: [Self.version: one.text("version")], button: words)
             ]
             return try self.desk(desk, call)
@@ -141,7 +145,8 @@ extension Console {
         FormField(
             name: "terms", label: "Further fields", hint: "As JSON, such as {\"entitlements\": {\"sla\": true}}; null takes one away.",
             maxLength: 8_000, isOptional: true),
-        FormField(name: "first_day", label: "First day", type: "date", hint: "In UTC. Empty: from now on.", maxLength: 10, isOptional: true),
+        FormField(
+            name: "first_day", label: "First day", type: "date", hint: "In UTC. Empty: from now on.", maxLength: 10, isOptional: true),
         FormField(name: "last_day", label: "Last day", type: "date", hint: "In UTC. Empty: no end.", maxLength: 10, isOptional: true),
         reason,
     ]
@@ -153,7 +158,8 @@ extension Console {
                 var terms = try Self.terms(sent, of: sent["tier"])
                 terms.startsAt = try Self.beginning("first_day", sent)?.iso8601
                 terms.endsAt = try Self.end(sent)?.iso8601
-                let made = try await ask("admin.contracts.agree", call, ["id": call.parameters["id"] ?? ""], body: terms.body(sent["reason"]))
+                let made = try await ask(
+                    "admin.contracts.agree", call, ["id": call.parameters["id"] ?? ""], body: terms.body(sent["reason"]))
                 return .redirect(to: "\(path)/contracts/\(made.text("id"))")
             } catch let problem as Problem where Self.isOfForm(problem) {
                 return try form(agreeForm(path), call, sent: sent, problem: Self.named(problem))
@@ -265,7 +271,9 @@ extension Console {
         var terms = contract["terms"]?.object ?? [:]
         var values: [String: String] = [:]
         for name in ["seats_per_unit", "devices", "trial_days"] {
-            guard let held = terms[name], let text = held.int.map({ String($0) }) ?? (held == "unlimited" ? "unlimited" : nil) else { continue }
+            guard let held = terms[name], let text = held.int.map({ String($0) }) ?? (held == "unlimited" ? "unlimited" : nil) else {
+                continue
+            }
             values[name] = text
             terms[name] = nil
         }
@@ -275,7 +283,8 @@ extension Console {
                     price["currency"]?.string.flatMap { Currency($0) }.map { Money(amountMinor: minor, currency: $0) }
                 }
             }
-            if read.count == prices.count, Set(read.values.map(\.currency)).count == 1, prices.values.allSatisfy({ $0.object?.count == 2 }) {
+            if read.count == prices.count, Set(read.values.map(\.currency)).count == 1, prices.values.allSatisfy({ $0.object?.count == 2 })
+            {
                 for (interval, price) in read {
                     values["price_\(interval)"] = price.decimal
                     values["currency"] = price.currency.code

@@ -7,14 +7,16 @@ import Vocabulary
 extension Console {
     static let staffHome = "/staff"
     static let staffWays: [(words: String, target: String)] = [
-        ("Tenants", "/staff"), ("Licences", "/staff/licences"), ("Accounts", "/staff/users"), ("Analytics", "/staff/analytics"), ("Leaving tenants", "/staff/leaving"),
+        ("Tenants", "/staff"), ("Licences", "/staff/licences"), ("Accounts", "/staff/users"), ("Analytics", "/staff/analytics"),
+        ("Leaving tenants", "/staff/leaving"),
         ("In a member's place", "/staff/places"),
     ]
     private static let reason = FormField(
         name: "reason", label: "Reason", hint: "The tenant reads it, in a mail and in its journal.", minLength: 10, maxLength: 200)
 
     var staffPages: [Route] {
-        [tenantsPage, findTenant, tenantPage, licencesPage, licenceDesk] + licenceActs + contractPages + tenantActs + [leavingTenants] + accountPagesOfStaff
+        [tenantsPage, findTenant, tenantPage, licencesPage, licenceDesk] + licenceActs + contractPages + tenantActs + [leavingTenants]
+            + accountPagesOfStaff
             + impersonationPages + analyticsPages
     }
 

@@ -18,7 +18,8 @@ package struct LicensePublicKeys: Sendable {
     package init?(document: JSONValue, purposes: Set<KeyPurpose> = ofLicenses) {
         var keys: [String: Key] = [:]
         for entry in (document["keys"]?.array ?? []).prefix(64) {
-            guard let purpose = entry["purpose"]?.string.flatMap(KeyPurpose.init(rawValue:)), purposes.contains(purpose), let id = entry["kid"]?.string,
+            guard let purpose = entry["purpose"]?.string.flatMap(KeyPurpose.init(rawValue:)), purposes.contains(purpose),
+                let id = entry["kid"]?.string,
                 let algorithm = entry["scheme"]?.string.flatMap(KeyAlgorithm.init(rawValue:)), algorithm != .es256,
                 let der = entry["pem"]?.string.flatMap(Self.der)
             else { continue }

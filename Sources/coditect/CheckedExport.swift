@@ -43,7 +43,9 @@ struct CheckedExport {
                 }
             }
             guard lines.isDone else { throw ZipReader.Damaged(why: "its list is cut off") }
-            guard manifest["files"]?.int == count else { throw ZipReader.Damaged(why: "it lists \(count) files, and not as many as were signed") }
+            guard manifest["files"]?.int == count else {
+                throw ZipReader.Damaged(why: "it lists \(count) files, and not as many as were signed")
+            }
             if let foreign = left.min() { throw ZipReader.Damaged(why: "\(foreign) was not signed") }
             bytes = zip.entries.reduce(0) { $0 + $1.size }
         } catch let damaged as ZipReader.Damaged {
@@ -62,7 +64,9 @@ struct CheckedExport {
     private static func check(
         _ entry: ZipReader.Entry, of zip: ZipReader, _ said: JSONValue, _ piece: (Data) throws -> Void = { _ in }
     ) throws {
-        guard said["bytes"]?.int == Int64(exactly: entry.size) else { throw ZipReader.Damaged(why: "\(entry.name) has not the size that was signed") }
+        guard said["bytes"]?.int == Int64(exactly: entry.size) else {
+            throw ZipReader.Damaged(why: "\(entry.name) has not the size that was signed")
+        }
         let digest = RunningDigest()
         try zip.read(entry) { some in
             digest.add(some)

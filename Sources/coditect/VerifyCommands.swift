@@ -49,7 +49,8 @@ struct VerifyGroup: ParsableCommand {
 
 struct ProofOptions: ParsableArguments {
     @Option(
-        name: .customLong("keys"), help: ArgumentHelp("The platform's public keys: license-keys.json, or one key in PEM.", valueName: "keys"),
+        name: .customLong("keys"),
+        help: ArgumentHelp("The platform's public keys: license-keys.json, or one key in PEM.", valueName: "keys"),
         completion: .file(extensions: ["json", "pem"]))
     var path: String
 
@@ -71,7 +72,9 @@ enum Bounded {
         defer { try? file.close() }
         do {
             let data = try file.read(upToCount: most + 1) ?? Data()
-            guard data.count <= most else { throw Failure(.damaged, "file_damaged", "\(path) is longer than \(most) bytes: it is none of ours") }
+            guard data.count <= most else {
+                throw Failure(.damaged, "file_damaged", "\(path) is longer than \(most) bytes: it is none of ours")
+            }
             return data
         } catch let failure as Failure { throw failure } catch { throw Failure(.usage, "usage", "\(path) cannot be read") }
     }
@@ -88,7 +91,8 @@ struct Proof {
         }
         guard keys.knows(keyID) else {
             throw Failure(
-                .damaged, "unknown_key", "\(file) is signed with the key \(keyID.prefix(100).debugDescription), which is not among the keys given",
+                .damaged, "unknown_key",
+                "\(file) is signed with the key \(keyID.prefix(100).debugDescription), which is not among the keys given",
                 next: "give the keys of the platform that made it, saved no earlier than it")
         }
         let mark = SignedLicenseFile.Mark(keyID: keyID, algorithm: KeyAlgorithm.ed25519.rawValue, bytes: signature)

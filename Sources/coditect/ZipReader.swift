@@ -59,7 +59,9 @@ struct ZipReader {
             large.skip(36)
             (size, start) = (try large.eight(), try large.eight())
         }
-        guard size <= mostDirectoryBytes, start <= length, length - start >= size else { throw Damaged(why: "its directory is not where it says") }
+        guard size <= mostDirectoryBytes, start <= length, length - start >= size else {
+            throw Damaged(why: "its directory is not where it says")
+        }
         return start..<start + size
     }
 
