@@ -27,6 +27,8 @@ enum LifecycleReference {
         "Licence": More(
             ["explanation/life-of-a-licence", "explanation/licences"], routes: ["/api/v1/licenses", "/api/v1/admin/licenses"],
             settings: ["licensing."]),
+        "Member leaving": More(
+            ["explanation/leaving"], routes: ["/api/v1/offboarding/members", "/api/v1/orgs/current/leave", "/api/v1/memberships"]),
         "Operation": More(
             ["explanation/life-of-an-operation"], routes: ["/api/v1/billing/operations", "/api/v1/billing/subscription/"],
             settings: ["billing.provider_timeout_seconds"]),
