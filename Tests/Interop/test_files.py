@@ -15,7 +15,7 @@ import tempfile
 import time
 import urllib.parse
 
-from kernel import Kernel
+from kernel import PASSWORD, Kernel
 
 PIECE = 5 * 1024 * 1024
 passed = 0
@@ -215,6 +215,35 @@ def quota(kernel):
     return desk
 
 
+def by_page(kernel, desk, project):
+    """A page's script sends a small file into the bucket itself, as the policy of the page lets it, and a large one in pieces through the server."""
+    from playwright.sync_api import sync_playwright
+    from real_browser import CHROMIUM
+
+    origin = desk.want(200, "GET", f"/api/v1/projects/{project}/uploads").json["origin"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        page, sent, said = browser.new_page(), [], []
+        page.on("request", lambda request: request.method == "PUT" and sent.append(request.url.startswith(origin + "/")))
+        page.on("console", lambda message: "Content Security Policy" in message.text and said.append(message.text))
+        page.goto(kernel.base + "/sign-in")
+        page.fill("[name=email]", "ada@example.com")
+        page.fill("[name=password]", PASSWORD)
+        page.click("main form button")
+        page.goto(f"{kernel.base}/projects/{project}")
+        for size, ways in ((700_000, [True]), (2 * PIECE + 1, [False] * 3)):
+            content, name = os.urandom(size), f"page-{size}.bin"
+            sent.clear()
+            page.set_input_files("input[type=file]", {"name": name, "mimeType": "application/octet-stream", "buffer": content})
+            with page.expect_navigation():
+                page.get_by_role("button", name="Upload it").click()
+            check("it goes where it should", sent == ways, sent)
+            file = next(x for x in desk.want(200, "GET", f"/api/v1/projects/{project}/files").json["files"] if x["path"] == name)
+            check("and comes back whole", file["hash"] == hash_of(content) and desk.fetch(file)[2] == content)
+        browser.close()
+    check("the page's policy was kept", not said, said)
+
+
 def run(kernel, own):
     with kernel:
         token = kernel.member()
@@ -225,6 +254,8 @@ def run(kernel, own):
         file = goes_around(desk, project)
         attacks(desk, other, project, file, own)
         killed(desk, project)
+        if not own:
+            by_page(kernel, desk, project)
         leaves(desk, project, own)
         usage = desk.want(200, "GET", "/api/v1/files/usage").json
         check("bytes are counted", usage["projects"] == 1 and usage["stored_bytes"] > 5 * PIECE, usage)
