@@ -3,20 +3,37 @@
 notes=$(mktemp -d)
 trap 'rm -rf "$notes"' EXIT
 touch "$notes/failed" "$notes/ends" "$notes/skipped" "$notes/second"
-# CODITECT_TRIES=2: what failed alone is tried once more at the end, and said to have failed first. CODITECT_STEPS_UNTIL, in seconds since 1970: no step
-# begins after it, and the closing line names what was left out.
+# CODITECT_TRIES=2: what failed alone is tried once more at the end, and said to have failed first.
+# CODITECT_STEPS_UNTIL, in seconds since 1970: no step begins after it, none goes on for long after it, and the closing line names what was left out.
+AFTER=480
+
+# seconds_left MOST: what a step may take.
+seconds_left() {
+    local left=$1
+    if [ -n "${CODITECT_STEPS_UNTIL:-}" ]; then left=$((CODITECT_STEPS_UNTIL + AFTER - $(date +%s))); fi
+    if [ "$left" -lt 1 ]; then left=1; fi
+    echo $((left < $1 ? left : $1))
+}
 
 # step NAME COMMAND…: one step by itself, heard while it runs.
 step() {
-    local name=$1 started=$SECONDS; shift
+    local name=$1 started=$SECONDS code; shift
     if [ -n "${CODITECT_STEPS_UNTIL:-}" ] && [ "$(date +%s)" -ge "$CODITECT_STEPS_UNTIL" ]; then
         echo "$name" >> "$notes/skipped"
         echo "$who: $name: skipped, there is no time left for it"
         return
     fi
     echo "$who: $name"
-    if "$@" 2>&1 | tee "$notes/said"; then
+    # Into a file and not into a pipe: whoever is left behind by a step would hold the pipe open, and all that comes after it.
+    : > "$notes/said"
+    timeout -k 30 "$(seconds_left 3600)" "$@" > "$notes/said" 2>&1 < /dev/null &
+    tail -n +1 -f -s 0.2 --pid=$! "$notes/said"
+    wait $!; code=$?
+    if [ $code -eq 0 ]; then
         echo "$who: $name took $((SECONDS - started)) s"
+    elif [ -n "${CODITECT_STEPS_UNTIL:-}" ] && [ "$(date +%s)" -ge "$((CODITECT_STEPS_UNTIL + AFTER))" ]; then
+        echo "$name (begun)" >> "$notes/skipped"
+        echo "$who: $name: cut off after $((SECONDS - started)) s, there is no time left for it"
     else
         failure "$name" "$notes/said" "$(printf '%q ' "$@")"
     fi
@@ -64,12 +81,13 @@ second_try() {
     local names commands index
     mapfile -t names < "$notes/failed"
     if [ "${CODITECT_TRIES:-1}" -lt 2 ] || [ ${#names[@]} -eq 0 ] || [ ${#names[@]} -gt 3 ]; then return; fi
+    if [ "$(seconds_left 900)" -lt 60 ]; then return; fi
     mapfile -t commands < "$notes/commands"
     cat "$notes/ends"
     : > "$notes/failed"; : > "$notes/ends"
     for index in "${!names[@]}"; do
         echo "$who: ${names[index]}, once more"
-        if timeout -k 30 900 bash -c "${commands[index]}" > "$notes/said" 2>&1 < /dev/null; then
+        if timeout -k 30 "$(seconds_left 900)" bash -c "${commands[index]}" > "$notes/said" 2>&1 < /dev/null; then
             echo "${names[index]}" >> "$notes/second"
         else
             failure "${names[index]}" "$notes/said" "${commands[index]}"

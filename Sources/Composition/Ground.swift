@@ -28,6 +28,7 @@ package struct PlatformOptions: Sendable {
     /// One thing after another and nothing beside it, so that the same seed gives the same life: jobs run singly, journals are sealed once a
     /// day, and whoever simulates looks at them itself.
     package var isSimulated = false
+    package var rsaKey = RSAKeyMaking.atOnce
     package var settings: Settings { reading.settings }
 
     package init(
@@ -75,7 +76,7 @@ struct Ground: Sendable {
     static func keys(_ data: DataDirectory, _ options: PlatformOptions) throws -> KeyRing {
         try KeyRing.open(
             directory: data.keys, masterKey: try masterKey(data, options), clock: options.clock, entropy: keyEntropy(options),
-            settings: options.settings)
+            settings: options.settings, rsaKey: options.rsaKey)
     }
     static func sealer(_ data: DataDirectory, _ options: PlatformOptions) throws -> FileSealer {
         try FileSealer(masterKey: try masterKey(data, options), directory: data.people, entropy: options.entropy)

@@ -47,6 +47,7 @@ package final class TestPlatform: Sendable {
                 reading: try SettingsFile(register: PlatformRegister.settings).read(
                     yaml: yaml, name: "test.yaml", environment: environment),
                 environment: environment, clock: clock)
+            options.rsaKey = .whenAsked
             if let resolver { options.resolver = resolver }
             return options
         }

@@ -16,6 +16,8 @@ package final class KeyRing: Signer, TokenSigner {
         /// Set once the RSA key is there or could not be made.
         var rsa: Result<Void, any Error>?
         var waiting: [CheckedContinuation<Void, any Error>] = []
+        /// It is made for the first one who waits.
+        var isRSADeferred = false
         var houses: (any KeyHouses)?
     }
 
@@ -38,14 +40,18 @@ package final class KeyRing: Signer, TokenSigner {
 
     /// Opens or makes the ring in `directory` (`DATA/keys`). Blocks for some milliseconds: RSA, on the first start, is left to a thread.
     package static func open(
-        directory: URL, masterKey: MasterKey, clock: any Clock, entropy: any Entropy, settings: Settings
+        directory: URL, masterKey: MasterKey, clock: any Clock, entropy: any Entropy, settings: Settings,
+        rsaKey: RSAKeyMaking = .atOnce
     ) throws -> KeyRing {
-        try open(directory: directory, masterKey: masterKey, clock: clock, entropy: entropy, settings: settings) { try .generate($0) }
+        try open(directory: directory, masterKey: masterKey, clock: clock, entropy: entropy, settings: settings, rsaKey: rsaKey) {
+            try .generate($0)
+        }
     }
 
     /// `makeKey` for tests, which need many rings but not a new RSA key for each.
     static func open(
-        directory: URL, masterKey: MasterKey, clock: any Clock, entropy: any Entropy, settings: Settings, makeKey: @escaping KeyMaker
+        directory: URL, masterKey: MasterKey, clock: any Clock, entropy: any Entropy, settings: Settings,
+        rsaKey: RSAKeyMaking = .atOnce, makeKey: @escaping KeyMaker
     ) throws -> KeyRing {
         try KeyFiles.prepare(directory: directory)
         let file = RingFile(url: file(in: directory), masterKey: masterKey, entropy: entropy)
@@ -67,7 +73,7 @@ package final class KeyRing: Signer, TokenSigner {
         }
         let opened = try KeyRing(
             directory: directory, file: file, ring: ring, clock: clock, entropy: entropy, settings: settings, makeKey: makeKey)
-        try opened.prepareRSA()
+        try opened.prepareRSA(rsaKey)
         return opened
     }
 
@@ -234,13 +240,20 @@ package final class KeyRing: Signer, TokenSigner {
         try KeyFiles.write(Array(pem.utf8), to: target, mode: 0o644)
     }
 
-    private func prepareRSA() throws {
+    private func prepareRSA(_ making: RSAKeyMaking) throws {
         let ring = state.withLock { $0.ring }
         if ring.active(.licenseRSA) != nil {
             try publish(ring)
             return settle(.success(()))
         }
         guard homes[.licenseRSA] == SigningSettings.file else { return settle(.success(())) }
+        switch making {
+        case .atOnce: makeRSA()
+        case .whenAsked: state.withLock { $0.isRSADeferred = true }
+        }
+    }
+
+    func makeRSA() {
         Self.onThread { [weak self, makeKey] in
             let result = Result { try makeKey(.rsaPSS) }
             guard let self else { return }

@@ -1,6 +1,14 @@
 import Foundation
 import Vocabulary
 
+/// When the RSA key of a new installation is made, which takes a second or some of one core.
+package enum RSAKeyMaking: Sendable {
+    /// So that the first who needs it does not wait.
+    case atOnce
+    /// For short lives, most of which never sign with it.
+    case whenAsked
+}
+
 /// What operators and time change in a ring.
 extension KeyRing {
     package func list() -> [KeyInfo] { state.withLock { $0.ring.entries.map(\.info) } }
@@ -8,10 +16,12 @@ extension KeyRing {
     /// Waits until the RSA key is there: only after a first start, and then for a second or some.
     package func ready() async throws {
         try await withCheckedThrowingContinuation { waiter in
-            let result = state.withLock { state -> Result<Void, any Error>? in
+            let (result, isFirst) = state.withLock { state -> (Result<Void, any Error>?, Bool) in
                 if state.rsa == nil { state.waiting.append(waiter) }
-                return state.rsa
+                defer { state.isRSADeferred = false }
+                return (state.rsa, state.isRSADeferred)
             }
+            if isFirst { makeRSA() }
             if let result { waiter.resume(with: result) }
         }
     }

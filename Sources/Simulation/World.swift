@@ -48,6 +48,7 @@ final class World: Sendable {
         options.entropy = Dice(seed)
         options.resolver = NoRecords()
         options.isSimulated = true
+        options.rsaKey = .whenAsked
         options.outside.payments = PretendProviders(provider: provider, names: names)
         options.outside.mail = post
         options.outside.webhooks = PretendReceivers()

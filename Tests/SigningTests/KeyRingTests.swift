@@ -29,19 +29,23 @@ final class Installation: Sendable {
             entropy: SystemEntropy())
     }
     /// RSA-4096 takes a second or more to make, so all rings but one share two such keys.
-    func open() throws -> KeyRing {
-        try KeyRing.open(directory: directory, masterKey: masterKey, clock: clock, entropy: SystemEntropy(), settings: settings) {
+    func open(rsaKey: RSAKeyMaking = .atOnce) throws -> KeyRing {
+        try KeyRing.open(
+            directory: directory, masterKey: masterKey, clock: clock, entropy: SystemEntropy(), settings: settings, rsaKey: rsaKey
+        ) {
             [rsaKeys] in $0 == .rsaPSS ? try rsaKeys.next() : try .generate($0)
         }
     }
+    var rsaKeysMade: Int { rsaKeys.made }
     private let rsaKeys = TwoRSAKeys()
 }
 
 final class TwoRSAKeys: Sendable {
-    private static let made = Result { try (AsymmetricKey.generate(.rsaPSS), AsymmetricKey.generate(.rsaPSS)) }
+    var made: Int { count.withLock { $0 } }
+    private static let both = Result { try (AsymmetricKey.generate(.rsaPSS), AsymmetricKey.generate(.rsaPSS)) }
     private let count = Mutex(0)
     func next() throws -> AsymmetricKey {
-        let pair = try Self.made.get()
+        let pair = try Self.both.get()
         return count.withLock { count in
             count += 1
             return count % 2 == 1 ? pair.0 : pair.1
@@ -128,6 +132,21 @@ struct KeyRingTests {
         let pem = try String(contentsOf: installation.directory.appendingPathComponent("license-public.pem"), encoding: .utf8)
         let document = try #require(again.licenseKeysDocument()["keys"]?.array?.first { $0["kty"]?.string == "RSA" })
         #expect(document["pem"]?.string == pem)
+    }
+
+    @Test("an RSA key that was put off is made once, for all who ask first, and is there after a restart")
+    func putOff() async throws {
+        let installation = try Installation()
+        let ring = try installation.open(rsaKey: .whenAsked)
+        #expect(try await ring.sign(message, .license).bytes.count == 64)
+        #expect(installation.rsaKeysMade == 0 && !ring.list().contains { $0.purpose == .licenseRSA })
+        let signed = try await withThrowingTaskGroup(of: Signature.self) { group in
+            for number in 0..<8 { group.addTask { [message] in try await ring.sign(message + [UInt8(number)], .licenseRSA) } }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(signed.count == 8 && Set(signed.map(\.keyID)).count == 1 && installation.rsaKeysMade == 1)
+        let again = try installation.open(rsaKey: .whenAsked)
+        #expect(try await again.sign(message, .licenseRSA).keyID == signed[0].keyID && installation.rsaKeysMade == 1)
     }
 
     @Test("files are 0600 and directories 0700, but for the public key")

@@ -304,6 +304,7 @@ final class Houses: KeyHouses {
         let installation = try Installation(Self.settings("hsm", ["journal"]))
         let ring = try installation.open()
         ring.use(Houses())
+        try await ring.ready()  // else its RSA key is written over what is changed below
         try await ring.maintain()
         let file = KeyRing.file(in: installation.directory)
         let text = try String(contentsOf: file, encoding: .utf8)
