@@ -14,7 +14,7 @@ case "$job" in
         wanted=("${run[@]}" patch faketime python3 python3-venv python3-cryptography chromium bash zsh fish postgresql
             pgbouncer haproxy nginx redis-server
             prometheus oathtool exim4-daemon-light
-            ldap-utils samba samba-ad-provision samba-dsdb-modules iproute2
+            ldap-utils samba samba-ad-provision samba-dsdb-modules samba-vfs-modules iproute2
             simplesamlphp php-cli php-xml
             glewlwyd lemonldap-ng libgd-securityimage-perl libimage-magick-perl libio-string-perl libstring-random-perl)
         ;;

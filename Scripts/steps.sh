@@ -6,6 +6,11 @@ touch "$notes/failed" "$notes/ends" "$notes/skipped" "$notes/second"
 # CODITECT_TRIES=2: what failed alone is tried once more at the end, and said to have failed first.
 # CODITECT_STEPS_UNTIL, in seconds since 1970: no step begins after it, none goes on for long after it, and the closing line names what was left out.
 AFTER=480
+# Of the tests in one process. Without a bound all of them begin at once, and take more memory and connections to PostgreSQL than a small machine has.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH:-16}
+
+# is_late [AFTER]: no step begins any more; with AFTER, none goes on.
+is_late() { [ -n "${CODITECT_STEPS_UNTIL:-}" ] && [ "$(date +%s)" -ge "$((CODITECT_STEPS_UNTIL + ${1:-0}))" ]; }
 
 # seconds_left MOST: what a step may take.
 seconds_left() {
@@ -18,7 +23,7 @@ seconds_left() {
 # step NAME COMMAND…: one step by itself, heard while it runs.
 step() {
     local name=$1 started=$SECONDS code; shift
-    if [ -n "${CODITECT_STEPS_UNTIL:-}" ] && [ "$(date +%s)" -ge "$CODITECT_STEPS_UNTIL" ]; then
+    if is_late; then
         echo "$name" >> "$notes/skipped"
         echo "$who: $name: skipped, there is no time left for it"
         return
@@ -31,7 +36,7 @@ step() {
     wait $!; code=$?
     if [ $code -eq 0 ]; then
         echo "$who: $name took $((SECONDS - started)) s"
-    elif [ -n "${CODITECT_STEPS_UNTIL:-}" ] && [ "$(date +%s)" -ge "$((CODITECT_STEPS_UNTIL + AFTER))" ]; then
+    elif is_late $AFTER; then
         echo "$name (begun)" >> "$notes/skipped"
         echo "$who: $name: cut off after $((SECONDS - started)) s, there is no time left for it"
     else
@@ -55,23 +60,35 @@ failure() {
 
 # side_by_side: the steps on standard input, `NAME | COMMAND` a line, two at a time; what each says comes in one piece when it has ended.
 side_by_side() {
-    export who notes
-    export -f failure one_beside
+    export who notes AFTER
+    export -f failure one_beside is_late seconds_left
     xargs -d '\n' -P 2 -I LINE bash -c 'one_beside "$1"' step LINE
 }
 
 one_beside() {
     local name=${1%% | *} command=${1#* | } started=$SECONDS said
     said=$(mktemp -p "$notes")
+    if is_late; then
+        echo "$name" >> "$notes/skipped"
+        echo "$who: $name: skipped, there is no time left for it"
+        return 0
+    fi
     echo "$who: $name began"
     set -o pipefail
     # Nothing here takes this long: one that hangs must not take the rest along.
-    timeout -k 30 1500 bash -c "$command" > "$said" 2>&1 < /dev/null
+    timeout -k 30 "$(seconds_left 1500)" bash -c "$command" > "$said" 2>&1 < /dev/null
     local code=$?
     {
         flock 9
         cat "$said"
-        if [ $code -eq 0 ]; then echo "$who: $name took $((SECONDS - started)) s"; else failure "$name" "$said" "$command"; fi
+        if [ $code -eq 0 ]; then
+            echo "$who: $name took $((SECONDS - started)) s"
+        elif is_late $AFTER; then
+            echo "$name (begun)" >> "$notes/skipped"
+            echo "$who: $name: cut off after $((SECONDS - started)) s, there is no time left for it"
+        else
+            failure "$name" "$said" "$command"
+        fi
     } 9> "$notes/lock"
     return 0
 }

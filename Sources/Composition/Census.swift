@@ -125,8 +125,11 @@ struct CountedDecisions: DecisionSink {
     private let decisions: MetricFamily<Counter>
     private let durations: MetricFamily<Histogram>
 
-    init(_ sink: any DecisionSink, metrics: Metrics) {
+    private let tracer: Tracer?
+
+    init(_ sink: any DecisionSink, metrics: Metrics, tracer: Tracer?) {
         self.sink = sink
+        self.tracer = tracer
         decisions = metrics.counter("policy_decisions_total", "Decisions by hook and outcome.", labels: ["hook", "outcome"])
         durations = metrics.histogram("policy_decision_duration_seconds", "Time from a question to its answer.", labels: ["hook"])
     }
@@ -141,6 +144,13 @@ struct CountedDecisions: DecisionSink {
             }
         decisions.with(record.hook, outcome).increment()
         durations.with(record.hook).observe(Double(record.microseconds) / 1_000_000)
+        tracer?.past(
+            "hook \(record.hook)", .internal, took: .microseconds(record.microseconds),
+            [
+                ("coditect.hook", .text(record.hook)), ("coditect.outcome", .text(outcome)),
+                ("coditect.decision", .text(record.id.description)), ("coditect.policy_hash", .text(record.policyHash)),
+                ("coditect.fuel", .number(Int64(clamping: record.fuel))),
+            ], failure: outcome == "failed" ? "the hook's fail mode held" : nil)
         try await sink.record(record)
     }
 }

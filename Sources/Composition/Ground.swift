@@ -50,7 +50,9 @@ struct Ground: Sendable {
     let data: DataDirectory
     let keys: KeyRing
     let sealer: FileSealer
-    let store: any StoreDriver
+    var store: any StoreDriver
+    /// Nil where no traces are made.
+    var tracer: Tracer?
     let logger: Logger
     let client: OutboundClient
     /// What many processes share; nil where there is one alone.
@@ -142,7 +144,7 @@ struct Ground: Sendable {
     func pluginHouse(_ options: PlatformOptions, isolation: PluginIsolation? = nil) -> PluginHouse {
         PluginHouse(
             values: PluginValues(store: store, sealer: sealer), client: client, clock: options.clock, logger: logger,
-            given: PluginsGiven(options, isolation: isolation), data: data)
+            given: PluginsGiven(options, isolation: isolation), data: data, tracer: tracer)
     }
 
     func close() async {

@@ -30,6 +30,8 @@ package final class Platform: Sendable {
     package let pumps: JobRunner
     private let upkeep: StoreUpkeep
     let metrics: Metrics
+    /// Nil where the settings name no collector.
+    package let traces: TraceExport?
     package let routes: [Route]
     private let readiness: Readiness
     package let nodes: NodeBook
@@ -48,12 +50,16 @@ package final class Platform: Sendable {
 
     private init(_ options: PlatformOptions, _ ground: Ground) async throws {
         self.options = options
-        self.ground = ground
         let metrics = Metrics()
         self.metrics = metrics
+        traces = TraceExport(options, metrics: metrics, logger: ground.logger)
+        let tracer = traces?.tracer
+        let ground = ground.traced(tracer, system: Ground.isShared(options) ? "postgresql" : "sqlite")
+        self.ground = ground
         policies = try PolicyFloor.open(
             options,
-            sink: CountedDecisions(try options.outside.decisions ?? DecisionLog(directory: ground.data.decisions), metrics: metrics),
+            sink: CountedDecisions(
+                try options.outside.decisions ?? DecisionLog(directory: ground.data.decisions), metrics: metrics, tracer: tracer),
             logger: ground.logger,
             journal: ground.policyJournal(options))
         let house = ground.pluginHouse(options)
@@ -93,11 +99,13 @@ package final class Platform: Sendable {
         var rules = JobRules()
         if options.isSimulated { rules.concurrency = 1 }
         runner = JobRunner(
-            store: ground.store, handlers: rooms.jobs + upkeep.storeJobs(), subscribers: rooms.subscribers, clock: options.clock,
+            store: ground.store, handlers: ground.traced(rooms.jobs + upkeep.storeJobs()),
+            subscribers: ground.traced(rooms.subscribers), clock: options.clock,
             entropy: options.entropy, rules: rules, log: { logger.warning("\($0)") })
         if !options.isSimulated { rules.concurrency = 32 }
         pumps = JobRunner(
-            store: ground.store, handlers: rooms.webhooks.pumps(), subscribers: [], clock: options.clock, entropy: options.entropy,
+            store: ground.store, handlers: ground.traced(rooms.webhooks.pumps()), subscribers: [], clock: options.clock,
+            entropy: options.entropy,
             rules: rules, log: { logger.warning("\($0)") })
         metrics.addProcessReadings(startedAt: options.clock.now())
         let pluginTelemetry = PluginTelemetry(host: plugins)
@@ -150,7 +158,7 @@ package final class Platform: Sendable {
                 problemPage: { console.problemPage($0, requestID: $1) }),
             clock: options.clock, entropy: options.entropy, settings: options.settings,
             secret: ground.sealer.digest(Array("edge".utf8), purpose: "http.edge_secret"),
-            observer: HTTPTelemetry(metrics: metrics, logger: logger))
+            observer: HTTPTelemetry(metrics: metrics, logger: logger, tracer: tracer))
     }
 
     /// The literals and routes of a platform over a folder of its own, for the reference.
@@ -191,6 +199,7 @@ package final class Platform: Sendable {
             Task { [policies, ground] in await policies.tryContainment(ground.logger) },
             Task { [rooms] in await rooms.tick() },
             Task { [nodes] in await nodes.run() },
+            Task { [traces] in await traces?.run() },
             Task { [pluginWatch] in await pluginWatch.run() },
             Task { [ground] in await ground.keys.run { ground.logger.error("\($0)") } },
             Task {

@@ -28,6 +28,22 @@ package enum PlatformSettings {
         reason: "How many days the audit log is kept: two years, a leap year's day with them. Older entries go from its front, under a "
             + "signed checkpoint that says so; one that no checkpoint covers stays.")
 
+    package static let tracesEndpoint = Setting(
+        "traces.endpoint", default: "", range: "empty, or http://… or https://…", accepts: { TraceExport.address($0) != nil || $0.isEmpty },
+        reason: "Where spans go: an OpenTelemetry collector that takes OTLP over HTTP, /v1/traces is added. Empty: no traces are made.",
+        environment: "OTEL_EXPORTER_OTLP_ENDPOINT")
+    package static let tracesHeaders = Setting(
+        "traces.headers", default: "", range: "name=value, several by commas, values percent-encoded",
+        accepts: { TraceExport.headers($0) != nil }, reason: "Sent along with spans, for collectors that want a key.",
+        environment: "OTEL_EXPORTER_OTLP_HEADERS", isSecret: true)
+    package static let tracesService = Setting(
+        "traces.service", default: "coditectd", range: "1 to 100 characters", accepts: { (1...100).contains($0.count) },
+        reason: "The service's name in traces.", environment: "OTEL_SERVICE_NAME")
+    package static let tracesPerThousand = Setting(
+        "traces.per_thousand", default: 1_000, range: "0 to 1000", accepts: { (0...1_000).contains($0) },
+        reason: "How many of a thousand new traces are kept. All, so that whoever tries it sees them; under load a few per thousand tell "
+            + "as much. What a listed proxy says of its own traces goes before.")
+
     package static let policyShadow = Setting(
         "policies.shadow", default: "", range: "empty, or a folder of policies", accepts: { !$0.contains("\0") },
         reason:
@@ -55,6 +71,6 @@ package enum PlatformSettings {
     package static let all: [AnySetting] = [
         policyShadow.erased, policyPromotes.erased, policyShadowDecisions.erased, policyShadowFlips.erased, policyShadowFailures.erased,
         policyProbation.erased, policyProbationFailures.erased, brand.erased, logLevel.erased, databaseURL.erased, redisURL.erased,
-        journalDays.erased,
+        journalDays.erased, tracesEndpoint.erased, tracesHeaders.erased, tracesService.erased, tracesPerThousand.erased,
     ]
 }

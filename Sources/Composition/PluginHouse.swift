@@ -5,6 +5,7 @@ import PluginHost
 import Signing
 import Store
 import Synchronization
+import Telemetry
 import Vocabulary
 
 /// What the operator gave the plugins.
@@ -43,10 +44,13 @@ final class PluginHouse: PluginHostServices {
     private let folders: DiskFolders
     private let place: URL
     private let listening = Mutex("")
+    private let tracer: Tracer?
 
     init(
-        values: PluginValues, client: OutboundClient, clock: any Clock, logger: Logger, given: PluginsGiven, data: DataDirectory
+        values: PluginValues, client: OutboundClient, clock: any Clock, logger: Logger, given: PluginsGiven, data: DataDirectory,
+        tracer: Tracer?
     ) {
+        self.tracer = tracer
         self.values = values
         self.client = client
         self.clock = clock
@@ -81,7 +85,21 @@ final class PluginHouse: PluginHostServices {
     func isShipped(_ name: String, json: String, library: String) -> Bool { given.shipped.holds(name, json: json, library: library) }
     /// The file in which a secret lies, if it lies in one.
     func secretFile(_ name: String) -> URL? { given.secrets.file(name) }
-    func send(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse { try await client.send(request) }
+    func send(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse {
+        try await traced(request, plugin) { try await client.send($0) }
+    }
+    private func traced(
+        _ request: OutboundRequest, _ plugin: String, _ send: (OutboundRequest) async throws -> OutboundResponse
+    ) async throws -> OutboundResponse {
+        guard let tracer else { return try await send(request) }
+        return try await tracer.sending(request.method, to: request.url, [("coditect.plugin", .text(plugin))]) { header, span in
+            var request = request
+            if let header { request.headers[header.0] = header.1 }
+            let answer = try await send(request)
+            span.answered(answer.status)
+            return answer
+        }
+    }
     func connect(_ target: StreamTarget, for plugin: String) async throws -> any OutboundStream {
         try await OutboundStreamClient().connect(target)
     }
@@ -89,7 +107,7 @@ final class PluginHouse: PluginHostServices {
         try await PublicStreams().connect(target)
     }
     func sendPublic(_ request: OutboundRequest, for plugin: String) async throws -> OutboundResponse {
-        try await publicClient.send(request)
+        try await traced(request, plugin) { try await publicClient.send($0) }
     }
     func verified(_ token: SignedToken) async throws -> VerifiedToken { try ForeignToken.verify(token) }
     func check(_ bytes: SignedBytes) async throws { try ForeignBytes.verify(bytes) }

@@ -68,7 +68,7 @@ struct Rooms: Sendable {
         tenantPolicies = TenantPolicies(store: store, runner: TenantPolicyDesk(layer: policies.tenants), settings: settings)
         webhooks = Webhooks(
             store: store, sealer: sealer,
-            transport: options.outside.webhooks ?? WebhookClient(opens: settings[WebhookSettings.opens], clock: options.clock),
+            transport: ground.webhooks(options),
             entropy: entropy, settings: settings)
         policies.tenants.read(from: TenantPolicyShelf(room: tenantPolicies))
         tenancy = Tenancy(store: store, sealer: sealer, entropy: entropy, settings: settings)

@@ -126,7 +126,9 @@ enum APIPage {
         h3 { margin: .25rem 0; font-size: 1.05rem; overflow-wrap: anywhere; }
         .method { font-weight: 700; }
         .who { font-size: .9rem; }
-        table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+        table { border-collapse: collapse; width: 100%; font-size: .9rem; table-layout: fixed; }
+        thead th { width: 28%; }
+        thead th:last-child { width: 44%; }
         th, td { border: 1px solid var(--line); padding: .3rem .5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
         thead th { background: var(--soft); }
         tbody th { font-weight: 400; }

@@ -74,13 +74,12 @@ package final class Edge: Sendable {
     /// The id under which this request will be answered.
     package func identify(_ raw: RawRequest) -> String {
         if let known = raw.requestID { return known }
-        if !rules.trustedProxies.isEmpty, let sent = raw.headers["x-request-id"], RequestIDs.isSane(sent),
-            let peer = NetworkAddress(raw.remoteAddress),
-            rules.trustedProxies.contains(where: { $0.contains(peer) })
-        {
-            return sent
-        }
+        if !rules.trustedProxies.isEmpty, let sent = raw.headers["x-request-id"], RequestIDs.isSane(sent), isFromProxy(raw) { return sent }
         return ids.next(clock.now())
+    }
+    private func isFromProxy(_ raw: RawRequest) -> Bool {
+        guard !rules.trustedProxies.isEmpty, let peer = NetworkAddress(raw.remoteAddress) else { return false }
+        return rules.trustedProxies.contains { $0.contains(peer) }
     }
     /// How many bytes of body to read before giving up; 0 where nothing takes one.
     package func bodyLimit(method: String, target: String) -> Int {
@@ -117,6 +116,12 @@ package final class Edge: Sendable {
     // MARK: One request
 
     package func respond(to raw: RawRequest) async -> Reply {
+        guard observer.follows else { return await reply(to: raw) }
+        let sent = raw.headers["traceparent"].flatMap { TraceContext(traceparent: $0, state: raw.headers["tracestate"]) }
+        return await observer.follow(sent, isBelieved: isFromProxy(raw)) { await reply(to: raw) }
+    }
+
+    private func reply(to raw: RawRequest) async -> Reply {
         var exchange = Exchange(requestID: identify(raw), now: clock.now(), method: raw.method)
         exchange.started = clock.monotonic()
         var reply: Reply
@@ -281,8 +286,9 @@ package final class Edge: Sendable {
         }
         observer.answered(
             AnsweredRequest(
-                requestID: exchange.requestID, method: exchange.knownMethod, route: exchange.endpoint?.route.name, status: reply.status,
-                problem: exchange.problem?.code, isDocumented: isDocumented(reply, exchange),
+                requestID: exchange.requestID, method: exchange.knownMethod, route: exchange.endpoint?.route.name,
+                template: exchange.endpoint?.route.path, status: reply.status, problem: exchange.problem?.code,
+                isDocumented: isDocumented(reply, exchange),
                 duration: clock.monotonic() - exchange.started,
                 caller: exchange.caller?.principal, address: exchange.provenance?.text ?? ""))
     }

@@ -22,8 +22,10 @@ package final class HTTPTelemetry: EdgeObserver {
     private let faults: MetricFamily<Counter>
     private let series = Mutex<[Key: Series]>([:])
     private let logger: Logger
+    private let tracer: Tracer?
 
-    package init(metrics: Metrics, logger: Logger) {
+    package init(metrics: Metrics, logger: Logger, tracer: Tracer? = nil) {
+        self.tracer = tracer
         requests = metrics.counter("http_requests_total", "Requests answered.", labels: ["method", "route", "status"])
         durations = metrics.histogram("http_request_duration_seconds", "Time from a whole request to its answer.", labels: ["route"])
         problems = metrics.counter(
@@ -33,7 +35,31 @@ package final class HTTPTelemetry: EdgeObserver {
         self.logger = logger
     }
 
+    package var follows: Bool { tracer != nil }
+
+    /// Whoever is no listed proxy gets a trace of its own, which names theirs: nobody outside decides what is kept, or joins what they like.
+    package func follow(_ sent: TraceContext?, isBelieved: Bool, _ work: @Sendable () async -> Reply) async -> Reply {
+        guard let tracer else { return await work() }
+        let origin: Tracer.Origin = if let sent, isBelieved { .parent(sent) } else { .root(link: sent) }
+        return await tracer.within("request", .server, from: origin) { _ in await work() }
+    }
+
+    /// Ids of requests and tenants, no address, no path as sent, no query: nothing of it is personal.
+    private func describe(_ span: Tracer.Open, _ request: AnsweredRequest) {
+        span.name(request.template.map { "\(request.method) \($0)" } ?? request.method)
+        span.set("http.request.method", .text(request.method))
+        if let template = request.template { span.set("http.route", .text(template)) }
+        span.set("http.response.status_code", .number(Int64(request.status)))
+        span.set("coditect.request_id", .text(request.requestID))
+        if let tenant = request.caller?.tenant { span.set("coditect.tenant", .text(tenant.description)) }
+        if let problem = request.problem {
+            span.set("coditect.problem", .text(problem))
+            if request.status >= 500 { span.fail(problem) }
+        }
+    }
+
     package func answered(_ request: AnsweredRequest) {
+        if let span = Tracer.Open.current { describe(span, request) }
         let key = Key(method: request.method, route: request.route ?? "none", status: request.status)
         let series = series.withLock { known in
             if let series = known[key] { return series }

@@ -135,7 +135,7 @@ package final class JobRunner: Sendable {
         do {
             guard let handler = handlers[delivery.kind] else { return }
             do {
-                try await withLease { try await handler(delivery, act) }
+                try await withLease { try await TraceContext.$current.withValue(job.trace) { try await handler(delivery, act) } }
             } catch {
                 return try await fail(delivery, error)
             }

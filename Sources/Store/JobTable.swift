@@ -2,8 +2,8 @@ enum JobTable {
     static let enqueue = SQL(
         "job.enqueue",
         """
-        INSERT INTO store_job (id, kind, key, tenant_id, payload, state, run_at, attempt, request_id, created_at)
-        VALUES ($1, $2, $3, $4, $5, 'due', $6, 0, $7, $8) ON CONFLICT (kind, key) WHERE state <> 'done' DO NOTHING
+        INSERT INTO store_job (id, kind, key, tenant_id, payload, state, run_at, attempt, request_id, created_at, trace)
+        VALUES ($1, $2, $3, $4, $5, 'due', $6, 0, $7, $8, $9) ON CONFLICT (kind, key) WHERE state <> 'done' DO NOTHING
         """)
     static let settle = SQL(
         "job.settle",
@@ -18,14 +18,14 @@ enum JobTable {
         WHERE id IN (
             SELECT id FROM store_job WHERE state = 'due' AND run_at <= $3 AND kind IN (SELECT value FROM json_each($4))
             ORDER BY run_at, id LIMIT $5)
-        RETURNING id, kind, key, tenant_id, payload, attempt, request_id, run_at
+        RETURNING id, kind, key, tenant_id, payload, attempt, request_id, run_at, trace
         """,
         postgres: """
             UPDATE store_job SET state = 'leased', attempt = attempt + 1, lease_token = $1, lease_until = $2
             WHERE id IN (
                 SELECT id FROM store_job WHERE state = 'due' AND run_at <= $3 AND kind IN (SELECT jsonb_array_elements_text($4::jsonb))
                 ORDER BY run_at, id LIMIT $5 FOR UPDATE SKIP LOCKED)
-            RETURNING id, kind, key, tenant_id, payload, attempt, request_id, run_at
+            RETURNING id, kind, key, tenant_id, payload, attempt, request_id, run_at, trace
             """)
     static let reclaim = SQL(
         "job.reclaim",

@@ -45,9 +45,12 @@ package struct LeasedJob: Sendable {
     package let delivery: Delivery
     /// Of the request that made the job: joins its journal entries to the cause.
     package let requestID: String
-    package init(delivery: Delivery, requestID: String) {
+    /// What that request was part of.
+    package let trace: TraceContext?
+    package init(delivery: Delivery, requestID: String, trace: TraceContext?) {
         self.delivery = delivery
         self.requestID = requestID
+        self.trace = trace
     }
 }
 

@@ -101,7 +101,10 @@ package final class Ledger: ScopeLedger {
     private func insert(_ id: UUID, _ kind: String, _ key: String, _ tenant: TenantID?, _ payload: Data, _ runAt: Timestamp, _ act: Act)
         throws
     {
-        try rows(JobTable.enqueue, id, kind, key, tenant, payload, runAt, act.requestID, act.now)
+        try rows(
+            JobTable.enqueue, id, kind, key, tenant, payload, runAt, act.requestID, act.now,
+            // What is put off is a story of its own: a job that makes the next of its kind would make one trace without an end.
+            runAt > act.now ? nil : TraceContext.current?.traceparent)
         connection.hasNewJobs = true
     }
 
@@ -126,7 +129,8 @@ package final class Ledger: ScopeLedger {
                 LeasedJob(
                     delivery: Delivery(
                         id: try row.uuid(0), kind: try row.text(1), key: try row.text(2), tenant: try row.optional(3, row.id),
-                        payload: Data(try row.blob(4)), attempt: try row.int(5), leaseToken: token.uuid), requestID: try row.text(6))
+                        payload: Data(try row.blob(4)), attempt: try row.int(5), leaseToken: token.uuid), requestID: try row.text(6),
+                    trace: try row.optional(8, row.text).flatMap { TraceContext(traceparent: $0) })
             }
     }
 

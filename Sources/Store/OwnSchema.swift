@@ -4,6 +4,7 @@ package enum OwnSchema {
     package static let migrations = [
         Migration(room: "store", name: "0001_create_store", sql: createStore),
         Migration(room: "store", name: "0002_let_the_journal_begin_later", sql: beginJournalLater),
+        Migration(room: "store", name: "0003_trace_jobs", sql: traceJobs),
     ]
 
     static let createStore = """
@@ -124,6 +125,9 @@ package enum OwnSchema {
             WHERE b.tenant_id = OLD.tenant_id AND b.segment = OLD.segment AND b.entry_count >= OLD.seq)
         BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
         """
+
+    /// W3C's `traceparent` of whoever made the job.
+    static let traceJobs = "ALTER TABLE store_job ADD COLUMN trace TEXT CHECK (length(trace) = 55);"
 
     package static let createMigrationTable = """
         CREATE TABLE IF NOT EXISTS store_migration (

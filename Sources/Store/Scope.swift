@@ -183,7 +183,7 @@ package struct EventSubscriber: Sendable {
     package let topic: String
     /// `licensing`: the room that listens.
     package let subscriber: String
-    package let run: @Sendable (Delivery, Act) async throws -> Void
+    package var run: @Sendable (Delivery, Act) async throws -> Void
     package init<Event: PlatformEvent>(
         _ event: Event.Type, subscriber: String, run: @escaping @Sendable (Event, Delivery, Act) async throws -> Void
     ) {

@@ -58,7 +58,11 @@ package struct JSONLogHandler: LogHandler {
             line.append(contentsOf: ",\"error\":".utf8)
             Self.append(String(describing: error), to: &line)
         }
-        let fields = event.metadata.map { metadata.merging($0) { _, new in new } } ?? metadata
+        var fields = event.metadata.map { metadata.merging($0) { _, new in new } } ?? metadata
+        if let trace = TraceContext.current {
+            fields["trace_id"] = .string(trace.traceID)
+            fields["span_id"] = .string(trace.spanID)
+        }
         for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
             line.append(UInt8(ascii: ","))
             Self.append(Self.reserved.contains(name) ? "field_" + name : name, to: &line)

@@ -164,11 +164,11 @@ struct MetricsTests {
     }
 }
 
-private struct Fixed: Vocabulary.Clock {
+struct Fixed: Vocabulary.Clock {
     func now() -> Timestamp { Timestamp(seconds: 1_800_000_000) }
     func monotonic() -> Duration { .zero }
 }
-private final class Lines: LogSink {
+final class Lines: LogSink {
     private let lines = Mutex<[[UInt8]]>([])
     func write(_ line: [UInt8]) { lines.withLock { $0.append(line) } }
     var all: [[UInt8]] { lines.withLock { $0 } }
