@@ -64,7 +64,7 @@ struct ProofPage {
         return """
             <h2>The certificate</h2><p>It is signed: whoever has the platform's public keys (<a href="/.well-known/coditect/license-keys.json">\
             license-keys.json</a>) can check it. <a download="certificate-of-deletion.json" href="\(Offboarding.path)/proof?token=\(Self.escape(link))">\
-            Save it</a>.</p><pre tabindex="0" role="region" aria-label="Certificate">\(Self.escape(lines.joined(separator: "\n")))</pre>
+            Save it</a>.</p><pre tabindex="0">\(Self.escape(lines.joined(separator: "\n")))</pre>
             """
     }
 

@@ -42,6 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.seen.append((self.path, dict(self.headers.items()), body))
         self.send_response(self.server.status)
         self.send_header("Content-Length", "2")
+        self.send_header("Connection", "close")  # else one that was kept goes on after the listener's end
         self.end_headers()
         self.wfile.write(b"{}")
 
@@ -123,7 +124,7 @@ def main():
             kernel.want(200, "GET", "/api/v1/licenses", token=token)
         again = Peer(port)
         kernel.until("what waited", lambda: [x for x in spans(again) if x.name == "GET /api/v1/licenses"])
-        check("nothing was lost while the collector was away", "traces_spans_lost_total" not in kernel.call("GET", "/metrics").body.decode())
+        check("nothing was lost while the collector was away", "traces_spans_lost_total{" not in kernel.call("GET", "/metrics").body.decode())
         again.status = 400
         kernel.want(200, "GET", "/api/v1/licenses", token=token)
         kernel.until("a refusal", lambda: b'traces_spans_lost_total{reason="refused"}' in kernel.call("GET", "/metrics").body)
