@@ -11,7 +11,8 @@ return {
   -- Off: each changes what is decided today, or waits for a hook that the server does not ask yet (docs/reference/hooks.md).
   --   "seats/contractor-hours", "seats/device-churn", "access/auditor-scope"
   --   "billing/grace-by-age" or "billing/dunning-by-reason", in the place of "billing/dunning"
-  --   "access/ip-allow-list", "access/second-factor", "offboarding/retention-offers", "offboarding/legal-hold"
+  --   "access/ip-allow-list", "access/second-factor", "offboarding/retention-offers", "offboarding/legal-hold",
+  --   "offboarding/cancelled"
   -- By tier: enterprise = { { "seats/overdraft", settings = { overdraft_seats = 5 } } } lends five seats to enterprise alone.
   tier = {},
 }

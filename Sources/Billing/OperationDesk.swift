@@ -87,7 +87,8 @@ struct OperationDesk {
             try check(db)
             try db.run(
                 OperationTable.insert, db.tenant, id, provider, wish.kind.rawValue, wish.object, claim, act.idempotency?.fingerprint,
-                try StoredJSON.encode(wish), wish.amount?.amountMinor, wish.amount?.currency.code, act.now)
+                try StoredJSON.encode(wish), wish.amount?.amountMinor, wish.amount?.currency.code, act.now,
+                wish.kind == .cancel ? details["reason"]?.string : nil)
             // Whoever dies from here on is followed by this job.
             try OperationDesk.look(after: id, look: 0, at: act.now + OperationDesk.patience, db, act)
             try db.journal(

@@ -7,8 +7,8 @@ enum OperationTable {
         "billing.insert_operation",
         """
         INSERT INTO billing_operation (tenant_id, id, provider, kind, object, claim, fingerprint, wish, attempt, status, tries, code, made,
-            amount_minor, currency, asked_at, created_at, settled_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, 'asking', 0, NULL, NULL, $9, $10, $11, $11, NULL)
+            amount_minor, currency, asked_at, created_at, settled_at, reason)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, 'asking', 0, NULL, NULL, $9, $10, $11, $11, NULL, $12)
         """)
     static let find = SQL("billing.find_operation", "SELECT \(columns) FROM billing_operation WHERE tenant_id = $1 AND id = $2")
     static let byClaim = SQL("billing.operation_by_claim", "SELECT \(columns) FROM billing_operation WHERE tenant_id = $1 AND claim = $2")
@@ -17,6 +17,13 @@ enum OperationTable {
     static let ofObject = SQL(
         "billing.operations_of_object",
         "SELECT \(columns) FROM billing_operation WHERE tenant_id = $1 AND provider = $2 AND object = $3")
+    /// Why it was cancelled, the last time that it was.
+    static let cancelReason = SQL(
+        "billing.cancel_reason",
+        """
+        SELECT reason FROM billing_operation
+        WHERE tenant_id = $1 AND provider = $2 AND object = $3 AND kind = 'cancel' AND status = 'done' ORDER BY created_at DESC, id DESC LIMIT 1
+        """)
     static let list = SQL(
         "billing.list_operations",
         """
@@ -43,5 +50,5 @@ enum OperationTable {
         WHERE tenant_id = $1 AND id = $2 AND status = 'refused' RETURNING id
         """)
 
-    static let all = [insert, find, byClaim, forgetClaim, ofObject, list, finish, lose, askAgain]
+    static let all = [insert, find, byClaim, forgetClaim, ofObject, cancelReason, list, finish, lose, askAgain]
 }

@@ -116,6 +116,12 @@ extension Standing {
         let reading = StandingReading(facts: facts, terms: terms, now: now)
         return reading.standing()
     }
+
+    /// Whether a payment for it failed and is still open.
+    static func hasOpenFailure(_ facts: StandingFacts, terms: StandingTerms, now: Timestamp) -> Bool {
+        guard let latest = facts.subscription.latest else { return false }
+        return StandingReading(facts: facts, terms: terms, now: now).firstOpenFailure(latest) != nil
+    }
 }
 
 /// One reading of the facts. Each step is a question of SPEC 3, in the order in which an answer settles the rest.
@@ -252,7 +258,7 @@ private struct StandingReading {
     }
 
     /// The earliest failure to collect that is neither paid nor overtaken by the provider itself calling the subscription sound.
-    private func firstOpenFailure(_ latest: SubscriptionFact) -> InvoiceState.Failure? {
+    func firstOpenFailure(_ latest: SubscriptionFact) -> InvoiceState.Failure? {
         facts.invoices.filter { invoice in
             guard invoice.firstFailure != nil else { return false }
             if invoice.isPaid { return !invoice.isRestoring }

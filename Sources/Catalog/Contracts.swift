@@ -100,6 +100,13 @@ package struct Contracts: Sendable {
         return contract
     }
 
+    /// Whether something that was agreed with the tenant holds at this moment, or will.
+    package func isBound(in db: any TenantScope, from moment: Timestamp) throws -> Bool {
+        try db.rows(ContractTable.list).map(Contract.init).contains { contract in
+            contract.startsAt != contract.endsAt && contract.endsAt.map { $0 > moment } ?? true
+        }
+    }
+
     /// The tier as the contract makes it; nil where the table of tiers has gone on and no longer fits.
     package func tier(under contract: Contract) -> Tier? {
         catalog.current.readable(contract.tier, under: contract.terms)

@@ -87,7 +87,7 @@ package enum PlatformRegister {
         LicenseRevoked.topic: ["provisioning", "webhooks"], MembershipChanged.topic: ["provisioning", "offboarding"],
         PaymentTold.topic: ["webhooks"], SeatTold.topic: ["webhooks"], TenantPoliciesChanged.topic: ["webhooks"],
         ProjectChanged.topic: ["webhooks"], ProjectFileChanged.topic: ["webhooks"], OffboardingTold.topic: ["webhooks"],
-        ContractChanged.topic: ["licensing", "provisioning"],
+        ContractChanged.topic: ["licensing", "provisioning", "offboarding"],
         MailRequested.topic: ["notifications"], MemberAccessChanged.topic: ["seats", "provisioning", "offboarding"],
     ]
 }

@@ -76,12 +76,17 @@ extension Console {
     /// What `offboarding.progress` answers.
     static func leavingDesk(_ found: JSONValue, mayAsk: Bool, elsewhere: [(words: String, target: String)]) -> Desk {
         let state = found.text("state")
+        let isAsked = causes[found.text("cause")] == nil
         var desk = Desk(
-            heading: "Leaving", intro: [words[state] ?? state],
+            heading: "Leaving", intro: [intro(found)],
             facts: [
-                ("Asked for", found.moment("asked_at")), ("Access ends", found.moment("leaves_at")),
+                (isAsked ? "Asked for" : "Known since", found.moment("asked_at")), ("Access ends", found.moment("leaves_at")),
                 ("Kept for", "\(found.text("retention_days")) days"),
             ], elsewhere: elsewhere)
+        if let why = causes[found.text("cause")] { desk.facts.insert(("Why", why), at: 0) }
+        if state == "offered" || state == "scheduled", found["can_return_until"]?.string != nil {
+            desk.facts.append(("You can come back until about", found.moment("can_return_until")))
+        }
         if found["retained_until"]?.string != nil { desk.facts.append(("Kept until", found.moment("retained_until"))) }
         if found["is_held"]?.bool == true { desk.intro.append("A legal hold keeps everything from being deleted until it is lifted.") }
         desk.tables.append(
@@ -105,7 +110,9 @@ extension Console {
                 press("offer/take", "Stay", "Take the offer and stay"), press("offer/refuse", "Leave all the same", "Refuse it and leave"),
                 press("withdraw", "Stay as it is", "Withdraw and stay"),
             ]
-        case "scheduled": desk.forms = [press("withdraw", "Stay", "Withdraw and stay")]
+        case "scheduled":
+            // What was planned for a cancelled subscription can still be wished otherwise.
+            desk.forms = [press("withdraw", "Stay", "Withdraw and stay")] + (isAsked ? [] : [requestForm])
         case "retained": desk.forms = [press("reactivate", "Come back", "Come back with everything that is kept")]
         case "withdrawn", "reactivated", "purged": desk.forms = [requestForm]
         default: break
@@ -113,6 +120,20 @@ extension Console {
         return desk
     }
 
+    private static func intro(_ found: JSONValue) -> String {
+        let state = found.text("state")
+        if found["called_off_at"]?.string != nil {
+            return "Your organization was about to leave. Something is paid for again, so it stays."
+        }
+        if found.text("cause") == "cancelled", state == "offered" || state == "scheduled" {
+            let offer = state == "offered" ? " We have an offer for you to stay." : ""
+            return
+                "Your subscription is cancelled and nothing takes its place, so your organization leaves at the moment below. Nothing has happened"
+                + " yet. If you take the cancellation back or buy something else, it stays.\(offer)"
+        }
+        return words[state] ?? state
+    }
+    private static let causes = ["cancelled": "The subscription was cancelled", "lapsed": "Nothing was paid for a long time"]
     private static let words = [
         "offered": "You asked to leave, and we have an offer. Nothing has happened yet.",
         "scheduled": "Your organization leaves at the moment below. Nothing has happened yet.",

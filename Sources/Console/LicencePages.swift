@@ -56,8 +56,16 @@ extension Console {
                 "hasLicenses": !shown.isEmpty, "several": shown.count > 1, "licenses": shown, "firstKey": firstKey,
                 "isEmpty": shown.isEmpty,
                 "hasEnded": !ended.isEmpty, "ended": ended,
-                "managesBilling": managesBilling,
+                "managesBilling": managesBilling, "leaving": try await plannedLeaving(call) ?? false,
             ].merging(try await corrections(of: caller, call)) { own, _ in own })
+    }
+
+    /// That the organization is about to leave, for those who may know it.
+    private func plannedLeaving(_ call: Call) async throws -> [String: String]? {
+        guard let found = try await part("offboarding.progress", call), ["offered", "scheduled"].contains(found.text("state")) else {
+            return nil
+        }
+        return ["at": found.moment("leaves_at"), "until": found.moment("can_return_until")]
     }
 
     /// What comparisons with the payment providers put right lately, for those who may read what is paid.

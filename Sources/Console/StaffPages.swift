@@ -296,12 +296,13 @@ extension Console {
                     heading: "Leaving tenants",
                     tables: [
                         Desk.Table(
-                            anchor: "leaving", caption: "On the way out", columns: ["State", "Reason", "Leaves", "Kept until"],
+                            anchor: "leaving", caption: "On the way out", columns: ["State", "Because", "Reason", "Leaves", "Kept until"],
                             rows: found.list("offboardings").map { one in
                                 let id = one.text("tenant_id")
                                 return Desk.Row(
                                     cells: [
-                                        one.words("state"), one.words("reason"), one.moment("leaves_at"), one.moment("retained_until"),
+                                        one.words("state"), one.words("cause"), one.words("reason"), one.moment("leaves_at"),
+                                        one.moment("retained_until"),
                                     ],
                                     ways: [Desk.Way(words: "Look", target: "/staff/tenants/\(id)", whom: id)])
                             }, more: Self.more(found, "/staff/leaving"))

@@ -265,6 +265,28 @@ struct MailTemplate: Sendable {
                 "Afterwards everything is kept for a while, so that you can come back. Then it is deleted, and you get a signed proof.",
             ],
             links: [("See how far it is", "/api/v1/offboarding/proof/page?token={token}")]),
+        "offboarding_planned": MailTemplate(
+            subject: "Your subscription ends, and what happens then",
+            paragraphs: [
+                "Your subscription at {brand} is cancelled, and nothing takes its place. Your organisation leaves at {leaves_at}: from then on nobody has access.",
+                "Everything is kept, and an owner can sign in and come back until about {can_return_until}. You get a copy of it. Then it is deleted, and you get a signed proof.",
+                "If you take the cancellation back or buy something else before {leaves_at}, nothing of this happens.",
+            ],
+            links: [("See what happens when", "/leaving"), ("Go to billing", "/plans")]),
+        "offboarding_offered": MailTemplate(
+            subject: "Your subscription ends, and we have an offer",
+            paragraphs: [
+                "Your subscription at {brand} is cancelled, and nothing takes its place. We have an offer for you to stay: an owner can take or refuse it.",
+                "Without an answer your organisation leaves at {leaves_at}: from then on nobody has access. Everything is kept, and an owner can sign in and come back "
+                    + "until about {can_return_until}. You get a copy of it. Then it is deleted, and you get a signed proof.",
+            ],
+            links: [("See the offer, and what happens when", "/leaving")]),
+        "offboarding_called_off": MailTemplate(
+            subject: "Your organisation stays",
+            paragraphs: [
+                "Your organisation was leaving {brand}. Something is paid for again, so it stays, and everything is as it was."
+            ],
+            links: [("See your licence", "/licence")]),
         "member_left": MailTemplate(
             subject: "A workstation was handed over to you",
             paragraphs: [

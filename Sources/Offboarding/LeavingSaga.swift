@@ -45,7 +45,7 @@ extension Offboarding {
                 try await lapse(
                     try delivery.decode(Lapse.self), Act(actor: .system("offboarding"), requestID: act.requestID, now: act.now))
             },
-        ] + exportJobs() + memberJobs()
+        ] + exportJobs() + memberJobs() + reviewJobs()
     }
 
     package func subscribers() -> [EventSubscriber] {
@@ -55,41 +55,79 @@ extension Offboarding {
                     try db.within(event.tenant) { db in try keepLapse(event, db, act) }
                     try db.settle(delivery)
                 }
-            }
+            },
+            EventSubscriber(ContractChanged.self, subscriber: "offboarding") { event, delivery, act in
+                try await store.kernel(Self.reading) { db in
+                    try db.within(event.tenant) { db in
+                        try Self.reviewLater("\(event.contract):\(act.now.microseconds)", at: act.now, db, act)
+                    }
+                    try db.settle(delivery)
+                }
+            },
         ] + memberSubscribers()
     }
 
     /// Snapshots come in any order: the highest version counts.
-    private func keepLapse(_ event: StandingChanged, _ db: any TenantScope, _ act: Act) throws {
+    func keepLapse(_ event: StandingChanged, _ db: any TenantScope, _ act: Act) throws {
         let isOver = event.standing == .suspended || event.standing == .cancelled
         let row = try db.row(OffboardingTable.lapse, event.subscription)
-        guard try row.map({ try $0.integer(0) < event.version }) ?? true else { return }
+        let isNewest = try row.map { try $0.integer(0) < event.version } ?? true
         let before = try row.flatMap { try $0.optional(1, $0.time) }
         let since = isOver ? before ?? act.now : nil
         if row == nil {
             try db.run(OffboardingTable.insertLapse, db.tenant, event.subscription, event.version, since)
-        } else {
+        } else if isNewest {
             try db.run(OffboardingTable.writeLapse, event.subscription, event.version, since)
         }
-        guard let since, before == nil else { return }
+        let goesOn = event.cancelsAt == nil && event.standing != .cancelled
+        if goesOn, try row.map({ try $0.optional(2, $0.integer) ?? 0 < event.version }) ?? true {
+            try db.run(OffboardingTable.wentOn, event.subscription, event.version)
+        }
+        // What goes on concerns only whom something ends or ended for: then also where it comes late.
+        if try !goesOn || !isNewest || db.row(OffboardingTable.latest) != nil {
+            try Self.reviewLater("\(event.subscription):\(event.version)", at: act.now, db, act)
+        }
+        guard isNewest, let since, before == nil else { return }
+        try lapseLater(event.subscription, since, at: since + lapseTime, db, act)
+    }
+
+    private var lapseTime: Duration { .days(Int64(floor.settings[OffboardingSettings.lapseDays])) }
+    private func lapseLater(
+        _ subscription: SubscriptionID, _ since: Timestamp, at moment: Timestamp, _ db: any TenantScope, _ act: Act
+    ) throws {
         try db.enqueue(
             try NewJob(
-                Self.lapseJob, key: "\(event.subscription):\(since.microseconds)", tenant: db.tenant,
-                payload: Lapse(tenant: db.tenant, subscription: event.subscription, since: since),
-                runAt: since + .days(Int64(floor.settings[OffboardingSettings.lapseDays]))), act)
+                Self.lapseJob, key: "\(subscription):\(since.microseconds):\(moment.microseconds)", tenant: db.tenant,
+                payload: Lapse(tenant: db.tenant, subscription: subscription, since: since), runAt: moment), act)
+    }
+    /// Whoever came back has as long again to buy something.
+    func lapseAfresh(_ db: any TenantScope, _ act: Act) throws {
+        for row in try db.rows(OffboardingTable.lapsed) {
+            try lapseLater(try row.id(0), try row.time(1), at: act.now + lapseTime, db, act)
+        }
     }
 
     /// Whoever has had nothing paid for so long leaves; whoever has, stays.
     private func lapse(_ lapse: Lapse, _ act: Act) async throws {
-        let since = try await store.tenantRead(lapse.tenant) { db in
-            try db.row(OffboardingTable.lapse, lapse.subscription).flatMap { try $0.optional(1, $0.time) }
+        let (since, latest) = try await store.tenantRead(lapse.tenant) { db in
+            (
+                try db.row(OffboardingTable.lapse, lapse.subscription).flatMap { try $0.optional(1, $0.time) },
+                try db.row(OffboardingTable.latest).map(LeavingTenant.init)
+            )
+        }
+        if let latest, latest.state == .reactivated, latest.changedAt + lapseTime > act.now {
+            return try await store.tenant(lapse.tenant) { db in
+                try lapseLater(lapse.subscription, lapse.since, at: latest.changedAt + lapseTime, db, act)
+            }
         }
         guard since == lapse.since, let tenant = try await tenancy.tenant(lapse.tenant),
             tenant.status == .active || tenant.status == .suspended,
             try await contract.standing(lapse.tenant, now: act.now).isLapsed
         else { return }
         do {
-            _ = try await request(Request(reason: .unpaid, feedback: nil, isNow: true), tenant: lapse.tenant, by: nil, act)
+            var wish = Request(reason: .unpaid, feedback: nil, isNow: true)
+            wish.cause = .lapsed
+            _ = try await request(wish, tenant: lapse.tenant, by: nil, act)
         } catch let problem as Problem where problem.code == OffboardingProblems.alreadyLeaving.code { return }
     }
 
@@ -118,7 +156,7 @@ extension Offboarding {
             switch offboarding.state {
             case .offered, .scheduled:
                 guard act.now >= offboarding.leavesAt else { return try await later(offboarding, offboarding.leavesAt, act) }
-                try await begin(offboarding, act)
+                guard try await begin(offboarding, act) else { return }
             case .leaving: try await retain(offboarding, act)
             case .retained:
                 guard let until = offboarding.retainedUntil else { return }
@@ -147,15 +185,19 @@ extension Offboarding {
 
     // MARK: - From state to state
 
-    private func begin(_ offboarding: LeavingTenant, _ act: Act) async throws {
+    /// False where it is not to begin now, by what is known since it was planned.
+    private func begin(_ offboarding: LeavingTenant, _ act: Act) async throws -> Bool {
         let contract = try await contract.standing(offboarding.tenant, now: act.now)
-        let plan = try await ask(
-            .periodEnd, offboarding.reason, contract, offboarding.tenant, user: nil, hasRefused: offboarding.hasRefused, act)
+        guard try await mayBegin(offboarding, act) else { return false }
+        let question = LeavingQuestion(.periodEnd, offboarding.reason, offboarding.cause, hasRefused: offboarding.hasRefused)
+        let plan = try await ask(question, contract, offboarding.tenant, act)
         let planned = Set(plan.actions.map(\.name))
         let days = plan.actions.first { $0.name == "retain_data" }?.fields["days"]?.int.map(Int.init) ?? offboarding.retentionDays
         let rooms = work().steps.map(\.name).filter { planned.contains($0 == "billing" ? "end_billing" : "revoke_access") }
         let names = ["close"] + rooms.map { "revoke:\($0)" } + (planned.contains("export_data") ? ["export"] : [])
         try await store.tenant(offboarding.tenant, .flushed) { db in
+            // Read again: something may have been paid while the policy thought.
+            guard try prospect(in: db, now: act.now).opening(offboarding, act.now) == .begin else { throw CommonProblems.unavailable }
             try move(
                 offboarding.id, offboarding.state, to: .leaving, ["retention_days": .int(Int64(days))], db, act, decision: plan.decision)
             try db.run(OffboardingTable.plan, offboarding.id, min(max(days, 0), 3_650))
@@ -170,6 +212,20 @@ extension Offboarding {
             guard try db.row(OffboardingTable.findLink, digest, act.now) == nil else { return }
             try db.run(OffboardingTable.insertLink, digest, offboarding.tenant, offboarding.id, proof)
         }
+        return true
+    }
+
+    private func mayBegin(_ offboarding: LeavingTenant, _ act: Act) async throws -> Bool {
+        let isDue = try await store.tenantRead(offboarding.tenant) { db in
+            try prospect(in: db, now: act.now).opening(offboarding, act.now) == .begin
+        }
+        if isDue { return true }
+        try await store.tenant(offboarding.tenant, .flushed) { db in
+            let prospect = try prospect(in: db, now: act.now)
+            guard let latest = prospect.latest, latest.id == offboarding.id, latest.state == offboarding.state else { return }
+            try settle(prospect.opening(latest, act.now), prospect, db, act)
+        }
+        return false
     }
 
     private func retain(_ offboarding: LeavingTenant, _ act: Act) async throws {
@@ -185,7 +241,8 @@ extension Offboarding {
     private func beginPurge(_ offboarding: LeavingTenant, _ act: Act) async throws -> Bool {
         let tenant = offboarding.tenant
         let contract = ContractStanding(tier: nil, paidUntil: nil, ageDays: 0, isLapsed: true)
-        let plan = try await ask(.retentionOver, offboarding.reason, contract, tenant, user: nil, hasRefused: offboarding.hasRefused, act)
+        let question = LeavingQuestion(.retentionOver, offboarding.reason, offboarding.cause, hasRefused: offboarding.hasRefused)
+        let plan = try await ask(question, contract, tenant, act)
         guard plan.actions.contains(where: { $0.name == "purge_data" }), try await !isHeld(tenant) else {
             try await store.tenant(tenant) { db in try carry(plan, offboarding.id, [:], db, act) }
             try await wait(offboarding.id, tenant, act)

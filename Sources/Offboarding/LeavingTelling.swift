@@ -5,19 +5,38 @@ import Store
 import Tenancy
 import Vocabulary
 
+/// What `on_offboard` is asked about a tenant.
+struct LeavingQuestion {
+    let stage: OnOffboard.Stage
+    let reason: LeavingTenant.Reason
+    let cause: LeavingTenant.Cause
+    let user: UserID?
+    let hasRefused: Bool
+    init(
+        _ stage: OnOffboard.Stage, _ reason: LeavingTenant.Reason, _ cause: LeavingTenant.Cause, user: UserID? = nil,
+        hasRefused: Bool = false
+    ) {
+        self.stage = stage
+        self.reason = reason
+        self.cause = cause
+        self.user = user
+        self.hasRefused = hasRefused
+    }
+}
+
 /// Asking the policy, and telling everybody.
 extension Offboarding {
     /// The plan of `on_offboard`. A policy that fails lets nothing happen: the job comes again, and staff sees it.
     func ask(
-        _ stage: OnOffboard.Stage, _ reason: LeavingTenant.Reason, _ contract: ContractStanding, _ tenant: TenantID, user: UserID?,
-        hasRefused: Bool, _ act: Act
+        _ question: LeavingQuestion, _ contract: ContractStanding, _ tenant: TenantID, _ act: Act
     ) async throws -> Plan {
         let owners = try await tenancy.owners(of: tenant)
         let isHeld = try await store.tenantRead(tenant) { db in try db.row(OffboardingTable.isHeld) != nil }
         let input = OnOffboard.Input(
-            subject: "tenant", stage: stage, user: user?.description ?? "", role: user == nil ? "" : Role.owner.rawValue,
-            isLastOwner: user.map { owners == [$0] } ?? false, reason: reason.rawValue, tier: contract.tier,
-            customerAgeDays: min(contract.ageDays, 100_000), hasLegalHold: isHeld, hasRefusedOffer: hasRefused)
+            subject: "tenant", stage: question.stage, user: question.user?.description ?? "",
+            role: question.user == nil ? "" : Role.owner.rawValue, isLastOwner: question.user.map { owners == [$0] } ?? false,
+            reason: question.reason.rawValue, tier: contract.tier, customerAgeDays: min(contract.ageDays, 100_000), hasLegalHold: isHeld,
+            hasRefusedOffer: question.hasRefused, cause: question.cause.rawValue)
         let subject = HookSubject(tenant: tenant, tier: contract.tier, requestID: act.requestID, now: act.now, asksTenant: false)
         do { return try await floor.hooks.plan(OnOffboard.self, input, subject) } catch is HookFailure {
             throw CommonProblems.denied("policy_failed")
@@ -45,9 +64,9 @@ extension Offboarding {
     static let exportMail = "offboarding_export"
 
     func mailOwners(
-        template: String, _ id: LeavingTenant.ID, _ values: [String: String], _ db: any TenantScope, _ act: Act
+        template: String, _ id: LeavingTenant.ID, _ values: [String: String], about: String = "", _ db: any TenantScope, _ act: Act
     ) throws {
-        let key = "\(template):\(id)"
+        let key = "\(template):\(id)\(about)"
         let box = try floor.sealer.seal(
             Array(linkText(id).utf8), context: MailRequested.context(template: template, name: "token", key: key))
         try db.emit(

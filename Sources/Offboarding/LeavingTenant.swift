@@ -16,6 +16,15 @@ package struct LeavingTenant: Sendable, Hashable {
         case missingFeature = "missing_feature"
         case noNeed = "no_need"
     }
+    /// What made it leave.
+    package enum Cause: String, Sendable, CaseIterable {
+        /// An owner asked for it.
+        case asked
+        /// Its last subscription was cancelled.
+        case cancelled
+        /// Nothing was paid for a long time.
+        case lapsed
+    }
     package struct Offer: Sendable, Hashable, Codable {
         package let kind: String
         package let discountBasisPoints: Int64?
@@ -29,6 +38,7 @@ package struct LeavingTenant: Sendable, Hashable {
     package let id: ID
     package let state: State
     package let reason: Reason
+    package let cause: Cause
     package let askedBy: UserID?
     package let offer: Offer?
     package let hasRefused: Bool
@@ -39,6 +49,11 @@ package struct LeavingTenant: Sendable, Hashable {
     package let retainedUntil: Timestamp?
     package let askedAt: Timestamp
     package let certificate: DeletionCertificate?
+    /// A policy lets it leave before what is paid for is over.
+    let isEarly: Bool
+    /// When the platform withdrew it, because something goes on after all.
+    package let calledOffAt: Timestamp?
+    let changedAt: Timestamp
 
     init(_ row: Row) throws {
         tenant = try row.id(0)
@@ -58,6 +73,23 @@ package struct LeavingTenant: Sendable, Hashable {
         askedAt = try row.time(11)
         certificate = try row.optional(12, row.text).map { text in
             DeletionCertificate(document: text, keyID: try row.text(13), signature: try row.blob(14))
+        }
+        cause = try row.optional(15, row.text).flatMap(Cause.init) ?? (reason == .unpaid ? .lapsed : .asked)
+        isEarly = try row.optional(16, row.bool) ?? false
+        calledOffAt = try row.optional(17, row.time)
+        changedAt = try row.time(18)
+    }
+
+    /// A cancelled subscription planned it, and nothing has happened yet.
+    var isPlannedByItself: Bool { cause == .cancelled && (state == .offered || state == .scheduled) }
+
+    /// Until when it can come back, as far as is known now; nil once it cannot, and where it never left.
+    package var canReturnUntil: Timestamp? {
+        switch state {
+        case .offered, .scheduled: leavesAt + .days(Int64(retentionDays))
+        case .leaving: max(leavesAt, changedAt) + .days(Int64(retentionDays))
+        case .retained: retainedUntil
+        case .purging, .purged, .withdrawn, .reactivated: nil
         }
     }
 }
@@ -96,15 +128,15 @@ package let leavingLifecycle = Lifecycle<LeavingTenant.State>(
     [
         Transition("schedule", "scheduled", from: [.offered], to: .scheduled, by: [.customer], why: "the offer was refused"),
         Transition(
-            "withdraw", "withdrawn", from: [.offered, .scheduled], to: .withdrawn, by: [.customer],
-            why: "an owner took the offer or stays anyway"),
+            "withdraw", "withdrawn", from: [.offered, .scheduled], to: .withdrawn, by: [.customer, .kernel],
+            why: "an owner took the offer or stays anyway, or a subscription that was to end goes on"),
         Transition(
-            "begin", "begun", from: [.offered, .scheduled], to: .leaving, by: [.time],
+            "begin", "begun", from: [.offered, .scheduled], to: .leaving, by: [.time, .policy],
             why: "the moment came: at once, or the end of what is paid"),
         Transition("retain", "retained", from: [.leaving], to: .retained, by: [.kernel], why: "access ended, billing stopped, export made"),
         Transition(
-            "reactivate", "reactivated", from: [.retained], to: .reactivated, by: [.customer],
-            why: "an owner came back while everything is kept"),
+            "reactivate", "reactivated", from: [.retained], to: .reactivated, by: [.customer, .kernel],
+            why: "an owner came back while everything is kept, or something is paid for again"),
         Transition(
             "purge", "purging", from: [.retained], to: .purging, by: [.time, .policy], why: "the retention is over and no hold stands"),
         Transition("certify", "purged", from: [.purging], to: .purged, by: [.kernel], why: "every room purged; the certificate is signed"),

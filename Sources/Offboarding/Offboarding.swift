@@ -13,6 +13,8 @@ package enum OffboardingRoom {
 package protocol LeavingContract: Sendable {
     /// Nil tier: nothing bought. `lapsedSince`: no subscription entitles to anything, since then.
     func standing(_ tenant: TenantID, now: Timestamp) async throws -> ContractStanding
+    /// Whether anything goes on, read in the caller's own transaction.
+    func outlook(in db: any TenantScope, now: Timestamp) throws -> ContractOutlook
     /// The customer takes the offer and stays. False where a person has to do it.
     func take(_ offer: LeavingTenant.Offer, _ tenant: TenantID, _ act: Act) async throws -> Bool
 }
@@ -94,6 +96,7 @@ package struct Offboarding: Sendable {
         package var feedback: String?
         /// Else at the end of what is paid.
         package var isNow: Bool
+        var cause = LeavingTenant.Cause.asked
         package init(reason: LeavingTenant.Reason, feedback: String?, isNow: Bool) {
             self.reason = reason
             self.feedback = feedback
@@ -106,30 +109,27 @@ package struct Offboarding: Sendable {
     package func request(_ wish: Request, tenant: TenantID, by user: UserID?, _ act: Act) async throws -> Progress {
         if let known = try await store.recalled(act, as: Begun.self) { return try await shown(known.id, tenant) }
         let contract = try await contract.standing(tenant, now: act.now)
-        let plan = try await ask(.requested, wish.reason, contract, tenant, user: user, hasRefused: false, act)
+        let plan = try await ask(LeavingQuestion(.requested, wish.reason, wish.cause, user: user), contract, tenant, act)
         let id: LeavingTenant.ID = floor.entropy.id(act.now)
         let wanted = wish.isNow ? act.now : max(act.now, contract.paidUntil ?? act.now)
-        let offer = plan.actions.first { $0.name == "offer" }.map {
-            LeavingTenant.Offer(kind: $0.fields["kind"]?.string ?? "", discountBasisPoints: $0.fields["discount_basis_points"]?.int)
-        }
-        let leaves = offer == nil ? wanted : max(wanted, act.now + .days(Int64(floor.settings[OffboardingSettings.offerDays])))
+        let offer = LeavingTenant.Offer(in: plan)
+        let leaves = offer == nil ? wanted : max(wanted, act.now + offerTime)
         let box = try wish.feedback.map { try floor.sealer.seal(Array($0.utf8), context: "offboarding.feedback:\(id)") }
         let begun = try await store.kernel(Self.asking, .flushed) { db in
             try db.within(tenant) { db in
                 try db.once(act) {
                     if let last = try db.row(OffboardingTable.latest).map(LeavingTenant.init) {
-                        let steps = try db.rows(OffboardingTable.steps, last.id).map(LeavingStep.init)
-                        // One that came back is back once every room says so.
-                        guard last.state.isOver, last.state == .withdrawn || steps.allSatisfy({ $0.phase != .restore || $0.doneAt != nil })
-                        else {
+                        if user != nil, last.isPlannedByItself {
+                            // What its owners ask for takes the place of what was planned for them.
+                            try move(last.id, last.state, to: .withdrawn, ["replaced_by": .string(id.description)], db, act)
+                        } else if try !last.state.isOver || isReturning(last, db) {
                             throw OffboardingProblems.alreadyLeaving
                         }
                     }
-                    try db.run(
-                        OffboardingTable.insert, tenant, id, (offer == nil ? LeavingTenant.State.scheduled : .offered).rawValue,
-                        wish.reason.rawValue, box, user,
-                        try offer.map { String(decoding: try JSONCoding.encode($0), as: UTF8.self) }, wanted, leaves,
-                        floor.settings[OffboardingSettings.retentionDays], act.now)
+                    let written = LeavingWish(
+                        id: id, reason: wish.reason, cause: wish.cause, offer: offer, wantedAt: wanted, leavesAt: leaves, feedback: box,
+                        askedBy: user)
+                    try insert(written, isEarly: false, db, act)
                     try note(
                         "offboarding.requested", id,
                         ["reason": .string(wish.reason.rawValue), "leaves_at": .string(leaves.iso8601)], plan, db, act)
@@ -144,6 +144,14 @@ package struct Offboarding: Sendable {
     }
     private static let asking = KernelReason("offboarding.request")
 
+    func insert(_ wish: LeavingWish, isEarly: Bool, _ db: any TenantScope, _ act: Act) throws {
+        try db.run(
+            OffboardingTable.insert, db.tenant, wish.id, (wish.offer == nil ? LeavingTenant.State.scheduled : .offered).rawValue,
+            wish.reason.rawValue, wish.feedback, wish.askedBy,
+            try wish.offer.map { String(decoding: try JSONCoding.encode($0), as: UTF8.self) }, wish.wantedAt, wish.leavesAt,
+            floor.settings[OffboardingSettings.retentionDays], act.now, wish.cause.rawValue, isEarly)
+    }
+
     /// Takes the offer and stays, or refuses it and leaves as wanted.
     package func answer(_ isTaken: Bool, tenant: TenantID, by user: UserID, _ act: Act) async throws -> Progress {
         guard let open = try await progress(of: tenant)?.offboarding, open.state == .offered, let offer = open.offer else {
@@ -151,7 +159,8 @@ package struct Offboarding: Sendable {
         }
         guard isTaken else {
             let contract = try await contract.standing(tenant, now: act.now)
-            let plan = try await ask(.requested, open.reason, contract, tenant, user: user, hasRefused: true, act)
+            let question = LeavingQuestion(.requested, open.reason, open.cause, user: user, hasRefused: true)
+            let plan = try await ask(question, contract, tenant, act)
             let leaves = max(open.wantedAt, act.now)
             try await store.tenant(tenant, .flushed) { db in
                 try move(open.id, .offered, to: .scheduled, ["offer": .string(offer.kind)], db, act, decision: plan.decision)
@@ -165,6 +174,7 @@ package struct Offboarding: Sendable {
         let isDone = try await contract.take(offer, tenant, act)
         try await store.tenant(tenant, .flushed) { db in
             try move(open.id, .offered, to: .withdrawn, ["offer_taken": .string(offer.kind), "by_itself": .bool(isDone)], db, act)
+            try keepAnswer(db, act)
             try tell(.withdrawn, open.id, until: nil, db, act)
             if !isDone { try noticeStaff("offer_taken_\(offer.kind)", open.id, db, act) }
         }
@@ -179,6 +189,7 @@ package struct Offboarding: Sendable {
         }
         try await store.tenant(tenant, .flushed) { db in
             try move(open.id, open.state, to: .withdrawn, [:], db, act)
+            try keepAnswer(db, act)
             try tell(.withdrawn, open.id, until: nil, db, act)
         }
         return try await shown(open.id, tenant)
@@ -192,15 +203,20 @@ package struct Offboarding: Sendable {
         guard open.state == .retained else {
             throw OffboardingProblems.stateWrong.with(["state": .string(open.state.rawValue)])
         }
-        let names = ["open"] + work().steps.map { "restore:\($0.name)" }
         try await store.tenant(tenant, .flushed) { db in
-            try move(open.id, open.state, to: .reactivated, [:], db, act)
-            try insertSteps(names, .restore, open.id, db)
-            try tell(.reactivated, open.id, until: nil, db, act)
-            try Self.advanceLater(open.id, tenant, at: act.now, db, act)
+            try comeBack(open, db, act)
+            try keepAnswer(db, act)
         }
         await hurry(open.id, tenant, act)
         return try await shown(open.id, tenant)
+    }
+
+    func comeBack(_ left: LeavingTenant, _ db: any TenantScope, _ act: Act) throws {
+        try move(left.id, left.state, to: .reactivated, [:], db, act)
+        try insertSteps(["open"] + work().steps.map { "restore:\($0.name)" }, .restore, left.id, db)
+        try lapseAfresh(db, act)
+        try tell(.reactivated, left.id, until: nil, db, act)
+        try Self.advanceLater(left.id, db.tenant, at: act.now, db, act)
     }
 
     func shown(_ id: LeavingTenant.ID, _ tenant: TenantID) async throws -> Progress {

@@ -27,9 +27,9 @@ extension Offboarding {
                 RowExport.Kind(
                     "ways-out", "offboarding_all",
                     [
-                        ("offboarding_id", .id), ("state", .text), ("reason", .text), ("asked_by", .id), ("offer", .json),
+                        ("offboarding_id", .id), ("state", .text), ("reason", .text), ("cause", .text), ("asked_by", .id), ("offer", .json),
                         ("wanted_at", .time), ("leaves_at", .time), ("retention_days", .integer), ("retained_until", .time),
-                        ("asked_at", .time), ("changed_at", .time),
+                        ("asked_at", .time), ("changed_at", .time), ("called_off_at", .time),
                     ]),
                 RowExport.Kind(
                     "steps", "offboarding_step_all", keys: 2,

@@ -24,7 +24,7 @@ package enum OnOffboard: PlanHook {
         package var customerAgeDays: Int
         package var hasLegalHold: Bool
         package var hasRefusedOffer: Bool
-        /// How a member's place ended; nil for a tenant, and for a member who asks to leave.
+        /// What makes the tenant leave, or how the member's place ended; nil for a member who asks to leave.
         package var cause: String?
         package var hasWorkstation: Bool?
     }
@@ -42,7 +42,8 @@ package enum OnOffboard: PlanHook {
             HookField("has_legal_hold", .boolean, "Something of theirs must not be deleted."),
             HookField("has_refused_offer", .boolean, "An offer was made and not taken."),
             HookField(
-                "cause", .choice(["left", "removed", "over"]), "How the member's place ended; absent before it has, and for a tenant.",
+                "cause", .choice(["left", "removed", "over", "asked", "cancelled", "lapsed"]),
+                "How the member's place ended: left, removed, over; absent before it has. What makes the tenant leave: its owners asked, its last subscription was cancelled, nothing was paid for a long time.",
                 optional: true),
             HookField("has_workstation", .boolean, "The member who left has one; absent for a tenant.", optional: true),
         ],
@@ -54,6 +55,15 @@ package enum OnOffboard: PlanHook {
                     HookField(
                         "discount_basis_points", .integer, "Off the price, in hundredths of a percent", optional: true, tight: .lowest,
                         range: 0...10_000),
+                ]),
+            HookAction(
+                "leave",
+                summary:
+                    "At requested, of a tenant by the cause cancelled: when it leaves. Without it at the end of what is paid; of several the nearest counts.",
+                fields: [
+                    HookField(
+                        "when", .choice(["now", "period_end", "never"]),
+                        "Never: not because of this; a tenant that pays nothing for `offboarding.lapse_days` leaves all the same")
                 ]),
             HookAction(
                 "end_membership", summary: "The member is no longer one.",
@@ -102,7 +112,12 @@ package enum OnOffboard: PlanHook {
     package static func shippedPlan(_ input: Input) -> [PlannedAction] {
         if input.subject == "member" { return memberPlan(input) }
         switch input.stage {
-        case .requested: return [PlanWords.mailing("offboarding_requested")]
+        case .requested:
+            // Of a cancelled subscription the kernel tells by itself.
+            if input.cause == LeavingTenant.Cause.cancelled.rawValue {
+                return [PlannedAction("leave", .object([("when", .string(LeavingWhen.periodEnd.rawValue))]))]
+            }
+            return [PlanWords.mailing("offboarding_requested")]
         case .periodEnd:
             return [
                 PlannedAction("revoke_access"), PlannedAction("end_billing"), PlannedAction("export_data"),

@@ -24,7 +24,13 @@ extension Offboarding {
         .object([
             SchemaField("id", uuid), SchemaField("state", .choice(LeavingTenant.State.allCases.map(\.rawValue))),
             SchemaField("reason", .choice(LeavingTenant.Reason.allCases.map(\.rawValue))), SchemaField("asked_at", time),
-            SchemaField("leaves_at", time, "When access ends"), SchemaField("retention_days", .integer(0...3_650)),
+            SchemaField(
+                "cause", .choice(LeavingTenant.Cause.allCases.map(\.rawValue)),
+                "What makes it leave: its owners asked, its last subscription was cancelled, nothing was paid for a long time"),
+            SchemaField("leaves_at", time, "When access ends"),
+            SchemaField("can_return_until", .nullable(time), "Until when it can come back, as far as is known; null where it cannot"),
+            SchemaField("called_off_at", .nullable(time), "When the platform withdrew it, because something goes on after all"),
+            SchemaField("retention_days", .integer(0...3_650)),
             SchemaField("retained_until", .nullable(time), "Until then everything can come back"),
             SchemaField("is_held", .boolean, "A legal hold keeps everything from being deleted"),
             SchemaField(
@@ -139,6 +145,7 @@ extension Offboarding {
                                 SchemaField("tenant_id", Self.uuid), SchemaField("id", Self.uuid),
                                 SchemaField("state", .choice(LeavingTenant.State.allCases.map(\.rawValue))),
                                 SchemaField("reason", .choice(LeavingTenant.Reason.allCases.map(\.rawValue))),
+                                SchemaField("cause", .choice(LeavingTenant.Cause.allCases.map(\.rawValue))),
                                 SchemaField("leaves_at", Self.time), SchemaField("retained_until", .nullable(Self.time)),
                             ])))
                 ]
@@ -149,7 +156,7 @@ extension Offboarding {
                     [
                         "tenant_id": .string(item.tenant.description), "id": .string(item.id.description),
                         "state": .string(item.state.rawValue), "reason": .string(item.reason.rawValue),
-                        "leaves_at": .string(item.leavesAt.iso8601),
+                        "cause": .string(item.cause.rawValue), "leaves_at": .string(item.leavesAt.iso8601),
                         "retained_until": item.retainedUntil.map { .string($0.iso8601) } ?? .null,
                     ]
                 }
@@ -189,7 +196,9 @@ extension Offboarding {
         let leaving = progress.offboarding
         return [
             "id": .string(leaving.id.description), "state": .string(leaving.state.rawValue), "reason": .string(leaving.reason.rawValue),
-            "asked_at": .string(leaving.askedAt.iso8601), "leaves_at": .string(leaving.leavesAt.iso8601),
+            "asked_at": .string(leaving.askedAt.iso8601), "cause": .string(leaving.cause.rawValue),
+            "leaves_at": .string(leaving.leavesAt.iso8601), "can_return_until": leaving.canReturnUntil.map { .string($0.iso8601) } ?? .null,
+            "called_off_at": leaving.calledOffAt.map { .string($0.iso8601) } ?? .null,
             "retention_days": .int(Int64(leaving.retentionDays)),
             "retained_until": leaving.retainedUntil.map { .string($0.iso8601) } ?? .null, "is_held": .bool(progress.isHeld),
             "offer": leaving.state == .offered ? leaving.offer.map(json) ?? .null : .null,

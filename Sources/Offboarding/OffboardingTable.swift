@@ -4,15 +4,16 @@ import Store
 enum OffboardingTable {
     private static let columns = """
         tenant_id, offboarding_id, state, reason, asked_by, offer, has_refused, wanted_at, leaves_at, retention_days, retained_until, asked_at,
-        certificate, certificate_key, certificate_signature
+        certificate, certificate_key, certificate_signature, cause, is_early, called_off_at, changed_at
         """
     static let insert = SQL(
         "offboarding.insert",
         """
         INSERT INTO offboarding
             (tenant_id, offboarding_id, state, reason, feedback_box, asked_by, offer, has_refused, wanted_at, leaves_at, retention_days,
-             retained_until, address_box, certificate, certificate_key, certificate_signature, asked_at, changed_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, NULL, NULL, NULL, NULL, NULL, $11, $11)
+             retained_until, address_box, certificate, certificate_key, certificate_signature, asked_at, changed_at, cause, is_early,
+             called_off_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, NULL, NULL, NULL, NULL, NULL, $11, $11, $12, $13, NULL)
         """)
     static let latest = SQL(
         "offboarding.latest", "SELECT \(columns) FROM offboarding ORDER BY offboarding_id DESC LIMIT 1")
@@ -30,6 +31,10 @@ enum OffboardingTable {
     )
     static let reschedule = SQL(
         "offboarding.reschedule", "UPDATE offboarding SET leaves_at = $2, has_refused = 1, changed_at = $3 WHERE offboarding_id = $1")
+    /// The end of what is paid for is another one than was thought.
+    static let shift = SQL(
+        "offboarding.shift", "UPDATE offboarding SET wanted_at = $2, leaves_at = $3, changed_at = $4 WHERE offboarding_id = $1")
+    static let callOff = SQL("offboarding.call_off", "UPDATE offboarding SET called_off_at = $2 WHERE offboarding_id = $1")
     static let plan = SQL("offboarding.plan", "UPDATE offboarding SET retention_days = $2 WHERE offboarding_id = $1")
     static let retain = SQL("offboarding.retain", "UPDATE offboarding SET retained_until = $2 WHERE offboarding_id = $1")
     static let keepAddresses = SQL("offboarding.keep_addresses", "UPDATE offboarding SET address_box = $2 WHERE offboarding_id = $1")
@@ -72,13 +77,25 @@ enum OffboardingTable {
         "offboarding.lift_hold",
         "UPDATE legal_hold SET lifted_by = $2, lifted_at = $3 WHERE hold_id = $1 AND lifted_at IS NULL RETURNING hold_id")
 
-    static let lapse = SQL("offboarding.lapse", "SELECT version, lapsed_at FROM offboarding_lapse WHERE subscription_id = $1")
+    static let lapse = SQL(
+        "offboarding.lapse",
+        "SELECT version, lapsed_at, went_on_version, answered_version FROM offboarding_lapse WHERE subscription_id = $1")
+    static let lapsed = SQL(
+        "offboarding.lapsed",
+        "SELECT subscription_id, lapsed_at FROM offboarding_lapse WHERE lapsed_at IS NOT NULL ORDER BY subscription_id")
     static let insertLapse = SQL(
         "offboarding.insert_lapse",
-        "INSERT INTO offboarding_lapse (tenant_id, subscription_id, version, lapsed_at) VALUES ($1, $2, $3, $4)")
+        """
+        INSERT INTO offboarding_lapse (tenant_id, subscription_id, version, lapsed_at, went_on_version, answered_version)
+        VALUES ($1, $2, $3, $4, NULL, NULL)
+        """)
     static let writeLapse = SQL(
         "offboarding.write_lapse",
         "UPDATE offboarding_lapse SET version = $2, lapsed_at = $3 WHERE subscription_id = $1 RETURNING subscription_id")
+    static let wentOn = SQL(
+        "offboarding.went_on", "UPDATE offboarding_lapse SET went_on_version = $2 WHERE subscription_id = $1 RETURNING subscription_id")
+    static let answered = SQL(
+        "offboarding.answered", "UPDATE offboarding_lapse SET answered_version = $2 WHERE subscription_id = $1 RETURNING subscription_id")
 
     static let insertLink = SQL(
         "offboarding.insert_link",

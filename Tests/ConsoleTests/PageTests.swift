@@ -82,7 +82,7 @@ struct PageTests {
                     "licence", frame(isSignedIn: true),
                     [
                         "hasLicenses": true, "several": true, "licenses": [Self.licence("a"), Self.licence("b", status: "suspended")],
-                        "firstKey": hostile, "managesBilling": true, "hasCorrections": true,
+                        "firstKey": hostile, "managesBilling": true, "leaving": ["at": hostile, "until": hostile], "hasCorrections": true,
                         "corrections": [["when": "then", "words": hostile, "provider": hostile]],
                     ])
             ))
@@ -276,6 +276,13 @@ struct PageTests {
         }
         #expect(ways("offered") == ["/leaving/offer/take", "/leaving/offer/refuse", "/leaving/withdraw"])
         #expect(ways("scheduled") == ["/leaving/withdraw"] && ways("retained") == ["/leaving/reactivate"])
+        let planned: JSONValue = ["state": "scheduled", "cause": "cancelled", "can_return_until": "2027-03-01T00:00:00Z"]
+        let desk = Console.leavingDesk(planned, mayAsk: true, elsewhere: [])
+        #expect(desk.forms.map(\.action) == ["/leaving/withdraw", "/leaving/request"])
+        #expect(desk.intro.first?.hasPrefix("Your subscription is cancelled and nothing takes its place") == true)
+        #expect(desk.facts.first?.0 == "Why" && desk.facts.last?.0 == "You can come back until about")
+        let stays = Console.leavingDesk(["state": "withdrawn", "called_off_at": "2027-03-01T00:00:00Z"], mayAsk: true, elsewhere: [])
+        #expect(stays.intro == ["Your organization was about to leave. Something is paid for again, so it stays."])
         #expect(ways("leaving") == [] && ways("purging") == [])
         #expect(ways("withdrawn") == ["/leaving/request"] && ways("reactivated") == ["/leaving/request"])
         #expect(ways("offered", mayAsk: false) == [])

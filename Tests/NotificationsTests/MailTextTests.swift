@@ -257,7 +257,7 @@ struct MailWriterTests {
             "token", "hours", "minutes", "device", "tier", "tier_name", "amount", "period_end", "grace_until", "cancels_at",
             "trial_ends_at", "seats_used", "seats_total", "reason", "url", "inviter", "organization", "role", "days", "provider",
             "factor", "left", "passkey", "next_tier", "used", "limit", "meter", "resets_at", "leaves_at", "until", "download",
-            "kind", "due_at", "outcome", "summary", "more", "quantity", "status",
+            "kind", "due_at", "outcome", "summary", "more", "quantity", "status", "can_return_until",
         ]
         let mail = writer.write(name, values: Dictionary(uniqueKeysWithValues: values.map { ($0, "v") }), recipient: "Ada")
         let parts = mail.html.components(separatedBy: "<style>").flatMap { $0.components(separatedBy: "</style>") }
