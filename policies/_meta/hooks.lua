@@ -130,7 +130,7 @@
 ---@field customer OnOffboardCustomer The buyer.
 ---@field has_legal_hold boolean Something of theirs must not be deleted.
 ---@field has_refused_offer boolean An offer was made and not taken.
----@field cause? "left"|"removed"|"over" How the member's place ended; absent before it has, and for a tenant.
+---@field cause? "left"|"removed"|"over"|"asked"|"cancelled"|"lapsed" How the member's place ended: left, removed, over; absent before it has. What makes the tenant leave: its owners asked, its last subscription was cancelled, nothing was paid for a long time.
 ---@field has_workstation? boolean The member who left has one; absent for a tenant.
 ---@field now Now The moment of the question, UTC: the only clock that a policy has
 
@@ -426,6 +426,11 @@ function notify_staff(fields) end
 ---@param fields { kind: "pause"|"downgrade"|"discount", discount_basis_points?: integer }
 ---@return Action
 function offer(fields) end
+
+---At requested, of a tenant by the cause cancelled: when it leaves. Without it at the end of what is paid; of several the nearest counts.
+---@param fields { when: "now"|"period_end"|"never" }
+---@return Action
+function leave(fields) end
 
 ---The member is no longer one.
 ---@param fields { after_days?: integer }
