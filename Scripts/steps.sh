@@ -98,6 +98,7 @@ second_try() {
     local names commands index
     mapfile -t names < "$notes/failed"
     if [ "${CODITECT_TRIES:-1}" -lt 2 ] || [ ${#names[@]} -eq 0 ] || [ ${#names[@]} -gt 3 ]; then return; fi
+    AFTER=$((AFTER + 300))
     if [ "$(seconds_left 900)" -lt 60 ]; then return; fi
     mapfile -t commands < "$notes/commands"
     cat "$notes/ends"
