@@ -42,7 +42,7 @@ extension Hooked {
             HookField("tier", .string, "Tier", optional: true),
             HookField("customer", .object([HookField("age_days", .integer, "Age")]), "Buyer"),
             HookField("has_legal_hold", .boolean, "Hold"), HookField("has_refused_offer", .boolean, "Offer"),
-            HookField("cause", .choice(["left", "removed", "over"]), "How", optional: true),
+            HookField("cause", .choice(["left", "removed", "over", "asked", "cancelled", "lapsed"]), "How", optional: true),
             HookField("has_workstation", .boolean, "Workstation", optional: true),
         ],
         actions: [
@@ -52,6 +52,7 @@ extension Hooked {
                     HookField("kind", .choice(["pause", "downgrade", "discount"]), "What"),
                     HookField("discount_basis_points", .integer, "Off", optional: true),
                 ]),
+            HookAction("leave", summary: "Leave", fields: [HookField("when", .choice(["now", "period_end", "never"]), "When")]),
             HookAction(
                 "end_membership", summary: "End",
                 fields: [HookField("after_days", .integer, "Later", optional: true, tight: .lowest, range: 0...90)]),
