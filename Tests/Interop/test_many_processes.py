@@ -236,11 +236,13 @@ def main():
         for statement in program("migrate", "roles").strip().split(";\n"):
             cluster.psql(statement.rstrip(";"), database="postgres")
         os.mkdir(folders[0], 0o700)
+        os.mkdir(os.path.join(folders[0], "mailbox"), 0o700)
         migrate(cluster, folders[0], "coditect_migrate", "up")
         bouncer = Bouncer(cluster)
         for other in folders[1:]:
             os.mkdir(other, 0o700)
-            os.symlink(os.path.join(folders[0], "keys"), os.path.join(other, "keys"))
+            for name in ("keys", "mailbox"):  # any of them may send a mail
+                os.symlink(os.path.join(folders[0], name), os.path.join(other, name))
         kernels = [Kernel(data=x, env={"DATABASE_URL": bouncer.url()}, config=CONFIG) for x in folders]
         for kernel in kernels[:2]:
             kernel.start()

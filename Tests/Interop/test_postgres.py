@@ -79,8 +79,10 @@ def main():
         migrate(cluster, folders[0], "coditect_migrate", "up")
         assert "nothing to do" in migrate(cluster, folders[0], "coditect_migrate", "up")
         assert "is not" not in migrate(cluster, folders[0], "coditect_migrate", "status")
-        # Each server has a folder of its own; the keys are the same.
-        os.symlink(os.path.join(folders[0], "keys"), os.path.join(folders[1], "keys"))
+        # Each server has a folder of its own; the keys are the same, and so is the mailbox: either of them may send a mail.
+        os.makedirs(os.path.join(folders[0], "mailbox"), mode=0o700, exist_ok=True)
+        for name in ("keys", "mailbox"):
+            os.symlink(os.path.join(folders[0], name), os.path.join(folders[1], name))
         env = {"DATABASE_URL": cluster.url("coditect_serve")}
         for folder in folders:
             kernel = Kernel(data=folder, env=env)
