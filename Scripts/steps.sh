@@ -12,6 +12,25 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${SWT_EXPERIMENTAL_MAXIMUM
 # is_late [AFTER]: no step begins any more; with AFTER, none goes on.
 is_late() { [ -n "${CODITECT_STEPS_UNTIL:-}" ] && [ "$(date +%s)" -ge "$((CODITECT_STEPS_UNTIL + ${1:-0}))" ]; }
 
+# skipped_late NAME
+skipped_late() {
+    is_late || return 1
+    echo "$1" >> "$notes/skipped"
+    echo "$who: $1: skipped, there is no time left for it"
+}
+
+# ended NAME CODE SECONDS WORDS COMMAND
+ended() {
+    if [ "$2" -eq 0 ]; then
+        echo "$who: $1 took $3 s"
+    elif is_late $AFTER; then
+        echo "$1 (begun)" >> "$notes/skipped"
+        echo "$who: $1: cut off after $3 s, there is no time left for it"
+    else
+        failure "$1" "$4" "$5"
+    fi
+}
+
 # seconds_left MOST: what a step may take.
 seconds_left() {
     local left=$1
@@ -23,25 +42,14 @@ seconds_left() {
 # step NAME COMMAND…: one step by itself, heard while it runs.
 step() {
     local name=$1 started=$SECONDS code; shift
-    if is_late; then
-        echo "$name" >> "$notes/skipped"
-        echo "$who: $name: skipped, there is no time left for it"
-        return
-    fi
+    if skipped_late "$name"; then return; fi
     echo "$who: $name"
     # Into a file and not into a pipe: whoever is left behind by a step would hold the pipe open, and all that comes after it.
     : > "$notes/said"
     timeout -k 30 "$(seconds_left 3600)" "$@" > "$notes/said" 2>&1 < /dev/null &
     tail -n +1 -f -s 0.2 --pid=$! "$notes/said"
     wait $!; code=$?
-    if [ $code -eq 0 ]; then
-        echo "$who: $name took $((SECONDS - started)) s"
-    elif is_late $AFTER; then
-        echo "$name (begun)" >> "$notes/skipped"
-        echo "$who: $name: cut off after $((SECONDS - started)) s, there is no time left for it"
-    else
-        failure "$name" "$notes/said" "$(printf '%q ' "$@")"
-    fi
+    ended "$name" $code $((SECONDS - started)) "$notes/said" "$(printf '%q ' "$@")"
 }
 
 # failure NAME WORDS COMMAND
@@ -61,18 +69,14 @@ failure() {
 # side_by_side: the steps on standard input, `NAME | COMMAND` a line, two at a time; what each says comes in one piece when it has ended.
 side_by_side() {
     export who notes AFTER
-    export -f failure one_beside is_late seconds_left
+    export -f failure one_beside is_late skipped_late ended seconds_left
     xargs -d '\n' -P 2 -I LINE bash -c 'one_beside "$1"' step LINE
 }
 
 one_beside() {
     local name=${1%% | *} command=${1#* | } started=$SECONDS said
     said=$(mktemp -p "$notes")
-    if is_late; then
-        echo "$name" >> "$notes/skipped"
-        echo "$who: $name: skipped, there is no time left for it"
-        return 0
-    fi
+    if skipped_late "$name"; then return 0; fi
     echo "$who: $name began"
     set -o pipefail
     # Nothing here takes this long: one that hangs must not take the rest along.
@@ -81,14 +85,7 @@ one_beside() {
     {
         flock 9
         cat "$said"
-        if [ $code -eq 0 ]; then
-            echo "$who: $name took $((SECONDS - started)) s"
-        elif is_late $AFTER; then
-            echo "$name (begun)" >> "$notes/skipped"
-            echo "$who: $name: cut off after $((SECONDS - started)) s, there is no time left for it"
-        else
-            failure "$name" "$said" "$command"
-        fi
+        ended "$name" $code $((SECONDS - started)) "$said" "$command"
     } 9> "$notes/lock"
     return 0
 }
