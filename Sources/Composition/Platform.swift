@@ -192,6 +192,7 @@ package final class Platform: Sendable {
         let service = HTTPService(
             edge: edge, settings: options.settings, draining: readiness.draining, clock: options.clock, logger: ground.logger)
         metrics.reading("http_connections_open", "Connections open now.") { [weak service] in service.map { Double($0.openConnections) } }
+        let exporting = Task<Void, Never> { [traces] in await traces?.run() }
         let background: [Task<Void, Never>] = [
             Task { [runner] in await runner.run() },
             Task { [pumps] in await pumps.run() },
@@ -199,7 +200,6 @@ package final class Platform: Sendable {
             Task { [policies, ground] in await policies.tryContainment(ground.logger) },
             Task { [rooms] in await rooms.tick() },
             Task { [nodes] in await nodes.run() },
-            Task { [traces] in await traces?.run() },
             Task { [pluginWatch] in await pluginWatch.run() },
             Task { [ground] in await ground.keys.run { ground.logger.error("\($0)") } },
             Task {
@@ -207,7 +207,7 @@ package final class Platform: Sendable {
                 service.stop()
             },
         ]
-        defer { for task in background { task.cancel() } }
+        defer { (background + [exporting]).forEach { $0.cancel() } }
         try await service.run(host: host, port: port) { [house] port in
             let address = "http\(isSecure ? "s" : "")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
             house.listens(at: address)
@@ -215,6 +215,9 @@ package final class Platform: Sendable {
         }
         for task in background { task.cancel() }
         for jobs in background[..<2] { await jobs.value }
+        exporting.cancel()
+        await exporting.value
+        await traces?.finish()
         try? await nodes.leave()
         await plugins.stop()
     }

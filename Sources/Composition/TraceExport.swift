@@ -31,7 +31,7 @@ package final class TraceExport: Sendable {
     private let url: String
     private let headers: [String: String]
     private let resource: [(String, String)]
-    private let client = OutboundClient()
+    private let client: OutboundClient
     private let exported: Counter
     private let lost: MetricFamily<Counter>
     private let logger: Logger
@@ -41,6 +41,7 @@ package final class TraceExport: Sendable {
         let settings = options.settings
         guard !options.isSimulated, let url = Self.address(settings[PlatformSettings.tracesEndpoint]) else { return nil }
         self.url = url
+        client = OutboundClient()
         headers = (Self.headers(settings[PlatformSettings.tracesHeaders]) ?? [:]).merging(["content-type": "application/json"]) { $1 }
         tracer = Tracer(perThousand: settings[PlatformSettings.tracesPerThousand], clock: options.clock, entropy: options.entropy)
         resource = [
@@ -80,7 +81,7 @@ package final class TraceExport: Sendable {
         return found
     }
 
-    /// Exports until the task is cancelled, then once more what is left.
+    /// Exports until the task is cancelled.
     func run() async {
         while !Task.isCancelled {
             var wait = Self.pause
@@ -91,10 +92,13 @@ package final class TraceExport: Sendable {
             }
             do { try await Task.sleep(for: wait) } catch { break }
         }
-        // Not in the task that was cancelled: its requests would be cancelled too.
-        await Task.detached { [self] in
-            while case .sent = await step(timeout: .seconds(2)) {}
-        }.value
+    }
+
+    /// What is left at the end of the process, for as long as an end may wait for it.
+    func finish() async {
+        let clock = ContinuousClock()
+        let end = clock.now + .seconds(3)
+        while clock.now < end, case .sent = await step(timeout: .seconds(2)) {}
     }
 
     private var backoff: Duration { .seconds(Int64(1) << Int64(min(5, state.withLock(\.attempts)))) }
