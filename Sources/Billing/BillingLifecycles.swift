@@ -18,7 +18,9 @@ package enum BillingLifecycles {
     static let operation = Lifecycle<BillingOperation.Status>(
         "Operation", "Something that a provider is asked to do, once.", initial: [.asking],
         [
-            Transition("do", "done", from: [.asking, .unknown], to: .done, by: [.provider], why: "it was done, or is found to be"),
+            Transition(
+                "do", "done", from: [.asking, .unknown, .refused], to: .done, by: [.provider],
+                why: "it was done, or is found to be, also where another look at it was refused"),
             Transition(
                 "refuse", "refused", from: [.asking, .unknown], to: .refused, by: [.provider], why: "it was certainly not done"),
             Transition(

@@ -33,9 +33,10 @@ struct OperationDesk {
         guard provider.capabilities.contains(wish.capability) else {
             throw BillingProblems.providerCannot.with(["capability": .string(wish.capability.rawValue)])
         }
-        let operation = try await intend(wish, name, tenant, details, decision, act, check: check)
+        let (operation, isNew) = try await intend(wish, name, tenant, details, decision, act, check: check)
         guard operation.status != .done else { return operation }
-        return try await ask(operation, provider, tenant, act, tellsCaller: true)
+        if isNew { return try await ask(operation, provider, tenant, act, tellsCaller: true) }
+        return try await askOnceMore(operation, provider, tenant, act, tellsCaller: true)
     }
 
     /// What this caller's key stands for already, asked for once more while nobody knows what became of it. Nil: a new wish, or one that was
@@ -43,7 +44,8 @@ struct OperationDesk {
     func repeated(_ tenant: TenantID, _ act: Act) async throws -> BillingOperation? {
         guard let known = try await known(tenant, act), known.status != .refused else { return nil }
         guard known.isOpen else { return known }
-        return try await ask(known, try await parts.providers.inService(known.provider, for: tenant), tenant, act, tellsCaller: true)
+        return try await askOnceMore(
+            known, try await parts.providers.inService(known.provider, for: tenant), tenant, act, tellsCaller: true)
     }
 
     private func known(_ tenant: TenantID, _ act: Act) async throws -> BillingOperation? {
@@ -63,23 +65,25 @@ struct OperationDesk {
         }
     }
 
+    /// Whether it is new: nobody has asked the provider under its present key.
     private func intend(
         _ wish: Wish, _ provider: String, _ tenant: TenantID, _ details: [String: JSONValue], _ decision: DecisionID?, _ act: Act,
         check: @escaping @Sendable (any TenantScope) throws -> Void
-    ) async throws -> BillingOperation {
+    ) async throws -> (operation: BillingOperation, isNew: Bool) {
         let id: BillingOperation.ID = parts.floor.entropy.id(act.now)
         let claim = claim(act)
         return try await store.tenant(tenant, .flushed) { db in
             if let claim, let known = try db.row(OperationTable.byClaim, db.tenant, claim).map(BillingOperation.init) {
                 if known.createdAt + OperationDesk.claimLife > act.now {
                     guard known.fingerprint == act.idempotency?.fingerprint else { throw CommonProblems.idempotencyKeyReused }
-                    if known.status == .refused {
+                    let isNew = known.status == .refused
+                    if isNew {
                         try refuseOther(than: known.id, known.object, provider, db)
                         try check(db)
                         try db.run(OperationTable.askAgain, db.tenant, known.id, act.now)
                         try OperationDesk.look(after: known.id, look: 0, at: act.now + OperationDesk.patience, db, act)
                     }
-                    return try OperationDesk.find(known.id, db)
+                    return (try OperationDesk.find(known.id, db), isNew)
                 }
                 try db.run(OperationTable.forgetClaim, db.tenant, known.id)
             }
@@ -97,7 +101,7 @@ struct OperationDesk {
                     details: .object(
                         details.merging(["kind": .string(wish.kind.rawValue), "provider": .string(provider)]) { own, _ in own }),
                     decision: decision), act)
-            return try OperationDesk.find(id, db)
+            return (try OperationDesk.find(id, db), true)
         }
     }
 
@@ -122,22 +126,64 @@ struct OperationDesk {
     // MARK: - Asking
 
     /// Asks and records. To a caller a definite refusal is thrown as its problem; an unknown outcome is an answer like another.
-    func ask(
+    private func ask(
         _ operation: BillingOperation, _ provider: any PaymentProvider, _ tenant: TenantID, _ act: Act, tellsCaller: Bool
     ) async throws -> BillingOperation {
-        let effect: Wish.Effect
-        do {
-            let limit = Duration.seconds(Int64(parts.settings[BillingSettings.providerSeconds]))
-            effect = try await CallLimit.within(limit) { try await operation.wish.ask(provider, key: operation.key) }
-        } catch {
-            let problem = BillingProblems.of(error)
-            guard (error as? PaymentProviderError)?.outcome == .notDone else { return try await lost(operation, tenant, act) }
-            let settled = try await refused(operation, error, tenant, act)
+        switch try await answer(of: provider, to: operation) {
+        case .done(let effect): return try await done(operation, effect, tenant, act)
+        case .unknown: return try await lost(operation, tenant, act)
+        case .refused(let error):
+            let (code, isFinal) = OperationDesk.code(of: error)
+            let settled = try await refused(operation, code: code, isFinal: isFinal, tenant, act)
+            // Somebody else asked too, and this refusal is only one answer of several.
+            if settled.isOpen { return try await lost(settled, tenant, act) }
             // Another look may have settled it meanwhile, as done.
-            if tellsCaller, settled.status == .refused { throw problem }
+            if tellsCaller, settled.status == .refused { throw BillingProblems.of(error) }
             return settled
         }
-        return try await done(operation, effect, tenant, act)
+    }
+
+    /// Asks under a key under which it was asked before. From here on no single refusal ends the operation: it says nothing about what
+    /// became of the other request. A limit of requests leaves it open; of any other refusal the provider's own books are asked.
+    func askOnceMore(
+        _ operation: BillingOperation, _ provider: any PaymentProvider, _ tenant: TenantID, _ act: Act, tellsCaller: Bool
+    ) async throws -> BillingOperation {
+        let doubted = try await store.tenant(tenant, .flushed) { db in
+            try db.run(OperationTable.doubt, db.tenant, operation.id, operation.attempt)
+            return try OperationDesk.find(operation.id, db)
+        }
+        guard doubted.isOpen, doubted.attempt == operation.attempt else { return doubted }
+        switch try await answer(of: provider, to: doubted) {
+        case .done(let effect): return try await done(doubted, effect, tenant, act)
+        case .unknown: return try await lost(doubted, tenant, act)
+        case .refused(let error):
+            let (code, isFinal) = OperationDesk.code(of: error)
+            guard isFinal else { return try await lost(doubted, tenant, act) }
+            switch try await OperationReview(parts: parts).proof(doubted, provider, tenant) {
+            case .done(let effect): return try await done(doubted, effect, tenant, act)
+            case .unknown: return try await lost(doubted, tenant, act)
+            case .notDone, .none:
+                let settled = try await refused(doubted, code: code, isFinal: true, tenant, act)
+                if tellsCaller, settled.status == .refused { throw BillingProblems.of(error) }
+                return settled
+            }
+        }
+    }
+
+    private enum Answer {
+        case done(Wish.Effect)
+        /// This request was certainly not carried out.
+        case refused(any Error)
+        case unknown
+    }
+
+    private func answer(of provider: any PaymentProvider, to operation: BillingOperation) async throws -> Answer {
+        do {
+            let limit = Duration.seconds(Int64(parts.settings[BillingSettings.providerSeconds]))
+            return .done(try await CallLimit.within(limit) { try await operation.wish.ask(provider, key: operation.key) })
+        } catch {
+            return (error as? PaymentProviderError)?.outcome == .notDone ? .refused(error) : .unknown
+        }
     }
 
     /// Records what the provider did, and lets the mirror know it at once.
@@ -197,21 +243,17 @@ struct OperationDesk {
         }
     }
 
-    /// Records that it was certainly not done.
-    private func refused(_ operation: BillingOperation, _ error: any Error, _ tenant: TenantID, _ act: Act) async throws -> BillingOperation
-    {
-        let code: String
-        var isFinal = true
+    /// The code of a refusal, and whether its key is used up: after a limit of requests the same key may ask again.
+    private static func code(of error: any Error) -> (code: String, isFinal: Bool) {
         switch error as? PaymentProviderError {
-        case .refused(let said, _)?: code = PaymentInbox.isName(said) ? String(said.prefix(100)) : "refused"
-        case .notSupported?: code = "not_supported"
-        // Not carried out: the same key may ask again.
-        case .rateLimited?: (code, isFinal) = ("rate_limited", false)
-        default: code = "refused"
+        case .refused(let said, _)?: (PaymentInbox.isName(said) ? String(said.prefix(100)) : "refused", true)
+        case .notSupported?: ("not_supported", true)
+        case .rateLimited?: ("rate_limited", false)
+        default: ("refused", true)
         }
-        return try await refused(operation, code: code, isFinal: isFinal, tenant, act)
     }
 
+    /// Records that it was certainly not done. One that is in doubt is ended by a final refusal only.
     func refused(
         _ operation: BillingOperation, code: String, isFinal: Bool, _ tenant: TenantID, _ act: Act
     ) async throws -> BillingOperation {

@@ -23,11 +23,16 @@ struct OperationReview {
         switch try await outcome(operation, provider, tenant, act) {
         case .done(let effect): _ = try await desk.done(operation, effect, tenant, act)
         case .notDone: _ = try await desk.refused(operation, code: "not_carried_out", isFinal: true, tenant, act)
-        case .askAgain: _ = try await desk.ask(operation, provider, tenant, act, tellsCaller: false)
+        case .askAgain: _ = try await desk.askOnceMore(operation, provider, tenant, act, tellsCaller: false)
         case .unknown: _ = try await desk.lost(operation, tenant, act, settling: delivery)
         }
     }
 
+    enum Proof {
+        case done(Wish.Effect)
+        case notDone
+        case unknown
+    }
     private enum Outcome {
         case done(Wish.Effect)
         case notDone
@@ -39,25 +44,34 @@ struct OperationReview {
         -> Outcome
     {
         let isKeyGood = act.now < operation.askedAt + BillingOperation.keyLife
+        // One key, one refund: the provider itself knows best. Two refunds of one amount look alike in a list.
+        if operation.kind == .refund, isKeyGood { return .askAgain }
+        switch try await proof(operation, provider, tenant) {
+        case .done(let effect): return .done(effect)
+        case .notDone: return isKeyGood ? .askAgain : .notDone
+        case .unknown: return .unknown
+        case nil: return isKeyGood ? .askAgain : .unknown
+        }
+    }
+
+    /// What the provider's own books say of it. Nil: it shows none.
+    func proof(_ operation: BillingOperation, _ provider: any PaymentProvider, _ tenant: TenantID) async throws -> Proof? {
         switch operation.wish {
         case .refund(let wish):
-            // One key, one refund: the provider itself knows best. Two refunds of one amount look alike in a list.
-            if isKeyGood { return .askAgain }
+            guard provider.capabilities.contains(.listRefunds) else { return nil }
             return try await refund(operation, wish, provider, tenant)
         case .change, .cancel, .resume, .pause:
-            guard provider.capabilities.contains(.subscriptionRead) else { return isKeyGood ? .askAgain : .unknown }
+            guard provider.capabilities.contains(.subscriptionRead) else { return nil }
             let object = operation.object
             guard let fact = try? await CallLimit.within(limit, { try await provider.readSubscription(object) }) else { return .unknown }
-            if operation.wish.isGranted(by: fact) { return .done(.subscription(fact)) }
-            return isKeyGood ? .askAgain : .notDone
+            return operation.wish.isGranted(by: fact) ? .done(.subscription(fact)) : .notDone
         }
     }
 
     /// By the provider's list: a refund of this payment and amount that nobody else made.
     private func refund(_ operation: BillingOperation, _ wish: RefundRequest, _ provider: any PaymentProvider, _ tenant: TenantID)
-        async throws -> Outcome
+        async throws -> Proof
     {
-        guard provider.capabilities.contains(.listRefunds) else { return .unknown }
         let listed: [RefundFact]
         do {
             listed = try await ProviderList(limit: limit).all(since: operation.createdAt - .hours(1)) { try await provider.listRefunds($0) }

@@ -31,17 +31,28 @@ enum OperationTable {
         WHERE tenant_id = $1 AND (created_at, id) < ($2, $3) ORDER BY created_at DESC, id DESC LIMIT $4
         """)
     /// Only one caller ends an operation; to nobody else is a row returned.
+    /// What was done is done, though another look of the same attempt was refused meanwhile. What is in doubt is not ended by a refusal that
+    /// leaves the key as it was ($8 = 0), as by a provider's limit of requests: it says nothing about the other request.
     static let finish = SQL(
         "billing.finish_operation",
         """
         UPDATE billing_operation SET status = $4, code = $5, made = $6, settled_at = $7, attempt = attempt + $8
-        WHERE tenant_id = $1 AND id = $2 AND attempt = $3 AND status IN ('asking', 'unknown') RETURNING id
+        WHERE tenant_id = $1 AND id = $2 AND (
+            (attempt = $3 AND (status = 'asking' OR (status = 'unknown' AND ($4 = 'done' OR $8 = 1))))
+            OR ($4 = 'done' AND status = 'refused' AND attempt BETWEEN $3 AND $3 + 1))
+        RETURNING id
         """)
     static let lose = SQL(
         "billing.lose_operation",
         """
         UPDATE billing_operation SET status = 'unknown', tries = tries + 1
         WHERE tenant_id = $1 AND id = $2 AND attempt = $3 AND status IN ('asking', 'unknown') RETURNING tries
+        """)
+    /// Somebody asks once more: from now on there is more than one answer.
+    static let doubt = SQL(
+        "billing.doubt_operation",
+        """
+        UPDATE billing_operation SET status = 'unknown' WHERE tenant_id = $1 AND id = $2 AND attempt = $3 AND status = 'asking' RETURNING id
         """)
     static let askAgain = SQL(
         "billing.ask_operation_again",
@@ -50,5 +61,5 @@ enum OperationTable {
         WHERE tenant_id = $1 AND id = $2 AND status = 'refused' RETURNING id
         """)
 
-    static let all = [insert, find, byClaim, forgetClaim, ofObject, cancelReason, list, finish, lose, askAgain]
+    static let all = [insert, find, byClaim, forgetClaim, ofObject, cancelReason, list, finish, lose, doubt, askAgain]
 }

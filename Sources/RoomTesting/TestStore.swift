@@ -62,8 +62,12 @@ package final class TestStore: Sendable {
 
     /// Runs everything that is due now, until nothing is.
     @discardableResult
-    package func runDue(handlers: [JobHandler] = [], subscribers: [EventSubscriber] = []) async throws -> Int {
-        try await JobRunner(store: store, handlers: handlers, subscribers: subscribers, clock: clock, entropy: entropy).runDue()
+    package func runDue(
+        handlers: [JobHandler] = [], subscribers: [EventSubscriber] = [], rules: JobRules = JobRules()
+    ) async throws -> Int {
+        let runner = JobRunner(
+            store: store, handlers: handlers, subscribers: subscribers, clock: clock, entropy: entropy, rules: rules)
+        return try await runner.runDue()
     }
 
     /// Somebody doing something now.

@@ -221,7 +221,9 @@ struct CorrectionTests {
             try db.enqueue(try PaymentPosting.job(id, round: 7, runAt: day(0)), act)
         }
         house.move(to: day(2, 700))
-        try await house.run()
+        var inTurn = JobRules()
+        inTurn.concurrency = 1
+        _ = try await house.test.runDue(handlers: house.billing.jobs(), subscribers: house.listeners, rules: inTurn)
         #expect(try await house.subscription()?.standing.quantity == 6)
         #expect(try await Self.corrections(house).isEmpty && Self.mails(house).isEmpty)
     }

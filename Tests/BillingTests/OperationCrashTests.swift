@@ -81,7 +81,53 @@ struct OperationCrashTests {
         }
     }
 
-    @Test("random schedules of wishes, crashes, lost answers, refusals, retries and late jobs", arguments: 1...40)
+    @Test("what was done is done, though another look of the same moment was refused by the provider's last word")
+    func looksThatRace() async throws {
+        let (house, _) = try await Self.house()
+        house.provider.desk.lose(.answer)
+        let unknown = try await house.billing.cancel(nil, .periodEnd, reason: nil, tenant: house.tenant, house.act("k")).operation
+        #expect(unknown.status == .unknown)
+        let (desk, act) = (OperationDesk(parts: house.billing.parts), house.act("look"))
+        #expect(try await desk.refused(unknown, code: "rate_limited", isFinal: false, house.tenant, act).status == .unknown, "no last word")
+        let refused = try await desk.refused(unknown, code: "not_today", isFinal: true, house.tenant, act)
+        #expect(refused.status == .refused)
+        let fact = try #require(house.provider.desk.state.with { $0.subscriptions["sub_1_x"] })
+        let done = try await desk.done(unknown, .subscription(fact), house.tenant, act)
+        #expect(done.status == .done && done.code == nil)
+        #expect(try await house.subscription()?.standing.cancelsAt == day(30), "the mirror knows it at once")
+        #expect(try await desk.done(unknown, .subscription(fact), house.tenant, act) == done)
+        #expect(try await desk.refused(unknown, code: "refused", isFinal: true, house.tenant, act).status == .done)
+    }
+
+    @Test("done with its answer lost, then refused or limited under the same key: what the provider's books say", arguments: Act.allCases)
+    func refusedInDoubt(_ what: Act) async throws {
+        for answers in [[FakeDesk.Loss.answer, .refusal], [.answer, .limited, .refusal], [.answer, .limited, .none]] {
+            let (house, store) = try await Self.house()
+            house.provider.desk.state.with { $0.losses = answers }
+            let invoice = try await house.onlyInvoice()
+            try await Self.ask(what, invoice, house)
+            try await Self.quietly { try await Self.ask(what, invoice, house) }
+            try await Self.settle(house, store)
+            let operation = try #require(try await house.billing.operations(of: house.tenant, after: nil, limit: 9).items.first)
+            #expect(operation.status == .done && operation.code == nil, "\(answers)")
+            #expect(house.provider.desk.state.with { $0.effects.values.reduce(0, +) } == 1, "\(answers)")
+        }
+    }
+
+    @Test("never heard of, then refused under the same key: refused it is", arguments: Act.allCases)
+    func refusedForGood(_ what: Act) async throws {
+        let (house, store) = try await Self.house()
+        house.provider.desk.lose(.question, .refusal)
+        let invoice = try await house.onlyInvoice()
+        try await Self.ask(what, invoice, house)
+        try await Self.quietly { try await Self.ask(what, invoice, house) }
+        try await Self.settle(house, store)
+        let operation = try #require(try await house.billing.operations(of: house.tenant, after: nil, limit: 9).items.first)
+        #expect(operation.status == .refused && operation.code == "not_today")
+        #expect(house.provider.desk.state.with { $0.effects.isEmpty })
+    }
+
+    @Test("random schedules of wishes, crashes, lost answers, refusals, retries and late jobs", arguments: 1...60)
     func random(seed: Int) async throws {
         var dice = Dice(seed: UInt64(seed))
         let (house, store) = try await Self.house()
