@@ -6,6 +6,7 @@ extension Billing {
     /// For how long invoices and refunds are kept, whoever left: the longest that tax law asks for in the regions served (Germany, section
     /// 147 of the Abgabenordnung, until 2024 ten years; elsewhere less).
     package static let invoiceYears = 10
+    static let invoicesKept = Duration.days(Int64(invoiceYears * 366))
     private static let closing = KernelReason("billing.close")
 
     /// Subscriptions of a tenant that leaves are ended at their providers, who prorate as their settings say. Invoices and refunds stay as
@@ -23,17 +24,16 @@ extension Billing {
             revoking: { [self] tenant, act in try await endSubscriptions(of: tenant, act) },
             clearing: { [self] tenant, act in
                 try await parts.floor.store.kernel(Self.closing, .flushed) { db in
-                    let before = act.now - .days(Int64(Self.invoiceYears * 366))
-                    try db.run(BillingTable.forgetInvoices, tenant, before)
-                    try db.run(BillingTable.forgetReversals, tenant, before)
+                    try BillingPurge.forgetDocuments(of: tenant, db, act)
+                    let own = try db.rows(KeepTable.of, tenant).map(TenantKeep.init).filter { $0.kind == BillingRetention.invoices }
+                    let kept = max(Self.invoicesKept, .days(Int64(own.compactMap(\.days).max() ?? 0)))
                     guard let newest = try db.row(BillingTable.newestDocument, tenant).flatMap({ try $0.optional(0, $0.time) }) else {
                         return []
                     }
                     return [
                         ClosureRemainder(
                             what: "invoices, refunds and disputes: amounts, dates and the payment provider's ids",
-                            why: "tax law asks for them for \(Self.invoiceYears) years",
-                            until: newest + .days(Int64(Self.invoiceYears * 366)))
+                            why: "tax law asks for them for \(Self.invoiceYears) years", until: newest + kept)
                     ]
                 }
             })

@@ -2,10 +2,25 @@ import Store
 
 /// Every statement over a tenant's own rows. Tenant scope.
 enum BillingTable {
-    // What a tenant that left leaves to the tax office. Kernel scope.
-    static let forgetInvoices = SQL("billing.forget_invoices", "DELETE FROM billing_invoice_all WHERE tenant_id = $1 AND issued_at < $2")
-    static let forgetReversals = SQL(
-        "billing.forget_reversals", "DELETE FROM billing_reversal_all WHERE tenant_id = $1 AND happened_at < $2")
+    // What a tenant that left leaves to the tax office, until the years are over; $3 is now. Kernel scope.
+    static let forgetInvoices = forget("billing.forget_invoices", "billing_invoice_all", "issued_at")
+    static let forgetReversals = forget("billing.forget_reversals", "billing_reversal_all", "happened_at")
+    private static func forget(_ name: String, _ table: String, _ clock: String) -> SQL {
+        SQL(
+            name,
+            """
+            DELETE FROM \(table) WHERE tenant_id = $1 AND \(clock) < $2
+                AND \(TenantKeep.unkept(table, BillingRetention.invoices, clock: clock, now: "$3"))
+            """)
+    }
+    static let oldDocuments = SQL(
+        "billing.old_documents",
+        """
+        SELECT tenant_id FROM (
+            SELECT tenant_id FROM billing_invoice_all WHERE issued_at < $1 AND tenant_id > $2
+            UNION SELECT tenant_id FROM billing_reversal_all WHERE happened_at < $1 AND tenant_id > $2) documents
+        ORDER BY tenant_id LIMIT $3
+        """)
     static let newestDocument = SQL(
         "billing.newest_document",
         """

@@ -106,7 +106,12 @@ enum CorrectionTable {
     // Tenant scope.
     static let known = SQL("billing.known_correction", "SELECT id FROM billing_correction WHERE tenant_id = $1 AND finding = $2")
     static let purge = SQL(
-        "billing.purge_corrections", "DELETE FROM billing_correction WHERE tenant_id = $1 AND settled_at < $2 RETURNING id")
+        "billing.purge_corrections",
+        """
+        DELETE FROM billing_correction_all WHERE (tenant_id, id) IN (
+            SELECT tenant_id, id FROM billing_correction_all
+            WHERE settled_at < $1 AND \(TenantKeep.unheld("billing_correction_all")) LIMIT $2) RETURNING id
+        """)
     static let insert = SQL(
         "billing.insert_correction",
         """
@@ -133,6 +138,6 @@ enum CorrectionTable {
         "UPDATE billing_correction SET told_at = $3 WHERE tenant_id = $1 AND id = $2 AND told_at IS NULL RETURNING told_at")
 
     static let ofKernel = [note, finding]
-    static let ofTenant = [known, purge, insert, list, untold, tell]
-    static let all = ofKernel + ofTenant
+    static let ofTenant = [known, insert, list, untold, tell]
+    static let all = ofKernel + ofTenant + [purge]
 }

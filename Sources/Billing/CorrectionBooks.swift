@@ -7,7 +7,7 @@ struct CorrectionBooks {
     static let telling = "billing.tell_corrections"
     /// A comparison finds one thing in several lists, and applies them one after the other.
     static let pause = Duration.minutes(10)
-    /// How long a correction can be read; the next one takes what is older away.
+    /// How long a correction can be read; the day's round takes what is older away.
     static let kept = Duration.days(400)
     /// So many are told one by one in a mail; all are counted.
     static let mostTold = 5
@@ -39,7 +39,6 @@ struct CorrectionBooks {
 
     func record(_ entry: Entry) throws {
         guard try db.row(CorrectionTable.known, db.tenant, entry.finding) == nil else { return }
-        try db.run(CorrectionTable.purge, db.tenant, act.now - CorrectionBooks.kept)
         let id: Correction.ID = parts.floor.entropy.id(act.now)
         let before = Correction.Terms(entry.before) ?? Correction.Terms(entry.shown)
         try db.run(

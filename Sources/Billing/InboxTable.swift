@@ -72,6 +72,7 @@ enum InboxTable {
         """
         DELETE FROM payment_event WHERE id IN (
             SELECT id FROM payment_event WHERE received_at < $1 AND status <> 'received' AND (settled_at IS NULL OR settled_at < $2)
+                AND \(TenantKeep.unheld("payment_event"))
             ORDER BY received_at LIMIT $3) RETURNING id
         """)
 

@@ -116,14 +116,7 @@ struct PaymentInbox {
     /// Removes what is older than the retention, a bounded piece at a time, and comes back the next day.
     func purge(_ delivery: Delivery, _ act: Act) async throws {
         let job = try delivery.decode(PurgeJob.self)
-        let before = act.now - .days(Int64(parts.settings[BillingSettings.eventRetentionDays]))
-        var isMore = true
-        while isMore {
-            isMore = try await store.kernel(PaymentInbox.purging) { db in
-                try db.rows(InboxTable.purge, before, act.now - PaymentInbox.keptSettled, PaymentInbox.mostPurged).count
-                    == PaymentInbox.mostPurged
-            }
-        }
+        try await BillingPurge(parts: parts).run(act)
         try await store.kernel(PaymentInbox.purging) { db in
             try db.settle(delivery)
             let next = max(job.day, act.now.seconds / 86_400) + 1

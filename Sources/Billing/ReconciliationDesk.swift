@@ -52,7 +52,6 @@ struct ReconciliationDesk {
         let act = Act(actor: .system("billing.reconcile"), requestID: act.requestID, now: act.now)
         for name in await parts.providers.names() { try await reconcile(name, act) }
         try await store.kernel(ReconciliationDesk.comparing) { db in
-            try db.run(ReconciliationTable.purge, act.now - Self.kept)
             try db.settle(delivery)
             if let slot = job.slot { try db.enqueue(try self.job(max(slot, act.now.seconds / length) + 1), act) }
         }

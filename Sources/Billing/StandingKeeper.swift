@@ -13,6 +13,8 @@ package struct BillingFloor: Sendable {
     package let note: @Sendable (String, [String: String]) -> Void
     /// Whether there is such a tenant: told by whoever keeps them. Where nobody does, staff is believed.
     package var isTenant: @Sendable (TenantID) async throws -> Bool = { _ in true }
+    /// Whether everything else of the tenant is purged: what only the law keeps of it goes when the law is done.
+    package var hasLeft: @Sendable (TenantID) async throws -> Bool = { _ in false }
     package init(
         store: any Store, hooks: any Hooks, sealer: any Sealer, entropy: any Entropy,
         note: @escaping @Sendable (String, [String: String]) -> Void

@@ -88,7 +88,7 @@ extension Compliance {
     }
 
     /// An auditor whose scope names projects sees nothing of the tenant as a whole; every read of an auditor is journalled.
-    func look(_ call: Call) async throws {
+    package func look(_ call: Call) async throws {
         let caller = try call.caller()
         guard caller.role == Role.auditor.rawValue else { return }
         let scope = try await tenancy.standing(of: caller.user, in: caller.tenant)?.membership.scope

@@ -69,7 +69,10 @@ extension Compliance {
 
     private func forget(_ scope: ComplianceScope, _ act: Act) async throws {
         let before = act.now - .days(Int64(floor.settings[ComplianceSettings.retentionDays]))
-        try await store.tenant(scope.owner) { db in try db.run(ComplianceTable.forget, before, 100) }
+        try await store.kernel(Self.scheduleReason) { db in
+            guard try !db.isHeld(scope.owner) else { return }
+            try db.within(scope.owner) { db in try db.run(ComplianceTable.forget, before, 100) }
+        }
     }
 
     // MARK: - A run

@@ -28,7 +28,7 @@ package final class Platform: Sendable {
     package let runner: JobRunner
     /// Webhooks apart from the rest: an endpoint that takes its time must not keep a payment waiting.
     package let pumps: JobRunner
-    private let upkeep: StoreUpkeep
+    let upkeep: StoreUpkeep
     let metrics: Metrics
     /// Nil where the settings name no collector.
     package let traces: TraceExport?

@@ -26,11 +26,14 @@ struct PlatformClosure: ClosureStep {
     func purge(_ tenant: TenantID, _ act: Act) async throws -> [ClosureRemainder] {
         while try await store.kernel(Self.values, .flushed, { db in try !db.rows(Self.dropValues, tenant.description).isEmpty }) {}
         while try await store.kernel(Self.jobs, .flushed, { db in try db.ledger.forget(jobsOf: tenant, limit: 500) }) == 500 {}
+        let own = try await store.kernelRead(Self.jobs) { db in
+            try db.rows(KeepTable.of, tenant).map(TenantKeep.init).filter { $0.kind == StoreRetention.auditLog }.compactMap(\.days).max()
+        }
         return [
             ClosureRemainder(
                 what: "the audit log: who did what when, by ids, without names or addresses",
                 why: "its retention, and the law in regulated fields, ask for it; it is chained and signed, so nothing is taken out of it",
-                until: act.now + journal)
+                until: act.now + max(journal, .days(Int64(own ?? 0))))
         ]
     }
 }

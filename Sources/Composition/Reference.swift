@@ -15,7 +15,7 @@ package struct Reference: Sendable {
         var pages = [
             "settings.md": settings(), "problems.md": problems(), "routes.md": routes(), "permissions.md": permissions(),
             "hooks.md": HookReference.markdown(register.hooks), "hooks.json": Self.catalogue(register.hooks).json, "events.md": events(),
-            "policy-defences.md": defences(),
+            "policy-defences.md": defences(), "retention.md": RetentionReference.page(),
         ].merging(LifecycleReference.pages(register)) { page, _ in page }
         pages["role-matrix.md"] = register.matrix?.markdown
         return pages

@@ -113,6 +113,7 @@ struct Rooms: Sendable {
             store: store, hooks: hooks, sealer: sealer, entropy: entropy,
             note: { message, fields in logger.notice("\(message)", metadata: fields.mapValues { .string($0) }) })
         till.isTenant = { [tenancy] in try await tenancy.tenant($0) != nil }
+        till.hasLeft = { [tenancy] in try await tenancy.tenant($0)?.status == .purged }
         billing = Billing(
             till, catalog: catalog,
             prices: .configured(environment: options.environment, settings: settings),
@@ -185,7 +186,8 @@ struct Rooms: Sendable {
         + ProjectPermissions.all + ProvisioningPermissions.all + OffboardingPermissions.all + DataRequestPermissions.all
 
     var jobs: [JobHandler] {
-        identity.jobs() + people.jobs() + billing.jobs() + licenses.jobs() + ledger.jobs() + notifications.jobs() + webhooks.jobs()
+        identity.jobs() + people.jobs() + billing.jobs() + usage.jobs() + licenses.jobs() + ledger.jobs() + notifications.jobs()
+            + webhooks.jobs()
             + compliance.jobs() + projects.jobs() + provisioning.jobs() + offboarding.jobs()
             + dataRequests.jobs()
     }
@@ -214,6 +216,9 @@ struct Rooms: Sendable {
                 estate: LeaverDesk(provisioning: provisioning, projects: projects),
                 scrub: scrub)
         }
+    }
+    var retention: RetentionBook {
+        RetentionBook(RetentionTable.kinds, leaving, tenancy: tenancy, compliance: compliance)
     }
     /// Stands on all of them as well: a person is in every room.
     var dataRequests: DataRequests {
@@ -249,7 +254,7 @@ struct Rooms: Sendable {
             + catalog.routes() + billing.routes() + usage.routes() + licenses.routes() + leases.routes()
             + tenantPolicies.routes() + webhooks.routes() + compliance.routes() + notifications.routes()
             + backoffice.routes() + projects.routes()
-            + provisioning.routes() + offboarding.routes() + dataRequests.routes() + consents.routes()
+            + provisioning.routes() + offboarding.routes() + retention.routes() + dataRequests.routes() + consents.routes()
     }
 
     /// Ledger time, and what the ledger keeps for a second, until the task is cancelled.
@@ -271,6 +276,8 @@ struct Rooms: Sendable {
         try await licenses.start(act)
         try await provisioning.start(act)
         try await billing.scheduleDaily(act)
+        try await usage.start(act)
+        try await offboarding.start(act)
         try await ledgerClock.begin(store)
         try await ledger.start(act)
     }

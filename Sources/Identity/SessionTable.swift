@@ -76,7 +76,8 @@ enum SessionTable {
         "identity.sweep_sessions",
         """
         DELETE FROM auth_session WHERE session_id IN (
-            SELECT session_id FROM auth_session WHERE created_at < $1 AND (expires_at < $1 OR revoked_at < $1) LIMIT $2)
+            SELECT session_id FROM auth_session WHERE created_at < $1 AND (expires_at < $1 OR revoked_at < $1)
+                AND \(TenantKeep.unheld("auth_session")) LIMIT $2)
         RETURNING session_id
         """)
 

@@ -27,12 +27,12 @@ extension Offboarding {
         }
     }
 
-    /// Stops every purge of the tenant's data that has not begun its last step, from this commit on.
+    /// Stops every purge of the tenant's data that has not begun its last step, and every job of retention, from this commit on.
     package func hold(_ tenant: TenantID, reason: String, by staff: UserID, _ act: Act) async throws -> LegalHold.ID {
         guard let status = try await tenancy.tenant(tenant)?.status, status != .purged else { throw CommonProblems.notFound }
         let id: LegalHold.ID = floor.entropy.id(act.now)
         return try await store.kernel(Self.holding, .flushed) { db in
-            try db.within(tenant) { db in
+            let placed = try db.within(tenant) { db in
                 try db.once(act) {
                     try db.run(OffboardingTable.placeHold, tenant, id, reason, staff, act.now)
                     try db.journal(
@@ -40,18 +40,31 @@ extension Offboarding {
                     return id
                 }
             }
+            if placed == id { try db.run(KeepTable.insert, tenant, id, TenantKeep.everything, nil as Int?, reason, act.now) }
+            return placed
+        }
+    }
+
+    /// What the jobs of retention see of the holds is as the holds are: a program from before, beside this one, tells them nothing.
+    package func start(_ act: Act) async throws {
+        try await store.kernel(Self.holding) { db in
+            try db.run(OffboardingTable.keepHeld)
+            try db.run(OffboardingTable.keepLifted)
         }
     }
 
     /// A purge that waited for it goes on at once.
     package func lift(_ id: LegalHold.ID, on tenant: TenantID, by staff: UserID, _ act: Act) async throws {
         guard try await holds(on: tenant).contains(where: { $0.id == id }) else { throw CommonProblems.notFound }
-        try await store.tenant(tenant, .flushed) { db in
-            guard try db.row(OffboardingTable.liftHold, id, staff, act.now) != nil else { throw OffboardingProblems.holdOver }
-            try db.journal(JournalEntry("legal_hold.lifted", subject: "legal_hold:\(id)"), act)
-            if let open = try db.row(OffboardingTable.latest).map(LeavingTenant.init), !open.state.isOver {
-                try Self.advanceLater(open.id, tenant, at: act.now, db, act)
+        try await store.kernel(Self.holding, .flushed) { db in
+            try db.within(tenant) { db in
+                guard try db.row(OffboardingTable.liftHold, id, staff, act.now) != nil else { throw OffboardingProblems.holdOver }
+                try db.journal(JournalEntry("legal_hold.lifted", subject: "legal_hold:\(id)"), act)
+                if let open = try db.row(OffboardingTable.latest).map(LeavingTenant.init), !open.state.isOver {
+                    try Self.advanceLater(open.id, tenant, at: act.now, db, act)
+                }
             }
+            try db.run(KeepTable.drop, tenant, id)
         }
     }
 

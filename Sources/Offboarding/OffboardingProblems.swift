@@ -26,8 +26,24 @@ package enum OffboardingProblems {
         hint: "GET /api/v1/exports, or /api/v1/offboarding of an organisation that leaves, shows the link.")
     package static let exportRange = Problem(
         "export_range", status: 416, title: "The export has no such bytes.", hint: "size_bytes says how many it has.")
-    package static let all = [
-        alreadyLeaving, notLeaving, stateWrong, noOffer, notCertified, linkOver, holdOver, exportAtWork, exportsUsedUp, noExport,
-        exportRange,
-    ]
+    package static let noKind = Problem(
+        "retention_kind_unknown", status: 404, title: "There is no such kind of record.",
+        hint: "GET /api/v1/retention lists the kinds of an organisation's own records.")
+    package static let notByRecord = Problem(
+        "retention_not_by_record", status: 409, title: "Records of this kind have no name of their own.",
+        hint: "The table says how long all of them stay.")
+    package static let whoseRecord = Problem(
+        "retention_tenant_missing", status: 422, title: "Whose record this is has to be said.", hint: "Add tenant=… with its id.")
+    package static let notLengthened = Problem(
+        "retention_not_lengthened", status: 409, title: "This kind cannot be kept for longer for one organisation.",
+        hint: "can_be_lengthened in the table says which can. A legal hold keeps everything.")
+    package static let tooManyDuties = Problem(
+        "retention_duties_used_up", status: 409, title: "This organisation has as many duties as there can be.",
+        hint: "Take back one that another covers.")
+    package static let retention = [noKind, notByRecord, whoseRecord, notLengthened, tooManyDuties]
+    package static let all =
+        [
+            alreadyLeaving, notLeaving, stateWrong, noOffer, notCertified, linkOver, holdOver, exportAtWork, exportsUsedUp, noExport,
+            exportRange,
+        ] + retention
 }

@@ -15,6 +15,27 @@ enum OffboardingTable {
              called_off_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, NULL, NULL, NULL, NULL, NULL, $11, $11, $12, $13, NULL)
         """)
+    // What explains how long a record stays. Kernel scope.
+    static let endOfTenant = SQL(
+        "offboarding.end_of_tenant",
+        "SELECT state, retained_until FROM offboarding_all WHERE tenant_id = $1 ORDER BY offboarding_id DESC LIMIT 1")
+    static let nextRun = SQL(
+        "offboarding.next_run", "SELECT min(run_at) FROM store_job WHERE kind = $1 AND state IN ('due', 'leased')")
+    // What of the holds the jobs of retention see. Kernel scope.
+    static let keepHeld = SQL(
+        "offboarding.keep_held",
+        """
+        INSERT INTO tenant_keep (tenant_id, keep_id, kind, days, why, since)
+        SELECT tenant_id, hold_id, '*', NULL, reason, placed_at FROM legal_hold_all WHERE lifted_at IS NULL
+        ON CONFLICT (keep_id) DO NOTHING
+        """)
+    static let keepLifted = SQL(
+        "offboarding.keep_lifted",
+        """
+        DELETE FROM tenant_keep WHERE kind = '*' AND EXISTS (
+            SELECT 1 FROM legal_hold_all h
+            WHERE h.tenant_id = tenant_keep.tenant_id AND h.hold_id = tenant_keep.keep_id AND h.lifted_at IS NOT NULL)
+        """)
     static let latest = SQL(
         "offboarding.latest", "SELECT \(columns) FROM offboarding ORDER BY offboarding_id DESC LIMIT 1")
     static let find = SQL("offboarding.find", "SELECT \(columns) FROM offboarding WHERE offboarding_id = $1")

@@ -4,7 +4,7 @@ import Vocabulary
 
 /// What leaves: uploads whose hours are over, contents that nothing names any more, projects past their days. A row goes after its bytes.
 extension Projects {
-    private static let sweepKind = "projects.sweep"
+    static let sweepKind = "projects.sweep"
     private static let roundKind = "projects.round"
     private static let roundReason = KernelReason("projects.round")
     private static let atOnce = 200
@@ -52,8 +52,14 @@ extension Projects {
 
     /// Everything of the tenant that is due now, some hundred at a time; what is left, or due later, gets a job of its own.
     package func sweep(_ tenant: TenantID, cause: String, _ act: Act) async throws {
+        let isHeld = try await store.kernel(Self.roundReason) { db in
+            guard try !db.isHeld(tenant) else { return true }
+            try db.within(tenant) { db in
+                for row in try db.rows(ProjectTable.purgeable, act.now, Self.atOnce) { try Self.purge(try row.id(0), db, act) }
+            }
+            return false
+        }
         try await store.tenant(tenant) { db in
-            for row in try db.rows(ProjectTable.purgeable, act.now, Self.atOnce) { try Self.purge(try row.id(0), db, act) }
             for object in try db.rows(ProjectFileTable.due, "declared", act.now - Self.lateness, Self.atOnce).map(FileObject.init) {
                 try Self.abandon(object, db, act)
                 try db.journal(
@@ -75,7 +81,8 @@ extension Projects {
             }
             let declared = try db.row(ProjectFileTable.nextDue, "declared").flatMap { try $0.optional(0, $0.time) }
             let dropped = try db.row(ProjectFileTable.nextDue, "dropped").flatMap { try $0.optional(0, $0.time) }
-            let purge = try db.row(ProjectTable.nextPurge).flatMap { try $0.optional(0, $0.time) }
+            // Under a legal hold the daily round looks again.
+            let purge = isHeld ? nil : try db.row(ProjectTable.nextPurge).flatMap { try $0.optional(0, $0.time) }
             guard let next = [declared.map { $0 + Self.lateness }, dropped, purge].compactMap({ $0 }).min() else { return }
             // All that wait for one moment wait in one job; what is due already gets one of its own, since this one is not done yet.
             let cause = next > act.now ? "next:\(next.microseconds)" : "\(cause)+"

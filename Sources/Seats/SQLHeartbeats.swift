@@ -130,6 +130,13 @@ extension SQLLeaseLedger {
         repeat {
             purged = try await store.kernel(KernelReason(Self.purgeJob)) { db in try db.rows(SeatTable.purgeHistory, before, 1_000).count }
         } while purged == 1_000
+        // A legal hold keeps what is left: looked at again tomorrow, since no lease that ends then may do it.
+        try await store.kernel(KernelReason(Self.purgeJob)) { db in
+            guard try db.row(SeatTable.isHistoryLeft, before) != nil else { return }
+            let tomorrow = act.now + .days(1)
+            try db.enqueue(
+                NewJob(Self.purgeJob, key: "held:\(tomorrow.seconds / 86_400)", tenant: nil, payload: [String](), runAt: tomorrow), act)
+        }
     }
 }
 

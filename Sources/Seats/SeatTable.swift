@@ -264,7 +264,8 @@ enum SeatTable {
         "seats.purge_history",
         """
         DELETE FROM seat_history_all WHERE (tenant_id, session_id) IN
-            (SELECT tenant_id, session_id FROM seat_history_all WHERE ended_at < $1 LIMIT $2)
+            (SELECT tenant_id, session_id FROM seat_history_all WHERE ended_at < $1 AND \(TenantKeep.unheld("seat_history_all")) LIMIT $2)
         RETURNING session_id
         """)
+    static let isHistoryLeft = SQL("seats.is_history_left", "SELECT 1 FROM seat_history_all WHERE ended_at < $1 LIMIT 1")
 }

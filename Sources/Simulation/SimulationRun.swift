@@ -8,7 +8,7 @@ package actor SimulationRun {
     package static let housekeeping: Set<String> = [
         "store.checkpoint", "store.sweep", "store.journal_retention", "identity.sweep", "notifications.purge", "webhooks.sweep",
         "billing.purge_events", "compliance.daily", "seats.purge", "seats.retire", "projects.round", "projects.sweep", "provisioning.sweep",
-        "licensing.key_ends",
+        "licensing.key_ends", "usage.sweep",
     ]
     static let housekeepingEvery = Duration.days(7)
 

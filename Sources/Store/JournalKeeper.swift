@@ -64,10 +64,17 @@ package struct JournalKeeper: Sendable {
         }
     }
 
-    /// Of every journal.
+    /// Of every journal, but of one under a legal hold nothing, and of one with a longer duty only what is older than that.
     @discardableResult package func drop(before moment: Timestamp, now: Timestamp, signer sign: Sign) async throws -> Int {
         var steps = 0
-        for owner in try await owners() { steps += try await drop(owner, before: moment, now: now, signer: sign) }
+        for owner in try await owners() {
+            let keeps = try await store.kernelRead(JournalKeeper.sealing) { db in
+                try db.rows(KeepTable.of, owner).map(TenantKeep.init).filter { $0.isHold || $0.kind == StoreRetention.auditLog }
+            }
+            if keeps.contains(where: \.isHold) { continue }
+            let longest = keeps.compactMap(\.days).max().map { now - .days(Int64($0)) } ?? moment
+            steps += try await drop(owner, before: min(moment, longest), now: now, signer: sign)
+        }
         return steps
     }
 

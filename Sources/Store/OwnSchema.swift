@@ -5,6 +5,7 @@ package enum OwnSchema {
         Migration(room: "store", name: "0001_create_store", sql: createStore),
         Migration(room: "store", name: "0002_let_the_journal_begin_later", sql: beginJournalLater),
         Migration(room: "store", name: "0003_trace_jobs", sql: traceJobs),
+        Migration(room: "store", name: "0004_keep_longer", sql: keepLonger),
     ]
 
     static let createStore = """
@@ -128,6 +129,22 @@ package enum OwnSchema {
 
     /// W3C's `traceparent` of whoever made the job.
     static let traceJobs = "ALTER TABLE store_job ADD COLUMN trace TEXT CHECK (length(trace) = 55);"
+
+    /// Why records of a tenant stay beyond their usual time: a hold ('*', without days), or a duty of this tenant's for one kind.
+    /// The kernel's alone: no tenant takes a hold away.
+    static let keepLonger = """
+        CREATE TABLE tenant_keep (
+            tenant_id BLOB NOT NULL CHECK (length(tenant_id) = 16),
+            keep_id BLOB NOT NULL CHECK (length(keep_id) = 16),
+            kind TEXT NOT NULL CHECK (length(kind) BETWEEN 1 AND 64),
+            days INTEGER CHECK (days BETWEEN 1 AND 36500),
+            why TEXT NOT NULL CHECK (length(why) BETWEEN 10 AND 500),
+            since INTEGER NOT NULL,
+            PRIMARY KEY (keep_id),
+            CHECK ((days IS NULL) = (kind = '*'))
+        ) WITHOUT ROWID, STRICT;
+        CREATE INDEX tenant_keep_by_tenant ON tenant_keep (tenant_id, kind);
+        """
 
     package static let createMigrationTable = """
         CREATE TABLE IF NOT EXISTS store_migration (

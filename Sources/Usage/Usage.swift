@@ -64,7 +64,6 @@ package struct Usage: Sendable {
                 outcomes.append(try take(record, quotas, rulings, books, act))
             }
             try tellOwners(Set(rulings.keys), quotas, books, act)
-            try db.run(UsageTable.forget, act.now - .days(Int64(settings[UsageSettings.recordDays])), 1_000)
             return outcomes
         }
     }

@@ -57,13 +57,16 @@ enum UsageTable {
         """
         SELECT record_key, meter, quantity, occurred_at, received_at FROM usage_record WHERE record_key > $1 ORDER BY record_key LIMIT $2
         """)
-    /// The oldest first, some at a time.
+    /// The oldest of one tenant first, some at a time. Kernel scope.
     static let forget = SQL(
         "usage.forget_records",
         """
-        DELETE FROM usage_record WHERE record_key IN
-            (SELECT record_key FROM usage_record WHERE occurred_at < $1 ORDER BY occurred_at LIMIT $2) RETURNING record_key
+        DELETE FROM usage_record_all WHERE tenant_id = $1 AND record_key IN
+            (SELECT record_key FROM usage_record_all WHERE tenant_id = $1 AND occurred_at < $2
+                AND \(TenantKeep.unheld("usage_record_all")) ORDER BY occurred_at LIMIT $3) RETURNING record_key
         """)
+    static let tenants = SQL(
+        "usage.tenants", "SELECT DISTINCT tenant_id FROM usage_record_all WHERE tenant_id > $1 ORDER BY tenant_id LIMIT $2")
 
     static let purgeRecords = SQL("usage.purge_records", "DELETE FROM usage_record")
     static let purgePeriods = SQL("usage.purge_periods", "DELETE FROM usage_period")
@@ -72,6 +75,6 @@ enum UsageTable {
     static let all = [
         plan, insertPlan, writePlan, plans, periodBefore, periodAfter, periods, everyPeriod, insertPeriod, hold, count, tell, open, cut,
         record,
-        insertRecord, everyRecord, forget, purgeRecords, purgePeriods, purgePlans,
+        insertRecord, everyRecord, forget, tenants, purgeRecords, purgePeriods, purgePlans,
     ]
 }

@@ -46,7 +46,8 @@ enum WebhookTable {
         "webhooks.forget",
         """
         DELETE FROM webhook_message_all WHERE (tenant_id, message_id) IN
-            (SELECT tenant_id, message_id FROM webhook_message_all WHERE tenant_id = $1 AND created_at < $2 ORDER BY created_at LIMIT $3)
+            (SELECT tenant_id, message_id FROM webhook_message_all WHERE tenant_id = $1 AND created_at < $2
+                AND \(TenantKeep.unheld("webhook_message_all")) ORDER BY created_at LIMIT $3)
         RETURNING 1
         """)
     static let tenants = SQL(

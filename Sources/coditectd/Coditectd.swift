@@ -11,7 +11,7 @@ struct Coditectd: AsyncParsableCommand {
         subcommands: [
             Serve.self, Migrate.self, BackupCommand.self, RestoreCommand.self, PolicyCommand.self, Decisions.self, Audit.self,
             ComplianceCommand.self, Keys.self,
-            SecretsCommand.self, Plugins.self, Sessions.self, Jobs.self, MailCommand.self, Doctor.self,
+            SecretsCommand.self, Plugins.self, Sessions.self, Jobs.self, MailCommand.self, RetentionCommand.self, Doctor.self,
             Simulate.self,
             ReferenceCommand.self,
         ])

@@ -186,7 +186,7 @@ struct CorrectionTests {
         #expect(found.first?.subscription != nil && Self.mails(house).isEmpty)
     }
 
-    @Test("what was corrected so long ago that nobody asks any more goes with the next correction")
+    @Test("what was corrected so long ago that nobody asks any more goes with the day's round")
     func forgotten() async throws {
         let house = try await House.make()
         try await house.bought(3, at: day(2))
@@ -199,6 +199,10 @@ struct CorrectionTests {
             house.access.shown.with { $0[id] = lagging }
             _ = try await ReconciliationTests.report(house)
         }
+        #expect(try await Self.corrections(house).contains { $0.settledAt < day(5) })
+        try await house.billing.scheduleDaily(house.act())
+        let daily = house.billing.jobs().filter { $0.kind == PaymentInbox.purgeKind }
+        _ = try await house.test.runDue(handlers: daily, subscribers: house.listeners)
         let left = try await Self.corrections(house).map(\.settledAt)
         #expect(!left.isEmpty && left.allSatisfy { $0 >= day(405) }, "only the newest is younger than 400 days")
     }

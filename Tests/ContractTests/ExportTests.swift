@@ -26,6 +26,7 @@ struct ExportTests {
         "connection_directory": "leads to connections", "license_key_directory": "hashes of keys",
         "license_standing_all": "a copy of what billing says", "activation_part_all": "hashes of hardware",
         "license_closure_all": "that the tenant leaves: the way out says so", "legal_hold_all": "what staff wrote",
+        "tenant_keep": "the same; GET /api/v1/retention tells it",
         "offboarding_link": "a hash of the mailed link", "offboarding_lapse_all": "a copy of what billing says",
         "tenant_export_entry_all": "what an export holds: its own list says so", "tenant_export_piece_all": "the export itself",
         "project_usage_all": "sums", "project_piece_all": "receipts of stored pieces", "provision_home_all": "a key, and sums",

@@ -29,6 +29,7 @@ struct LeavingTests {
         "journal_segment_all": "the audit log, as long as its retention asks", "journal_entry_all": "the same",
         "journal_checkpoint_all": "the same", "journal_mark_all": "the same", "journal_begin_all": "the same",
         "store_job": "forgotten by the platform's own step",
+        "tenant_keep": "a duty to keep the audit log or invoices for longer outlives the purge, as they do; a hold's is gone before it",
     ]
 
     @Test("every table with a tenant in it is emptied by a room's step, or stays for a reason that stands here")

@@ -424,6 +424,16 @@ def leaving(kernel, root):
     hold = kernel.want(201, "POST", holds, {"reason": "A court may ask for it."}, token=root).json["holds"][0]["id"]
     kernel.want(200, "GET", holds, token=root)
     kernel.want(200, "POST", f"{holds}/{hold}/lift", token=root)
+    retention = "/api/v1/admin/retention"
+    kernel.want(200, "GET", retention, token=root)
+    kernel.want(200, "GET", f"{retention}/explain?kind=legal_holds&id={hold}&tenant={tenant}", token=root)
+    duty = {"kind": "audit_log", "days": 2192, "why": "A law asks for six years."}
+    kept = kernel.want(201, "POST", f"{retention}/{tenant}/duties", duty, token=root).json["kept_longer"][0]["id"]
+    kernel.want(200, "GET", f"{retention}/{tenant}/duties", token=root)
+    kernel.want(200, "DELETE", f"{retention}/{tenant}/duties/{kept}", token=root)
+    kernel.want(200, "GET", "/api/v1/retention", token=stays)
+    mine = kernel.want(200, "GET", "/api/v1/licenses", token=stays).json["licenses"][0]["id"]
+    kernel.want(200, "GET", f"/api/v1/retention/explain?kind=licenses&id={mine}", token=stays)
     kernel.until("it is retained", lambda: kernel.call("POST", f"{path}/reactivate", token=owner).status == 200)
 
 
