@@ -16,6 +16,8 @@ package struct SubscriptionView: Sendable, Hashable {
     package let createdAt: Timestamp
     /// What it was bought with.
     package let coupon: Coupon?
+    /// A change of quantity that waits, is under way or was refused lately.
+    package let wish: QuantityWish?
 }
 
 package struct InvoiceView: Sendable, Hashable {
@@ -81,6 +83,7 @@ package final class Billing: Sendable {
         let parts = parts
         return try await store.tenantRead(tenant) { db in
             let catalog = try parts.catalog.inForce(in: db, at: now)
+            let wishes = try db.rows(QuantityWishTable.list, db.tenant).map(QuantityWish.init).filter { $0.isShown(at: now) }
             return try db.rows(BillingTable.subscriptions, db.tenant).map(SubscriptionRow.init).map { row in
                 let books = MirrorBooks(db: db, provider: row.provider, now: now, entropy: parts.floor.entropy)
                 let terms = parts.terms(row.provider)
@@ -89,7 +92,7 @@ package final class Billing: Sendable {
                 return SubscriptionView(
                     id: row.id, provider: row.provider, object: row.object, standing: standing,
                     seats: catalog[standing.tier]?.seats(quantity: standing.quantity), createdAt: row.createdAt,
-                    coupon: try coupon.map { try StoredJSON.decode(try $0.text(0)) })
+                    coupon: try coupon.map { try StoredJSON.decode(try $0.text(0)) }, wish: wishes.first { $0.subscription == row.id })
             }
         }
     }
@@ -153,6 +156,7 @@ package final class Billing: Sendable {
             JobHandler(StandingReview.kind) { try await StandingReview(parts: parts).run($0, $1) },
             JobHandler(PaymentInbox.parkedKind) { try await PaymentInbox(parts: parts).reviewParked($0, $1) },
             JobHandler(OperationDesk.settling) { try await OperationReview(parts: parts).run($0, $1) },
+            JobHandler(QuantityWishBooks.carrying) { try await QuantityWishDesk(parts: parts).carryOut($0, $1) },
             JobHandler(MoveDesk.finishing) { try await MoveDesk(parts: parts).finish($0, $1) },
             JobHandler(ReconciliationDesk.kind) { try await ReconciliationDesk(parts: parts).run($0, $1) },
             JobHandler(CorrectionBooks.telling) { try await CorrectionTelling(parts: parts).run($0, $1) },

@@ -16,7 +16,8 @@ extension Billing {
             "billing", store: parts.floor.store,
             rows: [
                 TenantRows("billing_move_all", by: "checkout_id"), TenantRows("billing_decline_all", by: "object"),
-                TenantRows("billing_operation_all", by: "id"), TenantRows("billing_checkout_all", by: "id"),
+                TenantRows("billing_quantity_wish_all", by: "id"), TenantRows("billing_operation_all", by: "id"),
+                TenantRows("billing_checkout_all", by: "id"),
                 TenantRows("billing_mail_all", by: "mail_key"), TenantRows("billing_correction_all", by: "id"),
                 TenantRows("subscription_all", by: "id"),
                 TenantRows("payment_route", by: "object"), TenantRows("payment_event", by: "id"),

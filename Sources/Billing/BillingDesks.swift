@@ -22,8 +22,23 @@ extension Billing {
     package func previewChange(_ order: ChangeOrder, _ caller: Principal, _ act: Act) async throws -> ChangeQuote {
         try await SubscriptionDesk(parts: parts).quote(order, caller, act)
     }
-    package func change(_ order: ChangeOrder, _ caller: Principal, _ act: Act) async throws -> OperationAnswer {
-        try await answer(try await SubscriptionDesk(parts: parts).change(order, caller, act), caller.tenant, act)
+    /// - Parameter apply: absent: a quantity alone waits for others of its window, everything else is asked for at once.
+    package func change(
+        _ order: ChangeOrder, apply: QuantityWish.Apply?, _ caller: Principal, _ act: Act
+    ) async throws -> ChangeAnswer {
+        let operation = try await QuantityWishDesk(parts: parts).request(order, apply, caller, act)
+        if let operation {
+            let answer = try await answer(operation, caller.tenant, act)
+            return ChangeAnswer(operation: answer.operation, subscription: answer.subscription)
+        }
+        let views = try await subscriptions(of: caller.tenant, now: act.now)
+        return ChangeAnswer(operation: nil, subscription: views.first { $0.id == order.subscription } ?? Billing.main(views))
+    }
+    /// Takes back a change of quantity that waits.
+    package func withdrawQuantity(_ id: SubscriptionID?, tenant: TenantID, _ act: Act) async throws -> SubscriptionView? {
+        try await QuantityWishDesk(parts: parts).withdraw(id, tenant, act)
+        let views = try await subscriptions(of: tenant, now: act.now)
+        return views.first { $0.id == id } ?? Billing.main(views)
     }
     package func cancel(
         _ id: SubscriptionID?, _ when: SubscriptionCancellation.When, reason: String?, tenant: TenantID, _ act: Act

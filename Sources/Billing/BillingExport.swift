@@ -38,6 +38,13 @@ extension Billing {
                         ("amount_minor", .integer), ("currency", .text), ("asked_at", .time), ("settled_at", .time),
                     ]),
                 RowExport.Kind(
+                    "quantity-wishes", "billing_quantity_wish_all",
+                    [
+                        ("id", .id), ("provider", .text), ("object", .text), ("quantity", .integer), ("wished_by", .id), ("role", .text),
+                        ("status", .text), ("code", .text), ("opened_at", .time), ("wished_at", .time), ("due_at", .time),
+                        ("settled_at", .time),
+                    ]),
+                RowExport.Kind(
                     "corrections", "billing_correction_all",
                     [
                         ("id", .id), ("provider", .text), ("place", .text), ("kind", .text), ("what", .text), ("done", .text),

@@ -3,6 +3,7 @@ import Vocabulary
 extension CheckoutIntent.Status: LifecycleState {}
 extension BillingOperation.Status: LifecycleState {}
 extension PaymentEvent.Status: LifecycleState {}
+extension QuantityWish.Status: LifecycleState {}
 
 /// Every life of the room beside the subscription's. The README shows them; a test compares.
 package enum BillingLifecycles {
@@ -42,5 +43,24 @@ package enum BillingLifecycles {
                 why: "its object has appeared, or staff replays it"),
         ])
 
-    package static let all: [any DeclaredLifecycle] = [standingLifecycle, checkout, operation, event]
+    static let quantityWish = Lifecycle<QuantityWish.Status>(
+        "Quantity wish", "How many units a customer wants, gathered for a moment and asked for once.", initial: [.waiting],
+        [
+            Transition("ask", "asked", from: [.waiting], to: .asked, by: [.time], why: "the window of the first wish is over"),
+            Transition(
+                "put off", "put_off", from: [.asked], to: .waiting, by: [.provider], why: "the provider had no time for it"),
+            Transition(
+                "do", "done", from: [.waiting, .asked], to: .done, by: [.provider], why: "the provider did it, or has it so already"),
+            Transition(
+                "refuse", "refused", from: [.waiting, .asked], to: .refused, by: [.provider, .policy, .kernel],
+                why: "it is not possible any more, or not wanted; owners are told"),
+            Transition(
+                "withdraw", "withdrawn", from: [.waiting], to: .withdrawn, by: [.customer],
+                why: "somebody takes it back, or wishes for what is billed already"),
+            Transition(
+                "replace", "replaced", from: [.waiting], to: .replaced, by: [.customer, .kernel],
+                why: "a change at once, a cancellation or a pause was done meanwhile"),
+        ])
+
+    package static let all: [any DeclaredLifecycle] = [standingLifecycle, checkout, operation, event, quantityWish]
 }

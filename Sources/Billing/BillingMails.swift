@@ -13,6 +13,7 @@ struct BillingMails {
     static let accessRestored = "access_restored"
     static let paymentRecovered = "payment_recovered"
     static let billingCorrected = "billing_corrected"
+    static let quantityRefused = "quantity_refused"
     static let staffNotice = "staff_notice"
 
     let db: any TenantScope

@@ -49,6 +49,12 @@ package enum BillingProblems {
     package static let downgradeWaits = Problem(
         "downgrade_waits", status: 409, title: "A downgrade waits for the period's end.",
         hint: "Change back to what is in force first, which costs nothing; then upgrade.")
+    package static let noQuantityWish = Problem(
+        "no_quantity_wish", status: 409, title: "No change of quantity waits.",
+        hint: "It was carried out, withdrawn or refused: GET /api/v1/billing/subscription shows which.")
+    package static let quantityWishWaits = Problem(
+        "quantity_wish_waits", status: 409, title: "A change of quantity waits to be carried out.",
+        hint: "Wait until it is, or withdraw it, so that it is not lost at the provider that is left.")
     package static let amountChanged = Problem(
         "amount_changed", status: 409, title: "The change costs something else than was agreed to.",
         hint: "due_now says what; ask for a preview again and agree to that.")
@@ -79,7 +85,8 @@ package enum BillingProblems {
         tierIsFree, tierByContract, tierNotOffered, noSuchPrice, quantityTooLarge, cardNumberRefused, nothingBought, providerUnknown,
         providerUnavailable, providerRefused, providerUnreachable, providerCannot, operationOpen, stateWrong, nothingChanges,
         intervalShortens,
-        downgradeWaits, amountChanged, previewOver, moveNowhere, moveChanges, notRefundable, couponNotSupported, couponInvalid,
+        downgradeWaits, noQuantityWish, quantityWishWaits, amountChanged, previewOver, moveNowhere, moveChanges, notRefundable,
+        couponNotSupported, couponInvalid,
         webhookForged, webhookStale, webhookMalformed,
     ]
 

@@ -21,7 +21,8 @@ extension Billing {
                 BillingProblems.providerUnknown, BillingProblems.providerUnavailable, BillingProblems.providerRefused,
                 BillingProblems.providerUnreachable, CommonProblems.idempotencyKeyReused, CommonProblems.notFound,
                 BillingProblems.stateWrong.with(["status": "cancelled"]), BillingProblems.moveNowhere, BillingProblems.moveChanges,
-                BillingProblems.downgradeWaits, BillingProblems.providerCannot.with(["capability": "trials"]),
+                BillingProblems.downgradeWaits, BillingProblems.quantityWishWaits,
+                BillingProblems.providerCannot.with(["capability": "trials"]),
                 BillingProblems.couponNotSupported, BillingProblems.couponInvalid.with(["reason": "unknown"]),
             ], creates: true,
             aliases: [
@@ -142,6 +143,9 @@ enum BillingSchemas {
                 "change",
                 .nullable(.object([SchemaField("tier", .string(max: 64)), SchemaField("quantity", units), SchemaField("at", time)])),
                 "A downgrade that waits for the period's end"),
+            SchemaField(
+                "quantity_wish", .nullable(OperationSchemas.quantityWish),
+                "A change of quantity that waits, is under way, or was refused within the last week"),
             SchemaField("coupon", .nullable(coupon), "The code that it was bought with"), SchemaField("created_at", time),
         ]))
     static let subscriptions = Schema.object([

@@ -40,6 +40,11 @@ package enum BillingSettings {
     package static let providerSeconds = Setting(
         "billing.provider_timeout_seconds", default: 25, in: 1...60,
         reason: "How long a provider is waited for; after that the outcome of what it was asked is unknown, and a job finds out.")
+    package static let quantityWindow = Setting(
+        "billing.quantity_window_seconds", default: 60, in: 0...3_600,
+        reason:
+            "How long a change of quantity waits for others, so that all of them are one call at the provider and one proration: long enough for a script that adds people one by one, short enough to wait for a seat; 0: each is asked for at once."
+    )
     package static let reconcileHours = Setting(
         "billing.reconcile_hours", default: 6, in: 1...168,
         reason: "How often mirror and licences are compared with each provider; webhooks lost for days are found by then.")
@@ -51,7 +56,8 @@ package enum BillingSettings {
         graceDays.erased, defaultProvider.erased, invoiceProvider.erased, eventRetentionDays.erased, parkedNoticeHours.erased,
         trialReminderDays.erased,
         renewalReminderDays.erased, graceReminderDays.erased,
-        webhookBodyBytes.erased, providerSeconds.erased, reconcileHours.erased, reconcileDays.erased, successURL.erased, cancelURL.erased,
+        webhookBodyBytes.erased, providerSeconds.erased, quantityWindow.erased, reconcileHours.erased, reconcileDays.erased,
+        successURL.erased, cancelURL.erased,
         portalReturnURL.erased,
     ]
 

@@ -41,6 +41,9 @@ struct MoveDesk {
             }
             guard row.provider != name else { throw BillingProblems.moveNowhere }
             guard standing.change == nil else { throw BillingProblems.downgradeWaits }
+            guard try db.row(QuantityWishTable.find, db.tenant, row.id).map(QuantityWish.init)?.isOpen != true else {
+                throw BillingProblems.quantityWishWaits
+            }
             guard order.tier ?? standing.tier == standing.tier, order.quantity == 1 || order.quantity == standing.quantity else {
                 throw BillingProblems.moveChanges
             }

@@ -27,7 +27,7 @@ struct OperationDesk {
     ///   - check: runs in the transaction that writes the intent down; what it throws is the caller's problem.
     func perform(
         _ wish: Wish, at name: String, tenant: TenantID, details: [String: JSONValue], decision: DecisionID? = nil, _ act: Act,
-        check: @escaping @Sendable (any TenantScope) throws -> Void = { _ in }
+        check: @escaping @Sendable (any TenantScope, BillingOperation.ID) throws -> Void = { _, _ in }
     ) async throws -> BillingOperation {
         let provider = try await parts.providers.inService(name, for: tenant)
         guard provider.capabilities.contains(wish.capability) else {
@@ -68,7 +68,7 @@ struct OperationDesk {
     /// Whether it is new: nobody has asked the provider under its present key.
     private func intend(
         _ wish: Wish, _ provider: String, _ tenant: TenantID, _ details: [String: JSONValue], _ decision: DecisionID?, _ act: Act,
-        check: @escaping @Sendable (any TenantScope) throws -> Void
+        check: @escaping @Sendable (any TenantScope, BillingOperation.ID) throws -> Void
     ) async throws -> (operation: BillingOperation, isNew: Bool) {
         let id: BillingOperation.ID = parts.floor.entropy.id(act.now)
         let claim = claim(act)
@@ -78,8 +78,8 @@ struct OperationDesk {
                     guard known.fingerprint == act.idempotency?.fingerprint else { throw CommonProblems.idempotencyKeyReused }
                     let isNew = known.status == .refused
                     if isNew {
-                        try refuseOther(than: known.id, known.object, provider, db)
-                        try check(db)
+                        try OperationDesk.refuseOther(than: known.id, known.object, provider, db)
+                        try check(db, known.id)
                         try db.run(OperationTable.askAgain, db.tenant, known.id, act.now)
                         try OperationDesk.look(after: known.id, look: 0, at: act.now + OperationDesk.patience, db, act)
                     }
@@ -87,8 +87,8 @@ struct OperationDesk {
                 }
                 try db.run(OperationTable.forgetClaim, db.tenant, known.id)
             }
-            try refuseOther(than: nil, wish.object, provider, db)
-            try check(db)
+            try OperationDesk.refuseOther(than: nil, wish.object, provider, db)
+            try check(db, id)
             try db.run(
                 OperationTable.insert, db.tenant, id, provider, wish.kind.rawValue, wish.object, claim, act.idempotency?.fingerprint,
                 try StoredJSON.encode(wish), wish.amount?.amountMinor, wish.amount?.currency.code, act.now,
@@ -106,7 +106,7 @@ struct OperationDesk {
     }
 
     /// While nobody knows what became of one operation, no other is asked of the same object.
-    private func refuseOther(than own: BillingOperation.ID?, _ object: String, _ provider: String, _ db: any TenantScope) throws {
+    static func refuseOther(than own: BillingOperation.ID?, _ object: String, _ provider: String, _ db: any TenantScope) throws {
         let others = try db.rows(OperationTable.ofObject, db.tenant, provider, object).map(BillingOperation.init)
         guard let open = others.first(where: { $0.isOpen && $0.id != own }) else { return }
         throw BillingProblems.operationOpen.with(["operation_id": .string(open.id.description)]).retry(afterSeconds: 10)
@@ -134,7 +134,9 @@ struct OperationDesk {
         case .unknown: return try await lost(operation, tenant, act)
         case .refused(let error):
             let (code, isFinal) = OperationDesk.code(of: error)
-            let settled = try await refused(operation, code: code, isFinal: isFinal, tenant, act)
+            var pause: Duration?
+            if case .rateLimited(let wanted)? = error as? PaymentProviderError { pause = wanted }
+            let settled = try await refused(operation, code: code, isFinal: isFinal, pause: pause, tenant, act)
             // Somebody else asked too, and this refusal is only one answer of several.
             if settled.isOpen { return try await lost(settled, tenant, act) }
             // Another look may have settled it meanwhile, as done.
@@ -213,6 +215,7 @@ struct OperationDesk {
                         details: .object(
                             ["kind": .string(operation.kind.rawValue)].merging(name.map { ["made": .string($0)] } ?? [:]) { $1 })),
                     act)
+                try QuantityWishBooks(db: db, act: act).heard(done: operation)
                 return true
             }
             if isFirst { try learn(effect, news, tenant, db, act) }
@@ -255,7 +258,7 @@ struct OperationDesk {
 
     /// Records that it was certainly not done. One that is in doubt is ended by a final refusal only.
     func refused(
-        _ operation: BillingOperation, code: String, isFinal: Bool, _ tenant: TenantID, _ act: Act
+        _ operation: BillingOperation, code: String, isFinal: Bool, pause: Duration? = nil, _ tenant: TenantID, _ act: Act
     ) async throws -> BillingOperation {
         try await store.tenant(tenant, .flushed) { db in
             if try db.row(
@@ -266,6 +269,7 @@ struct OperationDesk {
                     JournalEntry(
                         "billing_operation.refused", subject: "billing_operation:\(operation.id)", outcome: .failed,
                         details: ["kind": .string(operation.kind.rawValue), "code": .string(code)]), act)
+                try QuantityWishBooks(db: db, act: act).heard(refused: operation, code: code, isFinal: isFinal, pause: pause)
             }
             return try OperationDesk.find(operation.id, db)
         }

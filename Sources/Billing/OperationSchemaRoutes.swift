@@ -26,6 +26,22 @@ enum OperationSchemas {
             "due_now_minor", .integer(Int64.min...Int64.max), "What the preview said; another amount is refused (amount_changed)",
             optional: true),
     ]
+    static let apply = SchemaField(
+        "apply", .choice(QuantityWish.Apply.allCases.map(\.rawValue)),
+        "now: at once. window: with whatever else is wished within billing.quantity_window_seconds, as one change; absent: window for a change of the quantity alone without proration_at and due_now_minor, else now",
+        optional: true)
+    static let quantityWish = Schema.named(
+        "QuantityWish",
+        .object([
+            SchemaField("id", .string(max: 36, format: .uuid)),
+            SchemaField("status", .choice(QuantityWish.Status.allCases.map(\.rawValue))),
+            SchemaField("quantity", .integer(1...1_000_000), "As it was wished last"),
+            SchemaField("wished_by", .string(max: 36, format: .uuid), "The user who wished last"),
+            SchemaField("opened_at", time, "When the first wish came"), SchemaField("wished_at", time, "When the last one came"),
+            SchemaField("carried_out_at", time, "When the provider is asked: the window does not grow with later wishes"),
+            SchemaField("operation_id", .nullable(.string(max: 36, format: .uuid)), "By which it was asked"),
+            SchemaField("code", .nullable(.string(max: 100)), "Why it was refused"),
+        ]))
     private static let offer = Schema.object([
         SchemaField("tier", .string(max: 64)), SchemaField("quantity", count), SchemaField("interval", interval),
         SchemaField("unit_price", money),
@@ -60,6 +76,10 @@ enum OperationSchemas {
         ]))
     static let answer = Schema.object([
         SchemaField("operation", operation), SchemaField("subscription", .nullable(BillingSchemas.subscription)),
+    ])
+    static let changed = Schema.object([
+        SchemaField("operation", .nullable(operation), "Null: the provider was not asked"),
+        SchemaField("subscription", .nullable(BillingSchemas.subscription), "quantity_wish says what waits"),
     ])
     static let document = Schema.object([
         SchemaField("number", .nullable(.string(max: 255)), "As printed"),

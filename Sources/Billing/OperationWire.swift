@@ -10,8 +10,9 @@ struct ChangeBody: Decodable {
     let quantity: Int?
     let prorationAt: String?
     let dueNowMinor: Int64?
+    let apply: QuantityWish.Apply?
     enum CodingKeys: String, CodingKey {
-        case tier, interval, quantity
+        case tier, interval, quantity, apply
         case subscription = "subscription_id"
         case prorationAt = "proration_at"
         case dueNowMinor = "due_now_minor"
@@ -115,7 +116,18 @@ extension SubscriptionView {
             "trial_ends_at": time(standing.trialEndsAt),
             "change": standing.change.map {
                 ["tier": .string($0.tier), "quantity": .int(Int64($0.quantity)), "at": .string($0.at.iso8601)]
-            } ?? .null, "coupon": coupon?.json ?? .null, "created_at": time(createdAt),
+            } ?? .null, "quantity_wish": wish?.json ?? .null, "coupon": coupon?.json ?? .null, "created_at": time(createdAt),
+        ]
+    }
+}
+
+extension QuantityWish {
+    var json: JSONValue {
+        [
+            "id": .string(id.description), "status": .string(status.rawValue), "quantity": .int(Int64(quantity)),
+            "wished_by": .string(wishedBy.description), "opened_at": .string(openedAt.iso8601), "wished_at": .string(wishedAt.iso8601),
+            "carried_out_at": .string(dueAt.iso8601), "operation_id": operation.map { .string($0.description) } ?? .null,
+            "code": code.map { .string($0) } ?? .null,
         ]
     }
 }

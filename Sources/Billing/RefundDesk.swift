@@ -56,7 +56,7 @@ struct RefundDesk {
                 "invoice": .string(order.invoice.description), "amount_minor": .int(amount.amountMinor),
                 "currency": .string(amount.currency.code), "reason": .string(order.reason.rawValue), "note": .string(order.note),
             ], act
-        ) { db in
+        ) { db, _ in
             // Once more where nobody comes in between: two refunds at once are together no more than what was paid.
             guard amount.amountMinor <= paid.amountMinor - (try RefundDesk.givenBack(payment, name, paid, db)) else {
                 throw BillingProblems.notRefundable

@@ -71,45 +71,71 @@ struct SubscriptionDesk {
         let catalog: TenantCatalog
         let failedPayments: Int
         let customerAgeDays: Int
+        /// How many units wait to be asked for.
+        let wish: QuantityWish?
+    }
+
+    /// For whom a policy is asked.
+    struct Asker: Sendable {
+        let tenant: TenantID
+        let role: String
+        init(tenant: TenantID, role: String) {
+            self.tenant = tenant
+            self.role = role
+        }
+        init(_ caller: Principal) { self.init(tenant: caller.tenant, role: caller.role) }
     }
 
     // MARK: - Change
 
     func quote(_ order: ChangeOrder, _ caller: Principal, _ act: Act) async throws -> ChangeQuote {
-        try await plan(order, caller, act, prices: true).quote
+        try await plan(order, Asker(caller), act, prices: true).quote
     }
 
+    /// At once; what waits to be asked for is taken along where the order names no quantity.
     func change(_ order: ChangeOrder, _ caller: Principal, _ act: Act) async throws -> BillingOperation {
-        let desk = OperationDesk(parts: parts)
-        if let before = try await desk.repeated(caller.tenant, act) { return before }
-        let plan = try await plan(order, caller, act, prices: order.dueNowMinor != nil)
+        let plan = try await plan(order, Asker(caller), act, prices: order.dueNowMinor != nil)
         if let agreed = order.dueNowMinor, agreed != plan.quote.dueNow?.amountMinor {
             throw BillingProblems.amountChanged.with(plan.quote.dueNow.map { ["due_now": $0.json] } ?? [:])
         }
-        let (held, to) = (plan.held, plan.quote.to)
-        return try await desk.perform(
-            .change(plan.change), at: held.row.provider, tenant: caller.tenant,
-            details: [
-                "subscription": .string(held.row.id.description), "tier": .string(to.tier), "quantity": .int(Int64(to.quantity)),
-                "interval": .string(to.interval.rawValue), "when": .string(plan.quote.when.rawValue),
-            ], decision: plan.decision, act)
+        return try await perform(plan, caller.tenant, act) { [held = plan.held] db, _ in
+            guard order.quantity == nil else { return }
+            // What waited is taken along as it was planned.
+            guard try QuantityWishBooks(db: db, act: act).waiting(held.row.id)?.revision == held.wish?.revision else {
+                throw QuantityWishBooks.Moved()
+            }
+        }
     }
 
-    private struct Planned {
+    /// - Parameter check: as at `OperationDesk.perform`.
+    func perform(
+        _ plan: Planned, _ tenant: TenantID, _ act: Act,
+        check: @escaping @Sendable (any TenantScope, BillingOperation.ID) throws -> Void
+    ) async throws -> BillingOperation {
+        let to = plan.quote.to
+        return try await OperationDesk(parts: parts).perform(
+            .change(plan.change), at: plan.held.row.provider, tenant: tenant,
+            details: [
+                "subscription": .string(plan.held.row.id.description), "tier": .string(to.tier), "quantity": .int(Int64(to.quantity)),
+                "interval": .string(to.interval.rawValue), "when": .string(plan.quote.when.rawValue),
+            ], decision: plan.decision, act, check: check)
+    }
+
+    struct Planned: Sendable {
         let held: Held
         let change: SubscriptionChange
         let quote: ChangeQuote
         let decision: DecisionID
     }
 
-    private func plan(_ order: ChangeOrder, _ caller: Principal, _ act: Act, prices: Bool) async throws -> Planned {
+    func plan(_ order: ChangeOrder, _ asker: Asker, _ act: Act, prices: Bool) async throws -> Planned {
         try CardNumber.refuse(["tier": order.tier])
-        let held = try await held(order.subscription, caller.tenant, act.now)
+        let held = try await held(order.subscription, asker.tenant, act.now)
         guard held.standing.state == .active || held.standing.state == .grace, held.standing.cancelsAt == nil else {
             throw BillingProblems.stateWrong.with(["status": .string(held.standing.state.rawValue)])
         }
         let (tier, interval, price) = try target(order, held)
-        let quantity = order.quantity ?? held.latest.quantity
+        let quantity = order.quantity ?? held.wish?.quantity ?? held.latest.quantity
         guard quantity >= 1 else { throw CommonProblems.invalid("quantity", "must be 1 or more") }
         guard quantity <= tier.maxQuantity else {
             throw BillingProblems.quantityTooLarge.with(["max_quantity": .int(Int64(tier.maxQuantity))])
@@ -119,7 +145,7 @@ struct SubscriptionDesk {
             tier: held.offer.tier, quantity: held.latest.quantity, interval: held.offer.interval,
             price: held.catalog[held.offer.tier]?.prices[held.offer.interval] ?? Money(amountMinor: 0, currency: price.currency))
         var after = OnTierChange.Offer(tier: tier.id.name, quantity: quantity, interval: interval, price: price)
-        let verdict = try await ask(held, before, after, isUpgrade: when == .now, caller, act)
+        let verdict = try await ask(held, before, after, isUpgrade: when == .now, asker, act)
         var priceName = parts.prices.name(provider: held.row.provider, tier: tier.id, interval: interval)
         // Nor does the provider's own price know what was agreed with one tenant.
         if held.catalog.hasOwnPrice(tier.id, interval) { priceName = nil }
@@ -136,7 +162,7 @@ struct SubscriptionDesk {
             subscription: held.row.object, tier: after.tier, interval: interval, quantity: quantity, unitPrice: after.price,
             providerPrice: priceName, proration: when == .now ? .invoiceNow : .none, prorationAt: when == .now ? order.prorationAt : nil,
             idempotencyKey: "")
-        let quote = try await quote(change, held, before, after, when, prices: prices, of: caller.tenant, act)
+        let quote = try await quote(change, held, before, after, when, prices: prices, of: asker.tenant, act)
         var agreed = change
         agreed.prorationAt = when == .now ? quote.prorationAt ?? order.prorationAt : nil
         return Planned(held: held, change: agreed, quote: quote, decision: verdict.decision)
@@ -202,13 +228,13 @@ struct SubscriptionDesk {
     }
 
     private func ask(
-        _ held: Held, _ before: OnTierChange.Offer, _ after: OnTierChange.Offer, isUpgrade: Bool, _ caller: Principal, _ act: Act
+        _ held: Held, _ before: OnTierChange.Offer, _ after: OnTierChange.Offer, isUpgrade: Bool, _ asker: Asker, _ act: Act
     ) async throws -> Verdict<OnTierChange.Terms> {
         let input = OnTierChange.Input(
-            tenant: caller.tenant, role: caller.role, from: before, to: after, isUpgrade: isUpgrade,
-            seatsUsed: try await parts.access.seatsUsed(caller.tenant, now: act.now), customerAgeDays: held.customerAgeDays,
+            tenant: asker.tenant, role: asker.role, from: before, to: after, isUpgrade: isUpgrade,
+            seatsUsed: try await parts.access.seatsUsed(asker.tenant, now: act.now), customerAgeDays: held.customerAgeDays,
             failedPayments: held.failedPayments)
-        let subject = HookSubject(tenant: caller.tenant, tier: held.offer.tier, requestID: act.requestID, now: act.now)
+        let subject = HookSubject(tenant: asker.tenant, tier: held.offer.tier, requestID: act.requestID, now: act.now)
         let verdict = try await parts.floor.hooks.decide(OnTierChange.self, input, subject)
         if case .deny(let reason, let seconds) = verdict.outcome { throw CommonProblems.denied(reason, retryAfterSeconds: seconds) }
         return verdict
@@ -251,8 +277,16 @@ struct SubscriptionDesk {
 
     // MARK: - Reading
 
+    /// Whether an order is about the number of units only.
+    func isQuantityAlone(_ order: ChangeOrder, _ tenant: TenantID, _ now: Timestamp) async throws -> Bool {
+        guard order.quantity != nil else { return false }
+        if order.tier == nil, order.interval == nil { return true }
+        let offer = try await held(order.subscription, tenant, now).offer
+        return order.tier ?? offer.tier == offer.tier && order.interval ?? offer.interval == offer.interval
+    }
+
     /// The subscription of this id, or the one that counts most.
-    private func held(
+    func held(
         _ id: SubscriptionID?, _ tenant: TenantID, _ now: Timestamp, _ states: Set<Standing.State> = Set(Standing.State.allCases)
     ) async throws -> Held {
         let parts = parts
@@ -293,7 +327,10 @@ struct SubscriptionDesk {
                 offer: offer ?? Offer(tier: best.standing.tier, interval: best.standing.interval),
                 catalog: try parts.catalog.inForce(in: db, at: now),
                 failedPayments: best.facts.invoices.filter { !$0.isPaid }.map(\.failures.count).reduce(0, +),
-                customerAgeDays: first.map { max(0, Int((now - $0).wholeSeconds / 86_400)) } ?? 0)
+                customerAgeDays: first.map { max(0, Int((now - $0).wholeSeconds / 86_400)) } ?? 0,
+                wish: try db.row(QuantityWishTable.find, db.tenant, best.row.id).map(QuantityWish.init).flatMap {
+                    $0.status == .waiting ? $0 : nil
+                })
         }
     }
 }

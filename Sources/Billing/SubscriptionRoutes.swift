@@ -5,7 +5,10 @@ import Vocabulary
 /// Change, cancel, resume and pause from this side; what is under way; one invoice.
 extension Billing {
     func subscriptionRoutes() -> [Route] {
-        [previewRoute, changeRoute, cancelRoute, resumeRoute, pauseRoute, operationsRoute, operationRoute, invoiceRoute, invoicePDFRoute]
+        [
+            previewRoute, changeRoute, withdrawRoute, cancelRoute, resumeRoute, pauseRoute, operationsRoute, operationRoute, invoiceRoute,
+            invoicePDFRoute,
+        ]
     }
 
     private static let path = "/api/v1/billing/subscription"
@@ -43,15 +46,43 @@ extension Billing {
     private var changeRoute: Route {
         Route(
             .post, "\(Self.path)/change", name: "billing.subscription.change",
-            summary: "Moves to another tier, interval or quantity: more at once, less at the period's end.",
-            access: .permission(BillingPermissions.write), request: .object(OperationSchemas.wanted + OperationSchemas.agreed),
-            answers: Self.outcomes,
+            summary:
+                "Moves to another tier, interval or quantity: more at once, less at the period's end. Changes of the quantity alone are gathered for a moment, and the provider is asked once.",
+            access: .permission(BillingPermissions.write),
+            request: .object(OperationSchemas.wanted + OperationSchemas.agreed + [OperationSchemas.apply]),
+            answers: [
+                RouteAnswer(200, "Done, or taken back before anybody was asked", OperationSchemas.changed),
+                RouteAnswer(
+                    202, "Waits to be asked for, as quantity_wish says; or asked for, and nobody knows yet whether it was done",
+                    OperationSchemas.changed),
+            ],
             problems: Self.asked + Self.changing + Self.written + [
                 BillingProblems.amountChanged.with(["due_now": ["amount_minor": 900, "currency": "USD"]])
             ], creates: true
         ) { call in
-            let answer = try await self.change(try call.decode(ChangeBody.self).order(), try call.caller(), call.act)
-            return answer.reply
+            let body = try call.decode(ChangeBody.self)
+            return try await self.change(try body.order(), apply: body.apply, try call.caller(), call.act).reply
+        }
+    }
+
+    private var withdrawRoute: Route {
+        Route(
+            .post, "\(Self.path)/withdraw", name: "billing.subscription.withdraw",
+            summary: "Takes back a change of quantity that waits to be carried out; the provider hears of nothing.",
+            access: .permission(BillingPermissions.write),
+            request: .object([
+                SchemaField(
+                    "subscription_id", .string(max: 36, format: .uuid), "The one whose quantity was wished for last if absent",
+                    optional: true)
+            ]), answers: [RouteAnswer(200, "Where the subscription stands", OperationSchemas.changed)],
+            problems: [
+                BillingProblems.noQuantityWish, BillingProblems.operationOpen.with(["operation_id": "018f…"]), CommonProblems.notFound,
+                CommonProblems.idempotencyKeyReused,
+            ], creates: true
+        ) { call in
+            let id = try call.decode(CancelBody.self).subscription
+            let view = try await self.withdrawQuantity(id, tenant: try call.caller().tenant, call.act)
+            return .json(value: ["operation": .null, "subscription": view?.json ?? .null])
         }
     }
 
@@ -168,6 +199,14 @@ extension PageCursor {
         guard let text else { return nil }
         guard let cursor = PageCursor(text) else { throw CommonProblems.invalid("cursor", "is of an earlier version") }
         return cursor
+    }
+}
+
+extension ChangeAnswer {
+    var reply: Reply {
+        let isOpen = operation?.isOpen ?? subscription?.wish?.isOpen ?? false
+        return .json(
+            value: ["operation": operation?.json ?? .null, "subscription": subscription?.json ?? .null], status: isOpen ? 202 : 200)
     }
 }
 

@@ -38,6 +38,10 @@ enum LifecycleReference {
         "Project": More(["explanation/projects"], routes: ["/api/v1/projects"], settings: ["projects."]),
         "Provisioning plan": More(
             ["explanation/workstations"], routes: ["/api/v1/workstations/plan"], settings: ["provisioning."]),
+        "Quantity wish": More(
+            ["explanation/life-of-a-quantity-wish", "explanation/payments"],
+            routes: ["/api/v1/billing/subscription/change", "/api/v1/billing/subscription/withdraw"],
+            settings: ["billing.quantity_window_seconds"]),
         "Subscription": More(
             ["explanation/payments", "how-to/grace-and-dunning"],
             routes: ["/api/v1/billing/subscription", "/api/v1/admin/tenants/{id}/subscriptions"],

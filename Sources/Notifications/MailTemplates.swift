@@ -217,6 +217,13 @@ struct MailTemplate: Sendable {
                 "You need not do anything. If something looks wrong to you, write to us.",
             ],
             links: [("See what was corrected", "/licence#corrections")]),
+        "quantity_refused": MailTemplate(
+            subject: "Your change of quantity was not made",
+            paragraphs: [
+                "The quantity of {quantity} that was asked for is not in force: {reason}.",
+                "Nothing else has changed, and nothing was charged for it. You may ask again.",
+            ],
+            links: [("See your licence", "/licence")]),
         "grace_reminder": MailTemplate(
             subject: "Your access ends soon",
             paragraphs: [

@@ -23,7 +23,9 @@ struct DocumentTests {
 
     @Test("the other lives of the room are sound, and each page shows its own as it is declared")
     func lives() throws {
-        let pages = ["checkout": "a-checkout", "operation": "an-operation", "payment event": "a-payment-event"]
+        let pages = [
+            "checkout": "a-checkout", "operation": "an-operation", "payment event": "a-payment-event", "quantity wish": "a-quantity-wish",
+        ]
         for life in BillingLifecycles.all {
             #expect(life.flaws.isEmpty, "\(life.name): \(life.flaws)")
             guard let page = pages[life.name.lowercased()] else { continue }
@@ -58,7 +60,7 @@ struct DocumentTests {
         let readme = try DocumentTests.text("Sources/Billing/README.md")
         for kind in [
             PaymentPosting.kind, StandingReview.kind, PaymentInbox.parkedKind, PaymentInbox.purgeKind, OperationDesk.settling,
-            ReconciliationDesk.kind, CorrectionBooks.telling,
+            ReconciliationDesk.kind, CorrectionBooks.telling, QuantityWishBooks.carrying,
         ] {
             #expect(readme.contains("`\(kind)`"))
         }
@@ -79,6 +81,7 @@ struct DocumentTests {
         #expect(isUnique(BillingProblems.all.map(\.code)) && isUnique(BillingSettings.all.map(\.path)))
         let tables = [
             InboxTable.all, BillingTable.all, OperationTable.all, ReconciliationTable.all, MoveTable.all, CorrectionTable.all,
+            QuantityWishTable.all,
         ]
         #expect(isUnique(tables.flatMap { $0 }.map(\.name)))
         for setting in BillingSettings.all { #expect(setting.check(setting.default) == nil, "\(setting.path)") }

@@ -147,7 +147,8 @@ struct WireTests {
         let id = try #require(try await house.subscription()?.id)
         let view =
             #"{"cancels_at":null,"change":null,"coupon":null,"created_at":"2027-01-15T08:00:00Z","grace_until":"2027-02-21T08:00:00Z","id":"\#(id)","#
-            + #""interval":"month","period_end":"2027-02-14T08:00:00Z","provider":"fake","quantity":1,"reason":"payment_failed","seats":1,"#
+            + #""interval":"month","period_end":"2027-02-14T08:00:00Z","provider":"fake","quantity":1,"quantity_wish":null,"#
+            + #""reason":"payment_failed","seats":1,"#
             + #""status":"grace","tier":"team","trial_ends_at":null}"#
         #expect(answer == (200, #"{"subscription":\#(view),"subscriptions":[\#(view)]}"#))
         let first = try await wire.send("GET", "/api/v1/billing/invoices?limit=1")

@@ -40,6 +40,7 @@ struct DataRequestTests {
         "activation_all.device": "digest of a machine of the tenant's",
         "activation_all.machine_name_box": "a machine of the tenant's, sealed",
         "activation_part_all.device": "digest of a machine of the tenant's", "address_rule_all.networks": "networks of the tenant's",
+        "billing_quantity_wish_all.wished_by": "bare id",
         "billing_checkout_all.url_box": "the provider's page, sealed; overwritten when the checkout ends",
         "compliance_result_all.said_by": "a policy or a plugin",
         "device_grant.label": "a program that is signing in, for minutes",
