@@ -57,6 +57,7 @@ extension Console {
                 "isEmpty": shown.isEmpty,
                 "hasEnded": !ended.isEmpty, "ended": ended,
                 "managesBilling": managesBilling, "leaving": try await plannedLeaving(call) ?? false,
+                "quantityWish": try await quantityWish(of: caller, call) ?? false,
             ].merging(try await corrections(of: caller, call)) { own, _ in own })
     }
 
@@ -66,6 +67,18 @@ extension Console {
             return nil
         }
         return ["at": found.moment("leaves_at"), "until": found.moment("can_return_until")]
+    }
+
+    /// A change of quantity that waits, for those who may read what is paid.
+    private func quantityWish(of caller: Principal, _ call: Call) async throws -> [String: Any]? {
+        guard try await may(BillingPermissions.read, caller, call) else { return nil }
+        let views = try await services.billing.subscriptions(of: caller.tenant, now: call.act.now)
+        guard let view = views.first(where: { $0.wish?.isOpen == true }), let wish = view.wish else { return nil }
+        return [
+            "subscription": view.id.description, "now": view.standing.quantity, "quantity": wish.quantity,
+            "when": Spans.minute(wish.dueAt), "who": wish.wishedBy == caller.user ? "you" : "another member",
+            "mayWithdraw": wish.status == .waiting ? try await may(BillingPermissions.write, caller, call) : false,
+        ]
     }
 
     /// What comparisons with the payment providers put right lately, for those who may read what is paid.

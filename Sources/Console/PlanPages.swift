@@ -9,7 +9,7 @@ import Vocabulary
 extension Console {
     var planRoutes: [Route] {
         [
-            plansForm, choosePlan, portal,
+            plansForm, choosePlan, portal, withdrawQuantity,
             // Where a payment provider sends the browser back to.
             route(.get, "/billing/success", "paid", "Back from the payment provider, having paid.") { _ in .redirect(to: "/licence?paid=1")
             },
@@ -102,6 +102,25 @@ extension Console {
             let caller = try call.caller()
             try await authorizer.require(BillingPermissions.write, of: caller, act: call.act)
             return .redirect(to: try await services.billing.portal(provider: nil, tenant: caller.tenant, origin: call.origin, call.act))
+        }
+    }
+
+    private var withdrawQuantity: Route {
+        route(
+            .post, "/billing/withdraw", "withdraw_quantity", "Takes back a change of quantity that waits.",
+            proof: RouteProof(isSensitive: true, back: "/licence")
+        ) { call in
+            let caller = try call.caller()
+            try await authorizer.require(BillingPermissions.write, of: caller, act: call.act)
+            guard let subscription = SubscriptionID(try SentForm(call)["subscription"]) else { throw CommonProblems.notFound }
+            do {
+                _ = try await services.billing.withdrawQuantity(subscription, tenant: caller.tenant, call.act)
+            } catch let problem as Problem
+                where [BillingProblems.noQuantityWish, BillingProblems.operationOpen].map(\.code).contains(problem.code)
+            {
+                // It was carried out meanwhile: the page shows how it stands.
+            }
+            return .redirect(to: "/licence")
         }
     }
 

@@ -83,6 +83,9 @@ struct PageTests {
                     [
                         "hasLicenses": true, "several": true, "licenses": [Self.licence("a"), Self.licence("b", status: "suspended")],
                         "firstKey": hostile, "managesBilling": true, "leaving": ["at": hostile, "until": hostile], "hasCorrections": true,
+                        "quantityWish": [
+                            "subscription": hostile, "now": 3, "quantity": 5, "when": "then", "who": "another member", "mayWithdraw": true,
+                        ],
                         "corrections": [["when": "then", "words": hostile, "provider": hostile]],
                     ])
             ))

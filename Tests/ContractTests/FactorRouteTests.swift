@@ -182,7 +182,7 @@ struct FactorRouteTests {
         return stride(from: 0, to: bits.count / 8 * 8, by: 8).map { UInt8(bits[$0..<$0 + 8].reduce(0) { $0 * 2 + $1 }) }
     }
     /// Ada's browser; the cookie of its session.
-    private static func signIn(_ platform: TestPlatform) async throws -> String {
+    static func signIn(_ platform: TestPlatform) async throws -> String {
         let form = await platform.call("GET", "/sign-in")
         let binding = try #require(form.headers.first { $0.0 == "set-cookie" }?.1.split(separator: ";").first)
         let token = try #require(form.text.firstMatch(of: #/name="csrf_token" value="([^"]+)"/#)?.1)
