@@ -185,7 +185,9 @@ def money(kernel, token, root):
     invoices = lambda: kernel.want(200, "GET", base + "invoices", token=token).json["invoices"]
     paid = kernel.until("a paid invoice", lambda: next((x for x in invoices() if (x["amount"] or {}).get("amount_minor")), None))
     kernel.want(200, "POST", base + "subscription/preview", {"quantity": 6}, token=token)
-    done = kernel.want(200, "POST", base + "subscription/change", {"quantity": 6}, token=token).json
+    done = kernel.want(200, "POST", base + "subscription/change", {"quantity": 6, "apply": "now"}, token=token).json
+    kernel.want(202, "POST", base + "subscription/change", {"quantity": 8}, token=token)
+    kernel.want(200, "POST", base + "subscription/withdraw", {}, token=token)
     kernel.want(200, "POST", base + "subscription/cancel", {}, token=token)
     kernel.want(200, "POST", base + "subscription/resume", {}, token=token)
     kernel.want(200, "GET", base + "operations/" + done["operation"]["id"], token=token)

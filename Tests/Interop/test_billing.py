@@ -67,7 +67,7 @@ def change(customer):
     check("one invoice shows its lines", detail["document_source"] == "provider" and detail["document"]["lines"][0]["is_proration"], detail)
     kernel.until("seats", lambda: next(x for x in kernel.licenses(customer.token) if x["id"] == license["id"])["seats"] == 5)
 
-    less = customer.post("subscription/change", {"quantity": 2})
+    less = customer.post("subscription/change", {"quantity": 2, "apply": "now"})
     check("less waits", less["subscription"]["quantity"] == 5 and less["subscription"]["change"]["quantity"] == 2, less)
     check("no upgrade meanwhile", customer.post("subscription/change", {"quantity": 9}, status=409)["error"] == "downgrade_waits")
     back = customer.post("subscription/change", {"quantity": 5, "due_now_minor": 0})
@@ -146,6 +146,35 @@ def coupon(kernel):
     check("nothing of it was a correction", customer.get("corrections")["corrections"] == [])
 
 
+def gather(kernel):
+    """Several changes of the quantity in a row are one at the provider, over a crash too; one that is taken back is none."""
+    customer = Customer(kernel, "hopper@example.com")
+    kernel.paid_license(customer.token, "team", quantity=3)
+    customer.portal().press("Renew now")
+
+    def billed():
+        return [x for x in customer.get("invoices")["invoices"] if (x["amount"] or {}).get("amount_minor", 0) > 0]
+
+    kernel.until("a paid invoice", billed)
+    there = customer.post("subscription/change", {"quantity": 9}, status=202)
+    check("nobody is asked yet", there["operation"] is None and there["subscription"]["quantity_wish"]["quantity"] == 9, there)
+    back = customer.post("subscription/change", {"quantity": 3})
+    check("there and back is nothing", back["operation"] is None and back["subscription"]["quantity_wish"] is None, back)
+    customer.post("subscription/change", {"quantity": 7}, status=202)
+    customer.post("subscription/withdraw", {})
+    check("nothing waits", customer.post("subscription/withdraw", {}, status=409)["error"] == "no_quantity_wish")
+    for quantity in (4, 8, 6):
+        waits = customer.post("subscription/change", {"quantity": quantity}, status=202)
+    check("the last wish waits", (waits["subscription"]["quantity_wish"]["quantity"], waits["subscription"]["quantity"]) == (6, 3), waits)
+    kernel.kill()
+    kernel.start()
+    now = customer.until("the new quantity", lambda it: it["quantity"] == 6)
+    check("nothing waits any more", now["quantity_wish"] is None, now)
+    check("the provider was asked once", [(x["kind"], x["status"]) for x in customer.get("operations")["operations"]] == [("change", "done")])
+    kernel.until("one invoice for it", lambda: len(billed()) == 2)
+    kernel.until("the seats", lambda: [x["seats"] for x in kernel.licenses(customer.token) if x["tier"] == "team"] == [6])
+
+
 def move(customer, license):
     kernel = customer.kernel
     old = customer.subscription
@@ -196,7 +225,7 @@ def late(customer, root, license, portal):
 def main():
     environment = {"CODITECT_PLUGINS_BANK_INVOICE_" + name: value for name, value in SELLER.items()}
     environment["BANK_INVOICE_DESK_SECRET"] = "desk-secret-of-this-test-01"
-    config = "http:\n  limits_enabled: false\nbilling:\n  default_provider: sandbox\n"
+    config = "http:\n  limits_enabled: false\nbilling:\n  default_provider: sandbox\n  quantity_window_seconds: 10\n"
     with Kernel(env=environment, config=config) as kernel:
         root = kernel.administrator()
         customer = Customer(kernel)
@@ -209,6 +238,7 @@ def main():
         move(customer, license)
         late(customer, root, license, portal)
         coupon(kernel)
+        gather(kernel)
     print(f"billing: {passed} passed")
     return 0
 
