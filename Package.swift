@@ -205,7 +205,7 @@ let entries: [Entry] = [
             "Seats", "Licensing", "LicenseFormat", "Catalog", "RoomTesting", "RedisTesting", "KeyValue", "KeyValueRedis", "seat-desk",
         ], products: [.product(name: "NIOCore", package: "swift-nio")]),
     tests("LicenseClientTests", on: ["LicenseClient", "LicenseFormat", "LicenseTesting", "Signing", "Vocabulary"]),
-    tests("CommandLineTests", on: ["coditect", "LicenseClient", "LicenseFormat", "LicenseTesting", "Signing", "Vocabulary"]),
+    tests("CommandLineTests", on: ["coditect", "coditectd", "LicenseClient", "LicenseFormat", "LicenseTesting", "Signing", "Vocabulary"]),
     tests(
         "ProvisioningTests",
         on: ["Provisioning", "Catalog", "Tenancy", "Store", "HookEngine", "Signing", "Vocabulary", "RoomTesting"], products: [kit]),

@@ -48,10 +48,10 @@ package enum BillingRetention {
                     clock: "CASE WHEN status = 'running' THEN NULL ELSE started_at END", .fixed(ReconciliationDesk.kept))
             ], end: .deleted, job: daily, probe: RetentionProbe("billing_reconciliation", .ofPlatform, by: "id")),
         RetentionKind(
-            "subscriptions", "Subscriptions, checkouts, operations and which mails told of them", .tenant,
+            "subscriptions", "Subscriptions, wishes for a quantity, checkouts, operations and which mails told of them", .tenant,
             tables: [
                 "subscription_all", "billing_checkout_all", "billing_move_all", "billing_decline_all", "billing_operation_all",
-                "billing_mail_all", "payment_route",
+                "billing_mail_all", "billing_quantity_wish_all", "payment_route",
             ], [.lasting(.tenant, "it says what was bought and what is in force")], end: .deleted,
             probe: RetentionProbe("subscription_all", by: "id")),
     ]

@@ -7,7 +7,8 @@ package actor SimulationRun {
     /// What nobody waits for: sweeps and seals. They make no moment; they run once a week, with whatever else is due, and at the end.
     package static let housekeeping: Set<String> = [
         "store.checkpoint", "store.sweep", "store.journal_retention", "identity.sweep", "notifications.purge", "webhooks.sweep",
-        "billing.purge_events", "compliance.daily", "seats.purge", "seats.retire", "projects.round", "projects.sweep", "provisioning.sweep",
+        "billing.purge_events", "compliance.daily", "seats.purge_history", "seats.retire", "projects.round", "projects.sweep",
+        "provisioning.sweep",
         "licensing.key_ends", "usage.sweep",
     ]
     static let housekeepingEvery = Duration.days(7)
