@@ -224,7 +224,7 @@ let entries: [Entry] = [
         "ContractTests",
         on: [
             "coditectd", "PlatformTesting", "RoomTesting", "Composition", "HTTPEdge", "Identity", "Webhooks", "Offboarding", "DataRequests",
-            "Tenancy",
+            "Tenancy", "HookEngine",
             "Signing", "Vocabulary", "Store",
             "Telemetry",
         ]),

@@ -47,6 +47,12 @@ package struct Licenses: Sendable {
         DeviceHandle(sealer.digest(Array("\(tenant)/\(hardwareID)".utf8), purpose: "licensing.device"))
     }
 
+    /// What stands for a machine's name in what policies see, and so in the decision log: comparable within the tenant, not readable.
+    /// 32 hexadecimal digits.
+    package func nameHandle(_ hostname: String, tenant: TenantID) -> String {
+        Hex.encode(sealer.digest(Array("\(tenant)/\(hostname)".utf8), purpose: "licensing.hostname").prefix(16))
+    }
+
     // MARK: By itself
 
     /// Licences in the order in which they came to be.

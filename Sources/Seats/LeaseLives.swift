@@ -67,7 +67,8 @@ extension Leases {
         }
         let question = SeatRequestHook.Input(
             purpose: .borrow, borrowHours: hours, user: caller.user.description, role: caller.role, recentDevices: survey.recentDevices,
-            device: Hex.encode(device.bytes.prefix(16)), hostname: held.hostname, os: held.os, version: held.version,
+            device: Hex.encode(device.bytes.prefix(16)),
+            hostname: held.hostname.map { licenses.nameHandle($0, tenant: caller.tenant) }, os: held.os, version: held.version,
             license: standing.license.id.description, tier: standing.license.tier,
             status: standing.license.status(at: act.now).rawValue, seats: standing.license.seats, seatsUsed: standing.live)
         let verdict = try await ask(question, standing.license, caller.tenant, act)

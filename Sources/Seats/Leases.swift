@@ -124,8 +124,9 @@ package struct Leases: Sendable {
     ) -> SeatRequestHook.Input {
         SeatRequestHook.Input(
             user: caller.user.description, role: caller.role, recentDevices: recentDevices, device: Hex.encode(device.bytes.prefix(16)),
-            hostname: request.hostname, os: request.os, version: request.version, license: standing.license.id.description,
-            tier: standing.license.tier, status: standing.license.status(at: now).rawValue, seats: standing.license.seats,
+            hostname: request.hostname.map { licenses.nameHandle($0, tenant: caller.tenant) }, os: request.os, version: request.version,
+            license: standing.license.id.description, tier: standing.license.tier, status: standing.license.status(at: now).rawValue,
+            seats: standing.license.seats,
             seatsUsed: standing.live)
     }
 

@@ -79,7 +79,7 @@ package enum SeatRequestHook: DecideHook {
                 "device",
                 .object([
                     HookField("id", .string, "Handle of the hardware id: comparable, not readable."),
-                    HookField("hostname", .string, "As the client says.", optional: true),
+                    HookField("hostname", .string, "Handle of the machine's name: comparable, not readable.", optional: true),
                     HookField("os", .string, "As the client says.", optional: true),
                     HookField("version", .string, "The client's version, as it says.", optional: true),
                 ]), "For which device."),

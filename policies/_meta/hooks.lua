@@ -221,7 +221,7 @@
 ---For which device.
 ---@class OnSeatRequestDevice
 ---@field id string Handle of the hardware id: comparable, not readable.
----@field hostname? string As the client says.
+---@field hostname? string Handle of the machine's name: comparable, not readable.
 ---@field os? string As the client says.
 ---@field version? string The client's version, as it says.
 
