@@ -43,7 +43,7 @@ package struct MigrationLedger: Sendable {
     /// Where a database stands to a program.
     package struct Standing: Sendable {
         package let pending: [Migration]
-        /// What a newer program applied, `room/name`. It only added, so this one serves beside it: docs/decisions/0028.
+        /// What a newer program applied, `room/name`. It only added, so this one serves beside it: docs/decisions/0026.
         package let ahead: [String]
     }
 

@@ -3,7 +3,7 @@ import Foundation
 import Store
 import Testing
 
-/// While servers are replaced one by one, the older program works on the newer schema: docs/decisions/0028.
+/// While servers are replaced one by one, the older program works on the newer schema: docs/decisions/0026.
 @Suite("migrations beside the program before") struct AdditiveMigrationTests {
     /// Landed before the rule and before any release.
     static let before: Set<String> = ["billing/0002_route_by_invoice", "store/0002_let_the_journal_begin_later"]
