@@ -131,7 +131,9 @@ def played(isolation):
         check("from the address of the environment", mail["letter"]["from"]["email"] == "no-reply@analytical.example")
         check("both bodies", [part["type"] for part in mail["letter"]["content"]] == ["text/plain", "text/html"])
         check("nothing tracked", not mail["letter"]["tracking_settings"]["click_tracking"]["enable"] and not mail["letter"]["tracking_settings"]["open_tracking"]["enable"])
-        check("no person in arguments and categories", "ada" not in str(mail["letter"]["custom_args"]) + str(mail["letter"]["categories"]))
+        told = str(mail["letter"]["custom_args"]) + str(mail["letter"]["categories"])
+        # Three letters alone may stand in the random part of an id.
+        check("no person in arguments and categories", not any(word in told for word in ("@", "Ada", "Lovelace", "example.com")), told)
         sign_up(kernel, "zoe@example.com", "Zoë")
         check("names outside ASCII", mailed(kernel, peer, "zoe@example.com")["personalization"]["to"][0]["name"].startswith("Zoë"))
         signatures(kernel, peer)
