@@ -107,6 +107,11 @@ package struct Contracts: Sendable {
         }
     }
 
+    /// The same, by itself.
+    package func isBound(_ tenant: TenantID, from moment: Timestamp) async throws -> Bool {
+        try await store.tenantRead(tenant) { try isBound(in: $0, from: moment) }
+    }
+
     /// The tier as the contract makes it; nil where the table of tiers has gone on and no longer fits.
     package func tier(under contract: Contract) -> Tier? {
         catalog.current.readable(contract.tier, under: contract.terms)

@@ -22,7 +22,8 @@ struct LeavingDesk: LeavingContract {
         let since = try await billing.customerSince(tenant)
         return ContractStanding(
             tier: main?.standing.tier, paidUntil: isPaid ? main?.standing.periodEnd : nil,
-            ageDays: since.map { max(0, Int((now - $0).wholeSeconds / 86_400)) } ?? 0, isLapsed: !all.isEmpty && !entitles)
+            ageDays: since.map { max(0, Int((now - $0).wholeSeconds / 86_400)) } ?? 0, isLapsed: !all.isEmpty && !entitles,
+            isBound: try await billing.contracts.isBound(tenant, from: now))
     }
 
     func outlook(in db: any TenantScope, now: Timestamp) throws -> ContractOutlook {

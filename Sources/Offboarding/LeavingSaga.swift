@@ -121,9 +121,16 @@ extension Offboarding {
             }
         }
         guard since == lapse.since, let tenant = try await tenancy.tenant(lapse.tenant),
-            tenant.status == .active || tenant.status == .suspended,
-            try await contract.standing(lapse.tenant, now: act.now).isLapsed
+            tenant.status == .active || tenant.status == .suspended
         else { return }
+        let bought = try await contract.standing(lapse.tenant, now: act.now)
+        guard bought.isLapsed else { return }
+        if bought.isBound {
+            // Somebody talks with them. The day after it is over they leave like everybody else.
+            return try await store.tenant(lapse.tenant) { db in
+                try lapseLater(lapse.subscription, lapse.since, at: act.now + .days(1), db, act)
+            }
+        }
         do {
             var wish = Request(reason: .unpaid, feedback: nil, isNow: true)
             wish.cause = .lapsed

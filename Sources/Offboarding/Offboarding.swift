@@ -24,11 +24,14 @@ package struct ContractStanding: Sendable, Hashable {
     package var ageDays: Int
     /// Something was bought, and nothing of it entitles to anything now.
     package var isLapsed: Bool
-    package init(tier: String?, paidUntil: Timestamp?, ageDays: Int, isLapsed: Bool) {
+    /// Something is agreed with the tenant apart from what it buys.
+    package var isBound: Bool
+    package init(tier: String?, paidUntil: Timestamp?, ageDays: Int, isLapsed: Bool, isBound: Bool = false) {
         self.tier = tier
         self.paidUntil = paidUntil
         self.ageDays = ageDays
         self.isLapsed = isLapsed
+        self.isBound = isBound
     }
 }
 

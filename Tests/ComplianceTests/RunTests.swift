@@ -128,6 +128,28 @@ struct RunTests {
         #expect(past.count == 1 && past[0].run != old.id)
     }
 
+    @Test("a legal hold keeps results beyond their time, for as long as it holds")
+    func held() async throws {
+        let house = try await House(settings: Settings().setting(ComplianceSettings.retentionDays, to: 30))
+        let old = try await house.run()
+        let (tenant, hold) = (house.tenant, TenantKeep.ID(UUID()))
+        try await house.test.store.kernel(KernelReason("test.hold")) { db in
+            try db.run(
+                KeepTable.insert, tenant, hold, TenantKeep.everything, nil as Int?, "A court asked for it.", Timestamp(microseconds: 0))
+        }
+        func runs() async throws -> [ComplianceRun.ID] {
+            house.test.clock.advance(by: .days(31))
+            try await house.room.order("paper", .tenant(tenant), house.test.act())
+            try await house.test.runDue(handlers: house.room.jobs())
+            return try await house.room.history("CC1", "paper", .tenant(tenant), before: nil, limit: 10).past.map(\.run)
+        }
+        let held = try await runs()
+        #expect(held.count == 2 && held.contains(old.id))
+        try await house.test.store.kernel(KernelReason("test.lift")) { db in try db.run(KeepTable.drop, tenant, hold) }
+        let lifted = try await runs()
+        #expect(lifted.count == 1 && !lifted.contains(old.id))
+    }
+
     @Test("another tenant sees nothing of it")
     func tenants() async throws {
         let house = try await House()

@@ -309,6 +309,25 @@ struct CancelledLeavingTests {
         await buyer.platform.close()
     }
 
+    @Test("nor does who has paid nothing for thirty days leave while a contract holds, but when it is over")
+    func lapsedUnderContract() async throws {
+        let folder = try policies("{ \"offboarding/cancelled\", settings = { when = \"never\" } }")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let buyer = try await Buyer.make(policies: folder)
+        let tenant = try #require(TenantID(try await buyer.call("GET", "/api/v1/orgs/current")["id"]?.string ?? ""))
+        buyer.platform.clock.advance(by: .days(1))
+        try await buyer.change("active", "c1", cancelsAt: buyer.end)
+        _ = try await buyer.platform.platform.rooms.billing.contracts.agree(
+            .init(tier: "team", terms: ["seats_per_unit": 2], endsAt: buyer.end + .days(45), reason: "agreed by phone"), with: tenant,
+            Act(actor: .system("test"), requestID: "contract", now: buyer.platform.clock.now()))
+        for _ in 0..<36 { try await buyer.wait(.days(2)) }
+        #expect(buyer.platform.clock.now() == buyer.end + .days(43))
+        #expect(try await buyer.leaving()["error"] == "offboarding_none")
+        try await buyer.wait(.days(2))
+        #expect(try await buyer.leaving()["cause"] == "lapsed")
+        await buyer.platform.close()
+    }
+
     @Test("a policy lets it leave at once, or not because of this", arguments: ["now", "never"])
     func policy(when: String) async throws {
         let folder = try policies("{ \"offboarding/cancelled\", settings = { when = \"\(when)\" } }")

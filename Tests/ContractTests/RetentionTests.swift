@@ -82,7 +82,8 @@ struct RetentionTests {
         "audit_log": "below, and StoreTests/JournalRetentionTests", "jobs": "StoreTests/JobTests",
         "repeated_answers": "StoreTests/JobTests",
         "invoices": "below", "uploads": "ProjectsTests", "export_contents": "ContractTests/ExportTests",
-        "compliance_runs": "ComplianceTests/RunTests", "nodes": "ContractTests/NodeTests", "decisions": "HookEngineTests",
+        "compliance_runs": "ComplianceTests/RunTests, also under a hold", "nodes": "ContractTests/NodeTests",
+        "decisions": "HookEngineTests",
     ]
 
     @Test("each job takes what is over its end, not a minute before, and nothing that a legal hold binds until that is lifted")
