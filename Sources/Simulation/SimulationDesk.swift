@@ -35,8 +35,17 @@ package struct SimulationDesk: Sendable {
         return places[fits ? 0 : 1].appendingPathComponent("\(prefix)\(getpid())-\(UUID().uuidString)")
     }
 
-    /// Whoever is ended by a signal leaves nothing behind: a copy may hold people's data.
-    package static func removeFolders() { remove { $0.hasPrefix("\(prefix)\(getpid())-") } }
+    /// Whoever is ended by a signal leaves nothing behind: a copy may hold people's data. In its place the process becomes a shell, with the
+    /// same number: so no thread of it is left that could still write into what is being removed.
+    /// - Parameter code: what the process ends with.
+    package static func endWithoutFolders(_ code: Int32) -> Never {
+        let script = "for place do rm -rf -- \"$place/\(prefix)$$-\"*; done; exit \(code)"
+        var arguments = (["/bin/sh", "-c", script, "sh"] + places.map(\.path)).map { strdup($0) } + [nil]
+        execv("/bin/sh", &arguments)
+        // There is no shell here.
+        remove { $0.hasPrefix("\(prefix)\(getpid())-") }
+        _exit(code)
+    }
 
     /// What somebody left who was killed: older than an hour, and nobody holds it.
     static func sweep() {

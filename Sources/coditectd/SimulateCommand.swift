@@ -116,8 +116,7 @@ private final class FolderKeeper {
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler {
                 ending.isIt.store(true, ordering: .sequentiallyConsistent)
-                SimulationDesk.removeFolders()
-                _exit(128 + number)
+                SimulationDesk.endWithoutFolders(128 + number)
             }
             source.resume()
             return source

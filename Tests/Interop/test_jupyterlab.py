@@ -49,11 +49,15 @@ line = websocket.create_connection(f"ws://127.0.0.1:{port}/api/kernels/{kernel}/
 head = {"msg_id": uuid.uuid4().hex, "username": "", "session": uuid.uuid4().hex, "msg_type": "execute_request", "version": "5.3"}
 content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
 line.send(json.dumps({"header": head, "parent_header": {}, "metadata": {}, "channel": "shell", "content": content}))
-while True:
+# Answers and output come by two channels of the kernel's, in any order: it is over when both say so.
+left = {"answer", "output"}
+while left:
     told = json.loads(line.recv())
+    if told["parent_header"].get("msg_id") != head["msg_id"]: continue
     if told["msg_type"] == "stream": print(told["content"]["text"], end="")
     if told["msg_type"] == "error": print(told["content"]["ename"])
-    if told["msg_type"] == "execute_reply": break
+    if told["msg_type"] == "execute_reply": left.discard("answer")
+    if told["msg_type"] == "status" and told["content"]["execution_state"] == "idle": left.discard("output")
 """
 
 
