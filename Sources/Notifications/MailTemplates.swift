@@ -261,7 +261,7 @@ struct MailTemplate: Sendable {
             links: [("Choose a plan", "/plans")]),
         "subscription_cancelled": MailTemplate(
             subject: "Your subscription is cancelled",
-            paragraphs: ["Your subscription to {tier} is cancelled.", "Everything works until {cancels_at}."],
+            paragraphs: ["Your subscription to {tier}, quantity {quantity}, is cancelled.", "Everything works until {cancels_at}."],
             links: [("Choose a plan", "/plans")]),
 
         // Leaving
