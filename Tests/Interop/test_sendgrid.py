@@ -133,7 +133,7 @@ def played(isolation):
         check("nothing tracked", not mail["letter"]["tracking_settings"]["click_tracking"]["enable"] and not mail["letter"]["tracking_settings"]["open_tracking"]["enable"])
         told = str(mail["letter"]["custom_args"]) + str(mail["letter"]["categories"])
         # Three letters alone may stand in the random part of an id.
-        check("no person in arguments and categories", not any(word in told for word in ("@", "Ada", "Lovelace", "example.com")), told)
+        check("no person in arguments and categories", not any(word in told for word in ("ada@", "Ada", "Lovelace", "example.com")), told)
         sign_up(kernel, "zoe@example.com", "Zoë")
         check("names outside ASCII", mailed(kernel, peer, "zoe@example.com")["personalization"]["to"][0]["name"].startswith("Zoë"))
         signatures(kernel, peer)
