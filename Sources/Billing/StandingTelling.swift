@@ -100,7 +100,10 @@ extension StandingKeeper {
         // The period says which suspension it is, but for one that comes back in it.
         let about = "\(id):\(end.seconds)"
         let isAgain = try mails.wasSent(template, about: about)
-        try mails.send(template, about: isAgain ? "\(about):\(open.since.microseconds)" : about, ["tier": tierName(standing.tier)])
+        // Of two subscriptions to one tier, each is known by its time.
+        try mails.send(
+            template, about: isAgain ? "\(about):\(open.since.microseconds)" : about,
+            ["tier": tierName(standing.tier), "period_end": end.iso8601])
     }
 
     /// Whoever was told that something is wrong is told that it is right again, and nobody else.

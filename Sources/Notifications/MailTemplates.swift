@@ -253,7 +253,7 @@ struct MailTemplate: Sendable {
             subject: "Your access is suspended",
             paragraphs: [
                 "The time for a missing payment is over, so your licence and seats for {tier} are suspended. Your data is kept.",
-                "Pay, and everything comes back at once.",
+                "They were paid until {period_end}.", "Pay, and everything comes back at once.",
             ],
             links: [("Go to billing", "/plans")]),
         "trial_ending": MailTemplate(
