@@ -91,7 +91,7 @@ let entries: [Entry] = [
     floor("LicenseFormat", on: ["Vocabulary", "Signing", "COpenSSL"]),
     floor("HTTPEdge", on: ["Vocabulary", "KeyValue", "Signing"]),
     floor("HTTPServer", on: ["Vocabulary", "HTTPEdge", "Telemetry"], products: hummingbird),
-    floor("PolicyHost", on: ["HookEngine", "LuaShim"], resources: [.copy("Attacks")]),
+    floor("PolicyHost", on: ["HookEngine", "LuaShim", "PrisonShim"], resources: [.copy("Attacks")]),
     floor("PluginWire", on: ["PrisonShim"], products: [kit]),
     floor(
         "PluginHost", on: ["Vocabulary", "HookEngine", "PluginWire", "PrisonShim"],

@@ -1,3 +1,4 @@
+import Foundation
 import Vocabulary
 
 /// What the rooms to the right live by, as Billing may ask for it; implemented by Composition.
@@ -6,6 +7,20 @@ package protocol LiveAccess: Sendable {
     func seatsUsed(_ tenant: TenantID, now: Timestamp) async throws -> Int
     /// What each subscription's licence was told last.
     func licenses(_ tenant: TenantID) async throws -> [SubscriptionID: ShownLicense]
+    /// Of all tenants that have not left, the licences of subscriptions that let somebody in, in one order.
+    func paid(after place: PaidLicense?, limit: Int) async throws -> [PaidLicense]
+}
+
+/// A licence that somebody must pay for, and its place among all of them.
+package struct PaidLicense: Sendable, Hashable {
+    package let tenant: TenantID
+    package let license: UUID
+    package let subscription: SubscriptionID
+    package init(tenant: TenantID, license: UUID, subscription: SubscriptionID) {
+        self.tenant = tenant
+        self.license = license
+        self.subscription = subscription
+    }
 }
 
 /// A licence, as far as billing has a say in it.

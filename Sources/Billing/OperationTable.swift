@@ -17,6 +17,13 @@ enum OperationTable {
     static let ofObject = SQL(
         "billing.operations_of_object",
         "SELECT \(columns) FROM billing_operation WHERE tenant_id = $1 AND provider = $2 AND object = $3")
+    /// Whether somebody here asked for something of the object, and its news may still be under way.
+    static let recent = SQL(
+        "billing.recent_operation",
+        """
+        SELECT id FROM billing_operation
+        WHERE tenant_id = $1 AND provider = $2 AND object = $3 AND (status IN ('asking', 'unknown') OR settled_at > $4) LIMIT 1
+        """)
     /// Why it was cancelled, the last time that it was.
     static let cancelReason = SQL(
         "billing.cancel_reason",
@@ -61,5 +68,5 @@ enum OperationTable {
         WHERE tenant_id = $1 AND id = $2 AND status = 'refused' RETURNING id
         """)
 
-    static let all = [insert, find, byClaim, forgetClaim, ofObject, cancelReason, list, finish, lose, doubt, askAgain]
+    static let all = [insert, find, byClaim, forgetClaim, ofObject, recent, cancelReason, list, finish, lose, doubt, askAgain]
 }

@@ -34,7 +34,7 @@ package struct ReconciliationReport: Sendable, Hashable, Codable {
         case subscription, payment, refund, dispute
         /// A checkout of which the provider never told that it is paid, though its subscription is.
         case checkoutOpen = "checkout_open"
-        /// A licence that is not what its subscription entitles to.
+        /// A licence that is not what its subscription entitles to, or has none.
         case access
     }
     package struct Finding: Sendable, Hashable, Codable {
@@ -151,6 +151,7 @@ enum ReconciliationTable {
         SELECT tenant_id, id, provider, object, standing FROM subscription_all WHERE (tenant_id, id) > ($1, $2)
         ORDER BY tenant_id, id LIMIT $3
         """)
+    static let subscription = SQL("billing.subscription_exists", "SELECT id FROM subscription_all WHERE tenant_id = $1 AND id = $2")
 
-    static let all = [begin, finish, find, list, purge, lookedSince, event, subscriptions]
+    static let all = [begin, finish, find, list, purge, lookedSince, event, subscriptions, subscription]
 }

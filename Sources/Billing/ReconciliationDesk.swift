@@ -50,7 +50,8 @@ struct ReconciliationDesk {
     func run(_ delivery: Delivery, _ act: Act) async throws {
         let job = try delivery.decode(Job.self)
         let act = Act(actor: .system("billing.reconcile"), requestID: act.requestID, now: act.now)
-        for name in await parts.providers.names() { try await reconcile(name, act) }
+        // What is no provider's is looked for once.
+        for (number, name) in await parts.providers.names().enumerated() { try await reconcile(name, act, looksForStrangers: number == 0) }
         try await store.kernel(ReconciliationDesk.comparing) { db in
             try db.settle(delivery)
             if let slot = job.slot { try db.enqueue(try self.job(max(slot, act.now.seconds / length) + 1), act) }
@@ -59,7 +60,7 @@ struct ReconciliationDesk {
 
     // MARK: - One provider
 
-    func reconcile(_ name: String, _ act: Act) async throws {
+    func reconcile(_ name: String, _ act: Act, looksForStrangers: Bool = false) async throws {
         guard let provider = await parts.providers.provider(name) else { return }
         let usual = act.now - .days(Int64(parts.settings[BillingSettings.reconcileDays]))
         // What nobody could compare meanwhile is compared now, however long the provider was away.
@@ -72,7 +73,8 @@ struct ReconciliationDesk {
         try await store.kernel(ReconciliationDesk.comparing) { db in
             try db.run(ReconciliationTable.begin, id, name, since, try StoredJSON.encode(ReconciliationReport()), act.now)
         }
-        let walk = ReconciliationWalk(parts: parts, name: name, provider: provider, since: since, limit: limit, act: act)
+        let walk = ReconciliationWalk(
+            parts: parts, name: name, provider: provider, since: since, limit: limit, act: act, looksForStrangers: looksForStrangers)
         let report = try await walk.compare()
         try await store.kernel(ReconciliationDesk.comparing, .flushed) { db in
             let status: Reconciliation.Status = report.failure == nil ? .done : .failed

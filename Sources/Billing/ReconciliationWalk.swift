@@ -10,6 +10,8 @@ struct ReconciliationWalk {
     let since: Timestamp
     let limit: Duration
     let act: Act
+    /// Whether this walk also looks for what is no provider's.
+    var looksForStrangers = false
     private var store: any Store { parts.floor.store }
     private var pages: ProviderList { ProviderList(limit: limit) }
 
@@ -50,6 +52,7 @@ struct ReconciliationWalk {
             report.failure = "the provider: \(Self.label(error))"
             try await ours([], &report, asksProvider: false)
         }
+        if looksForStrangers { try await strangers(&report) }
         return report
     }
 
@@ -113,12 +116,16 @@ struct ReconciliationWalk {
             report.foreign += 1
             return
         }
-        let what = try await store.tenantRead(tenant) { db in
-            try Self.drift(fact, MirrorBooks(db: db, provider: name, now: act.now, entropy: parts.floor.entropy))
+        let drift = try await store.tenantRead(tenant) { db -> (what: String, isUnderWay: Bool)? in
+            let books = MirrorBooks(db: db, provider: name, now: act.now, entropy: parts.floor.entropy)
+            guard let what = try Self.drift(fact, books) else { return nil }
+            let settled = act.now - ReconciliationDesk.settling
+            return (what, try fact.askedOf.contains { try db.row(OperationTable.recent, db.tenant, name, $0, settled) != nil })
         }
-        guard let what else { return }
+        guard let (what, isUnderWay) = drift else { return }
         let isNew = try await store.kernel(ReconciliationDesk.comparing, .flushed) { db -> Bool? in
-            let found = CorrectionFinding(kind: kind, what: what, foundAt: act.now)
+            // What was asked for here a moment ago, and has only not been told yet, is nothing that went wrong.
+            let found = isUnderWay ? nil : CorrectionFinding(kind: kind, what: what, foundAt: act.now)
             guard try KnownNews(parts: parts).store(news, tenant, db, act, found: found) else {
                 let status = try db.row(ReconciliationTable.event, name, KnownNews.name(news))?.text(1)
                 // Nil: it is on its way.
@@ -204,6 +211,26 @@ struct ReconciliationWalk {
         }
     }
 
+    /// Licences that let somebody in, and nobody here knows what for: there is no subscription to put them right by, so a person must look.
+    private func strangers(_ report: inout ReconciliationReport) async throws {
+        let size = 200
+        var place: PaidLicense?
+        while true {
+            let page = try await parts.access.paid(after: place, limit: size)
+            let unknown = try await store.kernelRead(ReconciliationDesk.comparing) { db in
+                try page.filter { try db.row(ReconciliationTable.subscription, $0.tenant, $0.subscription) == nil }
+            }
+            for license in unknown {
+                report.add(
+                    .init(
+                        kind: .access, object: license.subscription.description, tenant: license.tenant, what: "subscription_unknown",
+                        isMended: false))
+            }
+            guard page.count == size else { return }
+            place = page.last
+        }
+    }
+
     /// A licence that is not what its subscription was last said to entitle to is told anew, under a version that wins. Where nothing differs,
     /// the usual case, nothing is written: a run takes the writer only for what it mends.
     private func compareAccess(_ id: SubscriptionID, _ tenant: TenantID, _ report: inout ReconciliationReport) async throws {
@@ -262,6 +289,18 @@ struct ReconciliationWalk {
         let now = try keeper.entitles(row, facts, at: act.now)
         guard let now, now != told, try keeper.entitles(row, facts, at: act.now - ReconciliationDesk.reviewing) == now else { return nil }
         return now
+    }
+}
+
+extension PaymentFact {
+    /// The provider's names of what an operation could have been asked of, so that this came of it.
+    fileprivate var askedOf: [String] {
+        switch self {
+        case .subscription(let fact): [fact.subscription]
+        case .invoice(let fact): [fact.subscription, fact.payment].compactMap { $0 }
+        case .refund(let fact): [fact.subscription, fact.payment].compactMap { $0 }
+        default: []
+        }
     }
 }
 

@@ -28,4 +28,10 @@ struct BillingAccess: LiveAccess {
         } while after != nil
         return shown
     }
+
+    func paid(after place: PaidLicense?, limit: Int) async throws -> [PaidLicense] {
+        try await licenses.paid(after: place.map { ($0.tenant, License.ID($0.license)) }, limit: limit).map {
+            PaidLicense(tenant: $0.tenant, license: $0.license.uuid, subscription: $0.subscription)
+        }
+    }
 }

@@ -88,7 +88,10 @@ struct Ground: Sendable {
         -> any StoreDriver
     {
         if let store = postgres(options, sealer: sealer, topics: topics) { return store }
-        return try SQLiteStore(file: data.database, clock: options.clock, entropy: options.entropy, sealer: sealer, topics: topics)
+        var limits = SQLiteLimits()
+        limits.hasThreads = !options.isSimulated
+        return try SQLiteStore(
+            file: data.database, clock: options.clock, entropy: options.entropy, sealer: sealer, topics: topics, limits: limits)
     }
     /// Nil where the settings name no server.
     static func postgres(_ options: PlatformOptions, sealer: any Sealer, topics: [String: [String]]) -> PostgresStore? {

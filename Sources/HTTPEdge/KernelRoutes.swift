@@ -40,12 +40,12 @@ package struct KernelRoutes: Sendable {
 
     /// `routes`, and the kernel's own, whose description covers both.
     package func joined(to routes: [Route]) -> [Route] {
-        let described = routes + own(document: Data(), page: "")
-        let document = OpenAPI.document(routes: described, title: title, version: version)
-        return routes + own(document: JSONWriter.data(document), page: APIPage.html(described, title: title, version: version))
+        // Described first, then given the description: its own routes are part of it.
+        let undescribed = own(Description(routes: [], title: title, version: version))
+        return routes + own(Description(routes: routes + undescribed, title: title, version: version))
     }
 
-    private func own(document: Data, page: String) -> [Route] {
+    private func own(_ description: Description) -> [Route] {
         [
             Route(
                 .get, "/health/live", name: "health.live", summary: "The process answers.", access: .open, limit: .unlimited,
@@ -69,11 +69,11 @@ package struct KernelRoutes: Sendable {
             Route(
                 .get, "/openapi.json", name: "openapi.read", summary: "This description.", access: .open, limit: .unlimited,
                 answers: [RouteAnswer(200, "OpenAPI 3.1", .any)]
-            ) { _ in Reply(status: 200, headers: [("content-type", "application/json")], body: document) },
+            ) { _ in Reply(status: 200, headers: [("content-type", "application/json")], body: description.document) },
             Route(
                 .get, "/docs/api", name: "pages.api", summary: "The description, to browse.", access: .page, limit: .unlimited,
                 answers: [RouteAnswer(200, "The page", contentType: "text/html; charset=utf-8")]
-            ) { _ in .html(page) },
+            ) { _ in .html(description.page) },
             Route(
                 .get, "/docs/api.css", name: "pages.api_style", summary: "The style of that page.", access: .page, limit: .unlimited,
                 answers: [RouteAnswer(200, "The style", contentType: "text/css; charset=utf-8")]
@@ -122,4 +122,34 @@ private final class HealthCache: Sendable {
         last.withLock { last in last.flatMap { $0.at <= now && now - $0.at < .seconds(1) ? $0.faults : nil } }
     }
     func keep(_ faults: [String?], at now: Timestamp) { last.withLock { $0 = (faults, now) } }
+}
+
+/// What describes the routes, made when somebody first asks: a start need not wait for it.
+private final class Description: Sendable {
+    private let routes: [Route]
+    private let title: String
+    private let version: String
+    private let madeDocument = Mutex<Data?>(nil)
+    private let madePage = Mutex<String?>(nil)
+
+    init(routes: [Route], title: String, version: String) {
+        self.routes = routes
+        self.title = title
+        self.version = version
+    }
+
+    var document: Data {
+        madeDocument.withLock { made in
+            let document = made ?? JSONWriter.data(OpenAPI.document(routes: routes, title: title, version: version))
+            made = document
+            return document
+        }
+    }
+    var page: String {
+        madePage.withLock { made in
+            let page = made ?? APIPage.html(routes, title: title, version: version)
+            made = page
+            return page
+        }
+    }
 }

@@ -33,6 +33,7 @@ package struct LicenseLine: Sendable, Hashable {
 /// Licences of every tenant, as staff looks for them.
 extension Licenses {
     private static let searching = KernelReason("licensing.search")
+    private static let comparing = KernelReason("licensing.compare")
     private static let filling = KernelReason("licensing.fill_key_ends")
     static let keyEndKind = "licensing.key_ends"
     static let keyEndPurpose = "licensing.key_end"
@@ -165,6 +166,24 @@ extension Licenses {
         try await store.kernel(Self.filling) { db in
             try db.settle(delivery)
             try Self.nextRound(at: act.now + .days(1), db, act)
+        }
+    }
+}
+
+extension Licenses {
+    /// The licences of subscriptions that let somebody in, in the order of tenants and licences; without those of tenants that have left.
+    package func paid(
+        after place: (tenant: TenantID, license: License.ID)?, limit: Int
+    ) async throws -> [(tenant: TenantID, license: License.ID, subscription: SubscriptionID)] {
+        let nowhere = [UInt8](repeating: 0, count: 16)
+        let (tenant, license) = (place?.tenant.uuid.bytes ?? nowhere, place?.license.uuid.bytes ?? nowhere)
+        return try await store.kernelRead(Self.comparing) { db in
+            try db.rows(LicenseTable.paid, tenant, license, limit).map { row in
+                guard case .subscription(let id)? = License.Origin(text: try row.text(2)) else {
+                    throw StoreFault.corrupt("a licence of unknown origin")
+                }
+                return (try row.id(0), try row.id(1), id)
+            }
         }
     }
 }

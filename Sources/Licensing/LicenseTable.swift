@@ -10,6 +10,15 @@ enum LicenseTable {
         "licensing.everywhere",
         "SELECT tier, standing, count(*) FROM license_all WHERE revoked_at IS NULL GROUP BY tier, standing ORDER BY tier, standing LIMIT 500"
     )
+    /// Those that let somebody in, of tenants that have not left.
+    static let paid = SQL(
+        "licensing.paid",
+        """
+        SELECT tenant_id, license_id, origin FROM license_all
+        WHERE (tenant_id, license_id) > ($1, $2) AND origin <> 'free' AND revoked_at IS NULL AND standing IN ('active', 'grace')
+            AND NOT EXISTS (SELECT 1 FROM license_closure_all AS closure WHERE closure.tenant_id = license_all.tenant_id)
+        ORDER BY tenant_id, license_id LIMIT $3
+        """)
     static let licenses = SQL("licensing.licenses", "SELECT \(columns) FROM license ORDER BY issued_at, license_id")
     static let page = SQL(
         "licensing.page", "SELECT \(columns) FROM license WHERE license_id > $1 ORDER BY license_id LIMIT $2")

@@ -1,4 +1,5 @@
 import Foundation
+import PrisonShim
 
 /// Judges hostile files in child processes, so that one which takes its process along is told as well: a signal becomes `CRASHED`, no answer
 /// `HUNG`. One child judges file after file; when it dies, another goes on behind the one that killed it.
@@ -51,24 +52,38 @@ private final class Child {
         let outcome: String
         let detail: String
     }
-    private let process = Process()
-    private let pipe = Pipe()
+    private let pid: pid_t
+    /// Where its verdicts come.
+    private let output: Int32
+    private var isGone = false
     private var buffer: [UInt8] = []
 
+    /// Spawned, and not by Foundation's `Process`: that reads past the end of its own list where a process has very many descriptors open.
     init(_ program: AttackCells.Program, _ files: ArraySlice<String>) throws {
-        process.executableURL = URL(fileURLWithPath: program.path)
-        process.arguments = program.arguments + ["--"] + files
-        // A backtrace would take longer than the next ten files.
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+        let (reading, writing) = (ends[0], ends[1])
+        _ = fcntl(reading, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(writing, F_SETFD, FD_CLOEXEC)
+        defer { close(writing) }
         // Nothing of the environment but where programs and libraries are: it holds the server's secrets.
         let kept: Set<String> = ["PATH", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "LC_ALL"]
-        process.environment = ProcessInfo.processInfo.environment.filter { kept.contains($0.key) }
-            .merging(["SWIFT_BACKTRACE": "enable=no"]) { _, ours in ours }
-        process.standardInput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        process.standardOutput = pipe
-        try process.run()
-        try? pipe.fileHandleForWriting.close()
+        // A backtrace would take longer than the next ten files.
+        let environment =
+            ProcessInfo.processInfo.environment.filter { kept.contains($0.key) }.map { "\($0.key)=\($0.value)" }
+            + ["SWIFT_BACKTRACE=enable=no"]
+        var texts = ([program.path] + program.arguments + ["--"] + files).map { strdup($0) } + [nil]
+        var settings = environment.map { strdup($0) } + [nil]
+        defer { for text in texts + settings { free(text) } }
+        var pid: pid_t = 0
+        let fault = prison_spawn_heard(program.path, &texts, &settings, writing, &pid)
+        guard fault == 0 else {
+            close(reading)
+            throw POSIXError(POSIXErrorCode(rawValue: fault) ?? .EIO)
+        }
+        (self.pid, output) = (pid, reading)
     }
+    deinit { close(output) }
 
     func next(by deadline: ContinuousClock.Instant) -> Result<AttackVerdict, Ending> {
         while true {
@@ -78,7 +93,7 @@ private final class Child {
                 if let verdict = AttackVerdict(json: line[...]) { return .success(verdict) }
             }
             let left = (deadline - ContinuousClock.now).microseconds / 1_000
-            var watched = pollfd(fd: pipe.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
+            var watched = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
             let ready = left > 0 ? poll(&watched, 1, Int32(clamping: left)) : 0
             if ready < 0 { continue }
             guard ready > 0 else {
@@ -86,21 +101,25 @@ private final class Child {
                 return .failure(Ending(outcome: "HUNG", detail: "gave no answer in time"))
             }
             var chunk = [UInt8](repeating: 0, count: 65_536)
-            let count = read(watched.fd, &chunk, chunk.count)
+            let count = read(output, &chunk, chunk.count)
             if count > 0 {
                 buffer += chunk[..<count]
             } else if count == 0 {
-                process.waitUntilExit()
-                let status = process.terminationStatus
-                let detail = process.terminationReason == .uncaughtSignal ? "signal \(status)" : "the process ended with status \(status)"
+                let status = end()
+                let signal = status & 0x7f
+                let detail = signal != 0 ? "signal \(signal)" : "the process ended with status \(status >> 8 & 0xff)"
                 return .failure(Ending(outcome: "CRASHED", detail: detail))
             }
         }
     }
 
-    /// Kills it where it still runs; by its own id.
-    func end() {
-        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-        process.waitUntilExit()
+    /// Kills it where it still runs, by its own id, and answers how it ended: one that is ending already keeps its own status.
+    @discardableResult func end() -> Int32 {
+        var status: Int32 = 0
+        if isGone { return status }
+        isGone = true
+        kill(pid, SIGKILL)
+        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+        return status
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Vocabulary
 
 extension EventSubscriber {
@@ -24,7 +25,9 @@ package struct JobRules: Sendable {
 package final class JobRunner: Sendable {
     private let store: any Store
     private let handlers: [String: @Sendable (Delivery, Act) async throws -> Void]
-    private let kinds: [String]
+    private let names: [String]
+    private let kinds: JobKinds
+    private let without = Mutex<[Set<String>: JobKinds]>([:])
     private let clock: any Clock
     private let entropy: any Entropy
     private let rules: JobRules
@@ -46,13 +49,24 @@ package final class JobRunner: Sendable {
         var known = Dictionary(handlers.map { ($0.kind, $0.run) }, uniquingKeysWith: { first, _ in first })
         for subscriber in subscribers { known[subscriber.kind] = subscriber.run }
         self.handlers = known
-        kinds = known.keys.sorted()
+        names = known.keys.sorted()
+        kinds = JobKinds(names)
+    }
+
+    private func kinds(besides others: Set<String>) -> JobKinds {
+        if others.isEmpty { return kinds }
+        return without.withLock { made in
+            if let known = made[others] { return known }
+            let left = JobKinds(names.filter { !others.contains($0) })
+            made[others] = left
+            return left
+        }
     }
 
     /// Runs everything due now, and what that makes due, until nothing is; answers how many attempts were made.
     /// - Parameter others: kinds that are left for later.
     @discardableResult package func runDue(besides others: Set<String> = []) async throws -> Int {
-        let wanted = others.isEmpty ? kinds : kinds.filter { !others.contains($0) }
+        let wanted = kinds(besides: others)
         var attempts = 0
         while true {
             let jobs = try await claim(rules.concurrency, of: wanted)
@@ -100,7 +114,7 @@ package final class JobRunner: Sendable {
 
     /// When the next job is due whose kind is not among `others`; nil: none waits.
     package func nextDue(besides others: Set<String>) async throws -> Timestamp? {
-        try await nextDue(of: kinds.filter { !others.contains($0) })
+        try await nextDue(of: kinds(besides: others))
     }
 
     /// Jobs that were given up, newest first.
@@ -117,7 +131,7 @@ package final class JobRunner: Sendable {
         return try await store.kernel(JobRunner.settling) { try $0.ledger.revive(id, now: now) }
     }
 
-    private func claim(_ limit: Int, of kinds: [String]) async throws -> [LeasedJob] {
+    private func claim(_ limit: Int, of kinds: JobKinds) async throws -> [LeasedJob] {
         let now = clock.now()
         // Looking first costs a read; an idle process writes nothing.
         guard let due = try await nextDue(of: kinds), due <= now, !Task.isCancelled else { return [] }
@@ -125,7 +139,7 @@ package final class JobRunner: Sendable {
         return try await store.kernel(JobRunner.claiming) { try $0.ledger.claim(claim) }
     }
 
-    private func nextDue(of kinds: [String]) async throws -> Timestamp? {
+    private func nextDue(of kinds: JobKinds) async throws -> Timestamp? {
         try await store.kernelRead(JobRunner.looking) { try $0.ledger.nextDue(kinds: kinds) }
     }
 

@@ -13,7 +13,7 @@ package protocol JobLedger: AnyObject {
     /// Keeps a leased job as dead, with the reason. False if the lease was lost.
     func bury(_ delivery: Delivery, reason: String, now: Timestamp) throws -> Bool
     /// When the next job of these kinds is due: its time to run, or the end of its lease.
-    func nextDue(kinds: [String]) throws -> Timestamp?
+    func nextDue(kinds: JobKinds) throws -> Timestamp?
     func deadJobs(limit: Int) throws -> [DeadJob]
     /// How much waits, by kind.
     func backlog() throws -> [JobBacklog]
@@ -25,14 +25,24 @@ package protocol JobLedger: AnyObject {
     func sweep(doneBefore: Timestamp, now: Timestamp, limit: Int) throws -> Int
 }
 
+/// Kinds of jobs, written once as the list that statements take.
+package struct JobKinds: Sendable, Hashable, ExpressibleByArrayLiteral {
+    package let list: String
+    package init(_ names: some Sequence<String>) {
+        // A list of texts can be encoded.
+        list = (try? JSONCoding.encode(names.sorted())).map { String(decoding: $0, as: UTF8.self) } ?? "[]"
+    }
+    package init(arrayLiteral names: String...) { self.init(names) }
+}
+
 package struct JobClaim: Sendable {
-    package let kinds: [String]
+    package let kinds: JobKinds
     package let now: Timestamp
     package let leaseUntil: Timestamp
     package let limit: Int
     /// A job whose lease ran out on this attempt is dead.
     package let maxAttempts: Int
-    package init(kinds: [String], now: Timestamp, leaseUntil: Timestamp, limit: Int, maxAttempts: Int) {
+    package init(kinds: JobKinds, now: Timestamp, leaseUntil: Timestamp, limit: Int, maxAttempts: Int) {
         self.kinds = kinds
         self.now = now
         self.leaseUntil = leaseUntil

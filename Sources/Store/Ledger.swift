@@ -120,7 +120,7 @@ package final class Ledger: ScopeLedger {
 
     package func claim(_ claim: JobClaim) throws -> [LeasedJob] {
         try kernelOnly("claim")
-        let kinds = String(decoding: try JSONCoding.encode(claim.kinds), as: UTF8.self)
+        let kinds = claim.kinds.list
         try rows(JobTable.reclaim, claim.now, claim.maxAttempts, kinds)
         let token: Identifier<Never> = context.entropy.id(claim.now)
         return try rows(JobTable.claim, token, claim.leaseUntil, claim.now, kinds, claim.limit)
@@ -150,10 +150,9 @@ package final class Ledger: ScopeLedger {
         return try !rows(JobTable.bury, delivery.id, delivery.leaseToken, now, reason).isEmpty
     }
 
-    package func nextDue(kinds: [String]) throws -> Timestamp? {
+    package func nextDue(kinds: JobKinds) throws -> Timestamp? {
         try kernelOnly("nextDue")
-        let kinds = String(decoding: try JSONCoding.encode(kinds), as: UTF8.self)
-        return try rows(JobTable.nextDue, kinds).first.flatMap { try $0.optional(0, $0.time) }
+        return try rows(JobTable.nextDue, kinds.list).first.flatMap { try $0.optional(0, $0.time) }
     }
 
     package func deadJobs(limit: Int) throws -> [DeadJob] {

@@ -3,20 +3,28 @@ import Store
 import Synchronization
 import Vocabulary
 
-/// Read connections, each on its own thread, fed from one queue.
+/// Read connections, each on its own thread, fed from one queue; or one, used by whoever asks.
 final class Readers: Sendable {
     private let queue: WorkQueue<Work>
     private let finished = DispatchSemaphore(value: 0)
     private let count: Int
+    private let turns: Turns<Reader>?
 
     init(file: URL, limits: SQLiteLimits, schema: SchemaInForce) throws {
         queue = WorkQueue(name: "read", limit: limits.queue)
+        guard limits.hasThreads else {
+            count = 0
+            turns = Turns(Reader(try Connection(file: file, isWriter: false, limits: limits), schema: schema))
+            return
+        }
+        turns = nil
         count = max(1, limits.readers)
         let connections = try (0..<count).map { _ in try Connection(file: file, isWriter: false, limits: limits) }
         for (number, connection) in connections.enumerated() {
-            let reader = Reader(connection, schema: schema, queue: queue)
-            let thread = Thread { [finished] in
-                reader.work()
+            let reader = Reader(connection, schema: schema)
+            let thread = Thread { [finished, queue] in
+                while let work = queue.take(1)?.first { reader.serve(work) }
+                reader.close()
                 finished.signal()
             }
             thread.name = "store-reader-\(number)"
@@ -29,13 +37,17 @@ final class Readers: Sendable {
         try await withCheckedThrowingContinuation { continuation in
             let work = WorkOf(
                 durability: .written, isExclusive: false, kilosteps: kilosteps, continuation: continuation, body: body)
+            if let turns { return turns.take(work, { $0.serve(work) }) }
             do { try queue.push(work) } catch { continuation.resume(throwing: error) }
         }
     }
 
     var standing: StorePool { queue.standing(workers: count) }
 
-    func stop() { queue.close() }
+    func stop() {
+        queue.close()
+        turns?.end { $0.close() }
+    }
 
     func close() async {
         stop()
@@ -49,30 +61,26 @@ final class Readers: Sendable {
     }
 }
 
-private final class Reader: @unchecked Sendable {  // made by the opener, then used by its own thread alone
+private final class Reader: @unchecked Sendable {  // made by the opener, then used by one thread at a time
     private let connection: Connection
     private let schema: SchemaInForce
-    private let queue: WorkQueue<Work>
 
-    init(_ connection: Connection, schema: SchemaInForce, queue: WorkQueue<Work>) {
+    init(_ connection: Connection, schema: SchemaInForce) {
         self.connection = connection
         self.schema = schema
-        self.queue = queue
     }
 
-    func work() {
-        while let work = queue.take(1)?.first {
-            connection.adopt(schema.catalogue)
-            do { _ = try connection.rows(Transaction.beginRead, [], as: .trusted) } catch {
-                work.finish((error as? StoreFault) ?? .corrupt("\(error)"))
-                continue
-            }
-            _ = work.perform(connection)
-            if connection.isInTransaction { _ = try? connection.rows(Transaction.rollback, [], as: .trusted) }
-            work.finish(nil)
+    func serve(_ work: Work) {
+        connection.adopt(schema.catalogue)
+        do { _ = try connection.rows(Transaction.beginRead, [], as: .trusted) } catch {
+            return work.finish((error as? StoreFault) ?? .corrupt("\(error)"))
         }
-        connection.close()
+        _ = work.perform(connection)
+        if connection.isInTransaction { _ = try? connection.rows(Transaction.rollback, [], as: .trusted) }
+        work.finish(nil)
     }
+
+    func close() { connection.close() }
 }
 
 /// The schema that statements are judged by; replaced when migrations ran.

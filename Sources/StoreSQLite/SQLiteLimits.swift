@@ -4,6 +4,9 @@ import Vocabulary
 package struct SQLiteLimits: Sendable {
     /// Read connections, each with its own thread.
     package var readers = 4
+    /// False: whoever asks does the work itself, one after another, on one connection for reads and one for writes. Nobody waits for a thread
+    /// to wake, and nobody is served beside: for a life in virtual time, never for a server.
+    package var hasThreads = true
     /// Transactions waiting for the writer, and reads waiting for a reader.
     package var queue = 4_096
     /// Write closures in one commit.

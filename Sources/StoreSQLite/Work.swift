@@ -1,3 +1,4 @@
+import Foundation
 import Store
 
 /// One closure on its way to a connection and back.
@@ -48,6 +49,28 @@ final class WorkOf<Value: Sendable>: Work, @unchecked Sendable {  // as above
         case (_, let fault?): continuation.resume(throwing: fault)
         case (.success(let value)?, nil): continuation.resume(returning: value)
         case (nil, nil): continuation.resume(throwing: StoreFault.closed)
+        }
+    }
+}
+
+/// Work that is done by whoever brings it, one after another, where there are no threads for it.
+final class Turns<Worker>: @unchecked Sendable {  // `worker` and `isOver` are touched by who holds `lock`
+    private let lock = NSLock()
+    private let worker: Worker
+    private var isOver = false
+    init(_ worker: Worker) { self.worker = worker }
+
+    func take(_ work: Work, _ body: (Worker) -> Void) {
+        lock.withLock {
+            if isOver { return work.finish(.closed) }
+            body(worker)
+        }
+    }
+    /// Takes no more; `body` is run the first time.
+    func end(_ body: (Worker) -> Void) {
+        lock.withLock {
+            if !isOver { body(worker) }
+            isOver = true
         }
     }
 }

@@ -3,13 +3,14 @@ import Store
 import Synchronization
 import Vocabulary
 
-/// The one connection that writes, on its own thread. Whatever waits when it is free goes into one commit.
-final class Writer: @unchecked Sendable {  // `connection` and `ledger` are touched by the writer's thread only, once it runs
+/// The one connection that writes, on its own thread, or by whoever asks. Whatever waits when it is free goes into one commit.
+final class Writer: @unchecked Sendable {  // `connection` is touched by the writer's thread only, once it runs, or in turns
     private let connection: Connection
     private let queue: WorkQueue<Work>
     private let finished = DispatchSemaphore(value: 0)
     private let schema: SchemaInForce
     private let jobSignal: JobSignal
+    private let turns: Turns<Void>?
     private var isFlushing = false
     private let counts = Mutex(StoreStatistics())
     var statistics: StoreStatistics {
@@ -25,6 +26,8 @@ final class Writer: @unchecked Sendable {  // `connection` and `ledger` are touc
         self.schema = schema
         self.jobSignal = jobSignal
         queue = WorkQueue(name: "write", limit: connection.limits.queue)
+        turns = connection.limits.hasThreads ? nil : Turns(())
+        guard turns == nil else { return }
         let thread = Thread { [self] in
             work()
             finished.signal()
@@ -40,16 +43,21 @@ final class Writer: @unchecked Sendable {  // `connection` and `ledger` are touc
         try await withCheckedThrowingContinuation { continuation in
             let work = WorkOf(
                 durability: durability, isExclusive: isExclusive, kilosteps: kilosteps, continuation: continuation, body: body)
+            if let turns { return turns.take(work, { self.carryOut([work]) }) }
             do { try queue.push(work) } catch { continuation.resume(throwing: error) }
         }
     }
 
     /// Takes no more; what is queued is done, then the connection is closed.
-    func stop() { queue.close() }
+    func stop() {
+        queue.close()
+        turns?.end { connection.close() }
+    }
 
     /// Returns when that has happened.
     func close() async {
         stop()
+        guard turns == nil else { return }
         await withCheckedContinuation { continuation in
             Thread.detachNewThread { [finished] in
                 finished.wait()
@@ -60,21 +68,23 @@ final class Writer: @unchecked Sendable {  // `connection` and `ledger` are touc
     }
 
     private func work() {
-        while let batch = queue.take(connection.limits.batch) {
-            var group: [Work] = []
-            for work in batch {
-                guard work.isExclusive else {
-                    group.append(work)
-                    continue
-                }
-                commit(group)
-                group = []
-                _ = work.perform(connection)
-                work.finish(nil)
+        while let batch = queue.take(connection.limits.batch) { carryOut(batch) }
+        connection.close()
+    }
+
+    private func carryOut(_ batch: [Work]) {
+        var group: [Work] = []
+        for work in batch {
+            guard work.isExclusive else {
+                group.append(work)
+                continue
             }
             commit(group)
+            group = []
+            _ = work.perform(connection)
+            work.finish(nil)
         }
-        connection.close()
+        commit(group)
     }
 
     /// One transaction over all of `batch`; a closure that throws takes only its own changes back.

@@ -30,7 +30,7 @@ struct ImportGraphTests {
         "LicenseClient": ["Vocabulary", "Signing", "LicenseFormat"],
         "LicenseClientC": ["LicenseClient", "CLicenseClient"],
         "HTTPEdge": ["Vocabulary", "KeyValue", "Signing"],
-        "PolicyHost": ["Vocabulary", "HookEngine", "LuaShim"],
+        "PolicyHost": ["Vocabulary", "HookEngine", "LuaShim", "PrisonShim"],
         "PluginWire": ["PluginKit", "PrisonShim"],
         "PluginHost": ["Vocabulary", "HookEngine", "PluginKit", "PluginNote", "PluginWire", "PrisonShim"],
         "PluginPrison": ["PluginKit", "PluginHost"],

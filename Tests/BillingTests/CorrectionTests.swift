@@ -103,6 +103,31 @@ struct CorrectionTests {
         #expect(Self.mails(house).count == 1)
     }
 
+    @Test("what was asked for here a moment ago, and whose webhook is on its way, is put right and is nothing to tell owners of")
+    func asked() async throws {
+        let house = try await House.make()
+        try await house.bought(3, at: day(10))
+        _ = try await house.billing.change(ChangeOrder(quantity: 5), house.caller, house.act("k"))
+        try await house.run()
+        func charge(_ name: String) {
+            house.provider.desk.state.with {
+                $0.invoices[name] = ProviderInvoice(
+                    invoice: name, number: nil, customer: "cus_1_x", subscription: "sub_1_x", status: .paid,
+                    total: Money(amountMinor: 2900, currency: Say.usd), due: Money(amountMinor: 0, currency: Say.usd),
+                    issuedAt: house.clock.now(),
+                    periodStart: day(10), periodEnd: day(30), lines: [])
+            }
+        }
+        charge("in_8_x")
+        #expect(try await Self.compare(house).findings.map(\.kind) == [.payment])
+        #expect(try await Self.corrections(house).isEmpty && Self.mails(house).isEmpty)
+        // Of the same kind, with nobody who asked.
+        house.move(to: day(12))
+        charge("in_9_x")
+        #expect(try await Self.compare(house).findings.map(\.kind) == [.payment])
+        #expect(try await Self.corrections(house).map(\.kind) == [.payment] && Self.mails(house).count == 1)
+    }
+
     @Test("an event whose webhook may still be under way is taken in, and is nothing to tell owners of")
     func fresh() async throws {
         let house = try await House.make(at: day(0))

@@ -119,6 +119,13 @@ final class FakeAccess: LiveAccess {
     /// Events for licences get lost while it is true.
     let isDeaf = Guarded(false)
     func licenses(_ tenant: TenantID) async throws -> [SubscriptionID: ShownLicense] { shown.with { $0 } }
+    /// Of everybody, in order.
+    let paid = Guarded<[PaidLicense]>([])
+    func paid(after place: PaidLicense?, limit: Int) async throws -> [PaidLicense] {
+        let all = paid.with { $0 }
+        let from = place.flatMap { all.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
+        return Array(all[from...].prefix(limit))
+    }
     func hear(_ event: StandingChanged) {
         guard !isDeaf.with({ $0 }) else { return }
         shown.with { shown in

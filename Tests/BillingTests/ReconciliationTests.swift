@@ -28,6 +28,27 @@ struct ReconciliationTests {
         #expect(house.heardStandings.last?.version == version && !house.mails().contains("staff:payments_differed"))
     }
 
+    @Test("a licence that lets somebody in without any subscription is told to staff, page after page, and left as it is")
+    func strangers() async throws {
+        let house = try await House.make()
+        try await house.bought(3, at: day(2))
+        let known = try #require(try await house.subscription()?.id)
+        func paid(_ tenant: TenantID, _ subscription: SubscriptionID) -> PaidLicense {
+            PaidLicense(tenant: tenant, license: subscription.uuid, subscription: subscription)
+        }
+        house.access.paid.with { $0 = Array(repeating: paid(house.tenant, known), count: 1) }
+        #expect(try await Self.report(house).report.found == 0)
+        let strange = (0..<401).map { _ in house.test.entropy.id(day(2)) as SubscriptionID }
+        // Another tenant's subscription is none.
+        house.access.paid.with { $0 = strange.map { paid(house.tenant, $0) } + [paid(house.tenant, known), paid(house.stranger, known)] }
+        house.move(to: day(2, 600))
+        let found = try await Self.report(house).report
+        #expect(found.found == 402 && found.findings.allSatisfy { $0.kind == .access && $0.what == "subscription_unknown" && !$0.isMended })
+        #expect(found.findings.prefix(401).map(\.object) == strange.prefix(200).map(\.description))
+        #expect(house.mails().contains("staff:payments_differed"))
+        #expect(try await CorrectionTests.corrections(house).isEmpty)
+    }
+
     @Test("a lost webhook of each kind is made good, once, and policy is asked about it")
     func lostWebhooks() async throws {
         let house = try await House.make()

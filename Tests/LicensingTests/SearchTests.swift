@@ -57,6 +57,35 @@ struct SearchTests {
         #expect(try await Self.found(house, LicenseFilter(status: .active)).isEmpty, "its period is over")
     }
 
+    @Test("what must be paid for, of everybody who has not left, in one order")
+    func paid() async throws {
+        let house = try await LicenseHouse.make()
+        let (first, second) = (try await house.issued(), try await house.issued(tier: "pilot_starter"))
+        let other = try await Self.other(house)
+        let theirs = try await house.licenses.list(other.tenant).licenses[0]
+        func walk(_ limit: Int) async throws -> [License.ID] {
+            var all: [(tenant: TenantID, license: License.ID, subscription: SubscriptionID)] = []
+            while true {
+                let page = try await house.licenses.paid(after: all.last.map { ($0.tenant, $0.license) }, limit: limit)
+                #expect(page.count <= limit)
+                all += page
+                if page.count < limit { break }
+            }
+            for found in all {
+                let license = try await house.licenses.list(found.tenant).licenses.first { $0.id == found.license }
+                #expect(license?.origin == .subscription(found.subscription))
+            }
+            return all.map(\.license)
+        }
+        for limit in [1, 2, 100] { #expect(Set(try await walk(limit)) == [first.license.id, second.license.id, theirs.id], "\(limit)") }
+        #expect(try await walk(1) == walk(100))
+        _ = try await house.licenses.revoke(second.license.id, tenant: house.tenant, reason: "lost", house.act())
+        #expect(Set(try await walk(2)) == [first.license.id, theirs.id])
+        let closing = house.act()
+        try await house.test.store.tenant(other.tenant) { try $0.run(LicenseTable.close, other.tenant, closing.now) }
+        #expect(try await walk(2) == [first.license.id])
+    }
+
     @Test("page after page nothing is left out and nothing comes twice, also where few fit")
     func pages() async throws {
         let house = try await LicenseHouse.make()
