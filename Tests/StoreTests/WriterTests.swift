@@ -46,6 +46,44 @@ import Vocabulary
         try await bench.store.tenantRead(tenant) { try $0.rows(NoteTable.all).map { try $0.text(0) } }
     }
 
+    @Test("without threads whoever asks does the work: many at once lose nothing, one that throws takes its own back, and after the end nobody is served")
+    func withoutThreads() async throws {
+        var limits = SQLiteLimits()
+        limits.hasThreads = false
+        let bench = try await Bench(limits: limits)
+        let a = bench.tenant(1)
+        let errors = await withTaskGroup(of: (any Error)?.self, returning: [any Error].self) { group in
+            for number in UInt8(0)..<200 {
+                group.addTask {
+                    do {
+                        try await bench.store.tenant(a) { db in
+                            try db.run(NoteTable.insert, db.tenant, bench.uuid(number), "\(number)")
+                            if number % 10 == 3 { throw Stop() }
+                        }
+                        // What one has written it reads.
+                        let seen = try await WriterTests.notes(bench, a)
+                        if !seen.contains("\(number)") { return StoreFault.corrupt("\(number) is not there") }
+                    } catch { return error }
+                    return nil
+                }
+            }
+            return await group.reduce(into: []) { if let error = $1 { $0.append(error) } }
+        }
+        #expect(errors.count == 20 && errors.allSatisfy { $0 is Stop }, "\(errors)")
+        #expect(try await WriterTests.notes(bench, a).count == 180)
+        // Another process over the same file sees it, and the other way round.
+        let other = try bench.another()
+        _ = try await other.migrate([NoteTable.migration])
+        try await bench.with(other).addNote(a, 203, "theirs")
+        #expect(try await WriterTests.notes(bench, a).contains("theirs"))
+        await other.close()
+        await bench.store.close()
+        await bench.store.close()
+        await #expect(throws: StoreFault.self) { _ = try await WriterTests.notes(bench, a) }
+        await #expect(throws: StoreFault.self) { try await bench.addNote(a, 204, "late") }
+        await bench.close()
+    }
+
     @Test("many closures share a commit; one that throws takes only its own changes back") func isolation() async throws {
         let bench = try await Bench()
         let a = bench.tenant(1)
