@@ -46,7 +46,7 @@ import Vocabulary
         try await bench.store.tenantRead(tenant) { try $0.rows(NoteTable.all).map { try $0.text(0) } }
     }
 
-    @Test("without threads whoever asks does the work: many at once lose nothing, one that throws takes its own back, and after the end nobody is served")
+    @Test("without threads whoever asks does the work: many at once lose nothing, a thrown one is undone, after the end nobody is served")
     func withoutThreads() async throws {
         var limits = SQLiteLimits()
         limits.hasThreads = false
