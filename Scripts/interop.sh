@@ -12,6 +12,8 @@ export python
 step "the pages in Chromium" "$python" Tests/Interop/test_pages.py README.md
 step "schemathesis over the OpenAPI" "$python" Tests/Interop/fuzz_api.py
 step "every contract, over PostgreSQL" env CODITECT_TEST_DATABASE=postgresql swift test --quiet --filter '^ContractTests\.'
+step "storage, scopes, jobs and seats through PgBouncer" env CODITECT_TEST_DATABASE=pgbouncer swift test --skip-build --quiet \
+    --filter '^(StorePostgresTests\.|SeatsTests\.(AcquireTests|LedgerTests|RandomScheduleTests)|ContractTests\.LifeTests)'
 step "servers replaced behind nginx and HAProxy, over PgBouncer" /usr/bin/python3 Tests/Interop/test_many_processes.py
 step "an older and a newer program over one database" /usr/bin/python3 Tests/Interop/test_upgrade.py
 # These wait more than they work. Each has its own servers and folder.

@@ -24,8 +24,11 @@ package final class PostgresCluster: Sendable {
         }?.get() ?? { throw Unusable(description: "no cluster") }()
     }
 
+    private static let wanted = ProcessInfo.processInfo.environment["CODITECT_TEST_DATABASE"]
     /// True where the suites of rooms are to run on PostgreSQL.
-    package static var isWanted: Bool { ProcessInfo.processInfo.environment["CODITECT_TEST_DATABASE"] == "postgresql" }
+    package static var isWanted: Bool { wanted == "postgresql" || isPooled }
+    /// True where whoever serves goes through a pooler.
+    package static var isPooled: Bool { wanted == "pgbouncer" }
 
     private init() throws {
         guard let programs = Self.programs.first(where: { FileManager.default.isExecutableFile(atPath: "\($0)/postgres") }) else {
@@ -51,27 +54,34 @@ package final class PostgresCluster: Sendable {
         Self.ends(server.processIdentifier, folder)
         _ = PostgresAdmin.waitUntilReady(url("postgres", as: "postgres"))
         for text in PostgresRoles.clusterStatements { try admin("postgres", text) }
+        if Self.isPooled { try startPooler() }
     }
 
-    private static let ending = Mutex<(pid: Int32, folder: String)?>(nil)
-    /// The server ends with this process, and its folder goes.
-    private static func ends(_ pid: Int32, _ folder: String) {
-        ending.withLock { $0 = (pid, folder) }
+    private static let ending = Mutex<(last: [(pid: Int32, signal: Int32)], folder: String)>(([], ""))
+    /// The server ends with this process, after what stands before it, and its folder goes.
+    static func ends(_ pid: Int32, by signal: Int32 = SIGQUIT, _ folder: String) {
+        let isFirst = ending.withLock { ending in
+            ending = ([(pid, signal)] + ending.last, folder)
+            return ending.last.count == 1
+        }
+        guard isFirst else { return }
         atexit {
-            guard let (pid, folder) = PostgresCluster.ending.withLock({ $0 }) else { return }
-            kill(pid, SIGQUIT)
-            var status: Int32 = 0
-            waitpid(pid, &status, 0)
+            let (last, folder) = PostgresCluster.ending.withLock { $0 }
+            for (pid, signal) in last {
+                kill(pid, signal)
+                var status: Int32 = 0
+                waitpid(pid, &status, 0)
+            }
             try? FileManager.default.removeItem(atPath: folder)
         }
     }
 
     /// As the user postgres where we are root, whom the server refuses; ends when its parent does.
-    private static func command(_ program: String, _ arguments: [String]) throws -> Process {
+    static func command(_ program: String, _ arguments: [String], by signal: String = "SIGQUIT") throws -> Process {
         let process = Process()
         let identity = getuid() == 0 ? ["--reuid=postgres", "--regid=postgres", "--clear-groups"] : []
         process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
-        process.arguments = identity + ["--pdeathsig=SIGQUIT", "--", program] + arguments
+        process.arguments = identity + ["--pdeathsig=\(signal)", "--", program] + arguments
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         process.currentDirectoryURL = URL(fileURLWithPath: "/")
@@ -91,16 +101,17 @@ package final class PostgresCluster: Sendable {
 
     package func url(_ database: String, as role: String) -> String { "postgresql://\(role)@/\(database)?host=\(folder)" }
 
+    /// Where a process that serves connects: through the pooler where there is one.
+    package func served(_ database: String, as role: String = PostgresRoles.serve) -> String {
+        url(database, as: role) + (Self.isPooled ? "&port=\(Self.poolerPort)" : "")
+    }
+
     /// One statement as the cluster's superuser.
     package func admin(_ database: String, _ text: String) throws { _ = try PostgresAdmin.rows(url(database, as: "postgres"), text) }
 
     /// A database with these migrations, made as a copy of the first that had them.
     package func database(_ migrations: [Migration], seal: any Sealer) throws -> String {
         let hash = StoreDigest.sha256(migrations.flatMap { Array("\($0.path)\($0.sql)".utf8) } + seal.digest([1], purpose: "cluster"))
-        let name = number.withLock { number in
-            number += 1
-            return "room_\(number)"
-        }
         return try templates.withLock { templates in
             if templates[hash] == nil {
                 let template = "template_\(templates.count)"
@@ -109,10 +120,27 @@ package final class PostgresCluster: Sendable {
                 templates[hash] = template
             }
             guard let template = templates[hash] else { throw Unusable(description: "no template") }
-            try admin("postgres", "CREATE DATABASE \(name) TEMPLATE \(template) OWNER \(PostgresRoles.owner)")
-            for text in PostgresRoles.databaseStatements(name).dropFirst() { try admin("postgres", text) }
-            return name
+            return try made(from: template)
         }
+    }
+    private func made(from template: String) throws -> String {
+        let name = number.withLock { number in
+            number += 1
+            return "room_\(number)"
+        }
+        try admin("postgres", "CREATE DATABASE \(name) TEMPLATE \(template) OWNER \(PostgresRoles.owner)")
+        for text in PostgresRoles.databaseStatements(name).dropFirst() { try admin("postgres", text) }
+        return name
+    }
+
+    /// Another database that begins as this one is now. Ends every connection to it.
+    package func copy(_ database: String) throws -> String {
+        try cut(database)
+        return try made(from: database)
+    }
+    /// Ends every connection to it, as an administrator would.
+    package func cut(_ database: String) throws {
+        try admin("postgres", "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '\(database)'")
     }
 
     /// Where to migrate and where to serve a database of its own for `owner`; the same for the same owner.
@@ -124,7 +152,7 @@ package final class PostgresCluster: Sendable {
             return (name, true)
         }
         if isNew { for text in PostgresRoles.databaseStatements(name) { try admin("postgres", text) } }
-        return (url(name, as: PostgresRoles.migrate), url(name, as: PostgresRoles.serve))
+        return (url(name, as: PostgresRoles.migrate), served(name))
     }
 
     package func drop(_ database: String) { try? admin("postgres", "DROP DATABASE IF EXISTS \(database) WITH (FORCE)") }

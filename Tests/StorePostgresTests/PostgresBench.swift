@@ -43,7 +43,7 @@ struct PostgresBench: Sendable {
         _ topics: [String: [String]], _ limits: PostgresLimits
     ) -> PostgresStore {
         PostgresStore(
-            url: cluster.url(database, as: PostgresRoles.serve), migrateURL: cluster.url(database, as: PostgresRoles.migrate), clock: clock,
+            url: cluster.served(database), migrateURL: cluster.url(database, as: PostgresRoles.migrate), clock: clock,
             entropy: entropy, sealer: sealer, topics: topics, limits: limits)
     }
     /// A second process's store over the same database.

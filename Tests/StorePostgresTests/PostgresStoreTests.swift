@@ -31,6 +31,44 @@ import Vocabulary
         await bench.close()
     }
 
+    @Test("a crowd of transactions is served over as few server connections as a pooler has, and each knows where it is") func pooled()
+        async throws
+    {
+        let bench = try await PostgresBench(writers: 6)
+        let link = try PostgresLink(url: bench.cluster.served(bench.database), limits: PostgresLimits())
+        #expect((link.backend == nil) == PostgresCluster.isPooled)
+        let store = bench.store
+        let seen = Guarded((backends: Set<Int64>(), tenants: 0))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in UInt8(1)...40 {
+                let (tenant, id) = (bench.tenant(number), bench.uuid(number))
+                group.addTask {
+                    try await store.tenant(tenant) { db in try db.run(PostgresBench.insert, db.tenant, id, "of \(number)", 1) }
+                    let own = try await store.tenantRead(tenant) { try $0.rows(PostgresBench.texts).map { try $0.text(0) } }
+                    let backend = try await store.kernelRead(KernelReason("test.backend")) {
+                        try $0.row(SQL("pid", "SELECT pg_backend_pid()"))?.integer(0)
+                    }
+                    seen.with { seen in
+                        if let backend { seen.backends.insert(backend) }
+                        if own == ["of \(number)"] { seen.tenants += 1 }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let (backends, tenants) = seen.with { $0 }
+        #expect(tenants == 40)
+        let connections = try PostgresAdmin.rows(
+            bench.cluster.url(bench.database, as: "postgres"),
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = '\(PostgresRoles.serve)'"
+        ).first?.int(0)
+        // Without one: the store's eight, and the link of this test.
+        #expect(connections.map { PostgresCluster.isPooled ? $0 <= PostgresCluster.poolSize : $0 == 9 } == true)
+        #expect(!backends.isEmpty && backends.count <= (PostgresCluster.isPooled ? PostgresCluster.poolSize : 2))
+        withExtendedLifetime(link) {}
+        await bench.close()
+    }
+
     @Test("effect, journal entry, event and job commit together or not at all") func together() async throws {
         let bench = try await PostgresBench(topics: [Rung.topic: ["left", "right"]], writers: 1)
         let (a, act, id) = (bench.tenant(1), bench.act, bench.uuid(1))
@@ -247,13 +285,13 @@ import Vocabulary
         let bench = try await PostgresBench()
         for role in ["postgres", PostgresRoles.migrate] {
             let store = PostgresStore(
-                url: bench.cluster.url(bench.database, as: role), clock: bench.clock, entropy: bench.entropy, sealer: bench.sealer,
+                url: bench.cluster.served(bench.database, as: role), clock: bench.clock, entropy: bench.entropy, sealer: bench.sealer,
                 topics: [:])
             await #expect(throws: StoreFault.self) { try await store.begin([PostgresBench.note]) }
             await store.close()
         }
         let stranger = PostgresStore(
-            url: bench.cluster.url(bench.database, as: PostgresRoles.serve), clock: bench.clock, entropy: bench.entropy,
+            url: bench.cluster.served(bench.database), clock: bench.clock, entropy: bench.entropy,
             sealer: OtherSecret(inner: bench.sealer), topics: [:])
         await #expect {
             try await stranger.begin([PostgresBench.note])

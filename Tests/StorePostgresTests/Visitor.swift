@@ -11,16 +11,18 @@ final class Visitor {
     private let seal: Seal
 
     init(_ bench: PostgresBench, role: String = PostgresRoles.serve) throws {
-        link = try PostgresLink(url: bench.cluster.url(bench.database, as: role), limits: PostgresLimits())
+        link = try PostgresLink(url: bench.cluster.served(bench.database, as: role), limits: PostgresLimits())
         seal = Seal(bench.sealer)
     }
 
     /// Begins a transaction in the sealed scope of `tenant`; `backend` and `life` make seals that should not hold.
     func enter(_ tenant: TenantID, backend: Int64? = nil, life: Duration = .minutes(5), seal forged: String? = nil) throws {
         let scope = PostgresScope.tenant(tenant.uuid.bytes)
-        let expiry = PostgresLink.monotonic + link.clockLead + life.microseconds
-        let seal = forged ?? seal.text(scope, expiry: expiry, backend: backend ?? link.backend ?? 0)
         try rows("BEGIN")
+        // Behind a pooler each transaction asks for its own.
+        let current = try link.backend ?? link.lookAtBackend()
+        let expiry = PostgresLink.monotonic + link.clockLead + life.microseconds
+        let seal = forged ?? seal.text(scope, expiry: expiry, backend: backend ?? current)
         try rows("SET LOCAL ROLE coditect_tenant")
         try rows("SET LOCAL search_path = coditect, pg_temp")
         try rows("SELECT set_config('app.tenant_id', '\(scope.tenantHex)', true), set_config('app.seal', '\(seal)', true)")
