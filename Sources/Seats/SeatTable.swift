@@ -206,6 +206,14 @@ enum SeatTable {
         "seats.tallies_until", "SELECT tenant_id, second, beats FROM seat_beat_tally_all WHERE second <= $1 ORDER BY second LIMIT $2")
     static let dropTally = SQL("seats.drop_tally", "DELETE FROM seat_beat_tally_all WHERE tenant_id = $1 AND second = $2")
 
+    /// Lent and lingering ones keep their ends: nobody beats for them.
+    static let prolongAll = SQL(
+        "seats.prolong_all",
+        """
+        UPDATE seat_all SET expires_at = $1 + ttl
+        WHERE expires_at > $1 AND expires_at < $1 + ttl AND released_at IS NULL AND borrowed_until IS NULL RETURNING slot
+        """)
+
     // Ends that stand in the shared store.
     static let memory = SQL("seats.memory", "SELECT generation, memories FROM seat_memory WHERE id = 1")
     static let beginMemory = SQL("seats.begin_memory", "INSERT INTO seat_memory (id, generation, memories) VALUES (1, $1, $2)")

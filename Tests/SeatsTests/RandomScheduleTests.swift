@@ -53,14 +53,20 @@ struct Dice {
 struct Witness {
     /// Device → until when its holder may believe that it holds a seat.
     private var believed: [String: Int64] = [:]
+    /// Of whose seats the record knows nothing any more.
+    private var unknown: Set<String> = []
     private(set) var most = 0
 
     mutating func told(_ device: String, until: Int64, now: Int64) {
         believed[device] = until
-        count(now)
+        unknown.remove(device)
+        most = max(most, standing(now).count)
     }
     mutating func gone(_ device: String) { believed[device] = nil }
-    private mutating func count(_ now: Int64) { most = max(most, believed.values.filter { $0 > now }.count) }
+    /// Who believes now, but those whom the record forgot.
+    func standing(_ now: Int64) -> Set<String> { Set(believed.filter { $0.value > now }.keys).subtracting(unknown) }
+    /// The record was put back to when it knew of these alone.
+    mutating func outlive(_ known: Set<String>) { unknown.formUnion(Set(believed.keys).subtracting(known)) }
 }
 
 struct RandomScheduleTests {

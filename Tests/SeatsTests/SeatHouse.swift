@@ -38,11 +38,11 @@ final class SeatHouse: Sendable {
     /// - Parameter wrap: what stands between the ledger and the store.
     static func make(
         seed: UInt64 = 1, settings: Settings = Settings(), signer: any Signer = TestSigner(), scripts: (any ScriptRunner)? = nil,
-        wrap: (any Store) -> any Store = { $0 }
+        engine: TestStore.Engine = .wanted, wrap: (any Store) -> any Store = { $0 }
     ) async throws -> SeatHouse {
         let test = try await TestStore.make(
             migrations: try CatalogRoom.migrations() + LicensingRoom.migrations() + SeatsRoom.migrations(),
-            topics: [MailRequested.topic: ["spy"]], seed: seed)
+            topics: [MailRequested.topic: ["spy"]], seed: seed, engine: engine)
         return try SeatHouse(
             test, tenant: test.entropy.id(test.clock.now()), settings: settings, signer: signer, store: wrap(test.store),
             scripts: scripts == nil ? try await SharedStore.ofThisRun() : scripts)
@@ -89,11 +89,13 @@ final class SeatHouse: Sendable {
         return (house, keys)
     }
 
-    /// Another process, or the same one after a crash, on the same data.
+    /// Another process, or the same one after a crash, on the same data or on what a backup had of it.
     func restarted(
-        settings: Settings = Settings(), scripts other: (any ScriptRunner)? = nil, wrap: (any Store) -> any Store = { $0 }
+        on restored: TestStore? = nil, settings: Settings = Settings(), scripts other: (any ScriptRunner)? = nil,
+        wrap: (any Store) -> any Store = { $0 }
     ) throws -> SeatHouse {
-        try SeatHouse(test, tenant: tenant, settings: settings, store: wrap(test.store), scripts: other ?? scripts)
+        let test = restored ?? test
+        return try SeatHouse(test, tenant: tenant, settings: settings, store: wrap(test.store), scripts: other ?? scripts)
     }
 
     var isShared: Bool { ledger is SharedLeaseLedger }

@@ -177,62 +177,6 @@ struct SharedLedgerTests {
         #expect(try await after.live() == 1)
         withExtendedLifetime(server) {}
     }
-
-    @Test(
-        "whatever happens to Redis, the store and the process, no more holders than seats ever believe that they hold one",
-        arguments: UInt64(1)...8)
-    func randomFaults(_ seed: UInt64) async throws {
-        var dice = Dice(seed: seed &* 0x9e37_79b9_7f4a_7c15)
-        let server = try await RedisServer.start(isLasting: seed % 2 == 0)
-        let runner = try SharedStore.runner(server)
-        let flaky = FlakyRunner(inner: runner)
-        var houses = [try await SeatHouse.make(seed: seed, scripts: flaky) { DyingStore($0, seed: seed) }]
-        let seats = Int(dice.roll(4)) + 1
-        try await houses[0].license(seats: seats)
-        houses.append(try houses[0].restarted(scripts: runner))
-        try await houses[1].time.begin(houses[1].test.store)
-        var witness = Witness()
-        var real: Int64 = 0
-        var (sessions, grants, refusals) = ([String: Lease.ID](), 0, 0)
-        for _ in 0..<220 {
-            let device = "d\(dice.roll(7))"
-            let house = houses[Int(dice.roll(2))]
-            switch dice.roll(16) {
-            case 0...5:
-                do {
-                    let grant = try await house.acquire(device)
-                    sessions[device] = grant.session
-                    witness.told(device, until: real + 360, now: real)
-                    grants += 1
-                } catch is Problem { refusals += 1 } catch is DyingStore.Died {}
-            case 6...9:
-                guard let session = sessions[device] else { continue }
-                do {
-                    try await house.beat(session)
-                    witness.told(device, until: real + 360, now: real)
-                } catch let problem as Problem {
-                    if problem.status != 503 { (sessions[device], _) = (nil, witness.gone(device)) }
-                } catch is DyingStore.Died {}
-            case 10:
-                guard let session = sessions[device] else { continue }
-                witness.gone(device)
-                _ = try? await house.release(session)
-            case 11, 12:
-                let seconds = Int64(dice.roll(150))
-                real += seconds
-                house.advance(seconds)
-            case 13: _ = try RedisTool.run(["-s", server.socket, dice.roll(2) == 0 ? "FLUSHALL" : "PING"])
-            case 14 where dice.roll(3) == 0:
-                server.kill()
-                try await server.restart()
-            case 14: flaky.fail(only: ["seats-enter", "seats-settle", "seats-beat", "seats-open", nil][Int(dice.roll(5))])
-            default: flaky.fail(only: nil)
-            }
-        }
-        #expect(witness.most <= seats)
-        #expect(grants > 8)
-        #expect(refusals > 3)
-    }
 }
 
 /// Does what is asked and loses the answer, for the scripts of one name.

@@ -11,8 +11,9 @@ enum SharedStore {
     private static let server = Guarded<Task<RedisServer, any Error>?>(nil)
     private static let number = Guarded(0)
 
+    static let isOfThisRun = ProcessInfo.processInfo.environment["CODITECT_SEAT_LEDGER"] == "redis"
     static func ofThisRun() async throws -> (any ScriptRunner)? {
-        guard ProcessInfo.processInfo.environment["CODITECT_SEAT_LEDGER"] == "redis" else { return nil }
+        guard isOfThisRun else { return nil }
         let task = server.with { server -> Task<RedisServer, any Error> in
             if let running = server { return running }
             let task = Task {
