@@ -99,19 +99,17 @@ actor Census {
     ]
 }
 
-/// What the last look at the journals found. Of the process that took it; the others have none.
-final class JournalReadings: Sendable {
-    private let last = Mutex<JournalRound?>(nil)
-    init(_ metrics: Metrics) {
-        func reading(_ name: String, _ help: String, _ read: @escaping @Sendable (JournalRound) -> Int) {
-            metrics.readings(name, help, labels: []) { [self] in last.withLock { $0 }.map { [([], Double(read($0)))] } ?? [] }
-        }
-        reading("audit_chain_broken", "Journals that are not as they were written, when all were last checked.") { $0.broken }
-        reading("audit_chain_journals", "Journals that were checked then.") { $0.journals }
-        reading("audit_chain_entries", "Entries that were checked then.") { $0.entries }
-        reading("audit_chain_checked_timestamp_seconds", "When this process last checked all journals.") { Int($0.at.seconds) }
+/// What the last look at every journal found, whichever process took it: none before the first.
+enum JournalFigures {
+    static let all: [StoreFigure] = [
+        figure("audit_chain_broken", "Journals that are not as they were written, when all were last checked.") { $0.broken },
+        figure("audit_chain_journals", "Journals that were checked then.") { $0.journals },
+        figure("audit_chain_entries", "Entries that were checked then.") { $0.entries },
+        figure("audit_chain_checked_timestamp_seconds", "When all journals were last checked.") { Int($0.at.seconds) },
+    ]
+    private static func figure(_ name: String, _ help: String, _ read: @escaping @Sendable (JournalRound) -> Int) -> StoreFigure {
+        StoreFigure(name, help) { db, _ in try db.ledger.rounds(limit: 1).map { ([], Double(read($0))) } }
     }
-    func take(_ round: JournalRound) { last.withLock { $0 = round } }
 }
 
 /// A decision that cannot be recorded is not used: whoever asked comes back when the log takes lines again, as on a disk that was full.

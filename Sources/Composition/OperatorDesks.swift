@@ -138,6 +138,23 @@ package struct AuditDesk: Sendable {
 
     package func close() async { await store.close() }
 
+    /// Whose journal it is, for people.
+    static func name(_ owner: UUID) -> String { owner == JournalRecord.platform ? "platform" : TenantID(owner).description }
+
+    /// What the last checks that servers took found, the newest first.
+    package func checks() async throws -> [Result] {
+        let rounds = try await store.kernelRead(JournalRoundRoutes.reason) { try $0.ledger.rounds(limit: JournalRoundRoutes.shown) }
+        return rounds.map { round in
+            let span = [round.oldest, round.newest].compactMap(\.self).map(\.iso8601).joined(separator: " to ")
+            let counts = "\(round.entries) entries\(span.isEmpty ? "" : " of \(span)") in \(round.journals) journals"
+            let lines = round.breaks.map { "\n  \(Self.name($0.owner))  \($0.finding.sentence)" }.joined()
+            let verdict = round.isIntact ? "intact" : "BROKEN"
+            return Result(
+                line: "\(round.at.iso8601)  \(verdict)  \(counts)\(round.isIntact ? "" : ", \(round.broken) broken:")\(lines)",
+                isIntact: round.isIntact)
+        }
+    }
+
     private func owners(_ tenant: String?) async throws -> [UUID] {
         guard let tenant else { return try await JournalKeeper(store: store).owners() }
         if tenant == "platform" { return [JournalRecord.platform] }
@@ -151,7 +168,7 @@ package struct AuditDesk: Sendable {
             let report = try await JournalKeeper(store: store).verify(owner) { [ring] message, keyID, signature in
                 ring.verify(message, Signature(keyID: keyID, bytes: signature), .journal)
             }
-            let name = owner == JournalRecord.platform ? "platform" : TenantID(owner).description
+            let name = Self.name(owner)
             let counts = "\(report.entries) entries in \(report.segments) segments, \(report.checkpoints) checkpoints"
             if let first = report.findings.first {
                 let more = report.findings.count > 1 ? " (and \(report.findings.count - 1) more)" : ""

@@ -79,7 +79,6 @@ package final class Platform: Sendable {
         }
         let logger = ground.logger
         let keys = ground.keys
-        let journals = JournalReadings(metrics)
         var upkeep = StoreUpkeep(
             store: ground.store, keepJournal: .days(Int64(options.settings[PlatformSettings.journalDays])),
             checkpointEvery: options.isSimulated ? .days(1) : .minutes(5),
@@ -89,11 +88,7 @@ package final class Platform: Sendable {
             return (signature.keyID, signature.bytes)
         }
         if !options.isSimulated {
-            upkeep.proof = JournalProof {
-                keys.verify($0, Signature(keyID: $1, bytes: $2), .journal)
-            } tell: {
-                journals.take($0)
-            }
+            upkeep.proof = JournalProof(isSigned: { keys.verify($0, Signature(keyID: $1, bytes: $2), .journal) })
         }
         self.upkeep = upkeep
         var rules = JobRules()
@@ -110,7 +105,7 @@ package final class Platform: Sendable {
         metrics.addProcessReadings(startedAt: options.clock.now())
         let pluginTelemetry = PluginTelemetry(host: plugins)
         pluginTelemetry.add(to: metrics)
-        let census = Census(store: ground.store, figures: rooms.figures + NodeBook.figures, clock: options.clock) {
+        let census = Census(store: ground.store, figures: rooms.figures + NodeBook.figures + JournalFigures.all, clock: options.clock) {
             logger.warning("\($0)")
         }
         census.add(to: metrics)
@@ -140,7 +135,7 @@ package final class Platform: Sendable {
             + PolicyRoutes(floor: policies, store: ground.store, tenants: rooms.tenantPolicies).routes()
             + PluginRoutes(
                 host: plugins, office: PluginOffice(directory: options.plugins, shelf: plugins.shelf), store: ground.store
-            ).routes() + NodeRoutes(book: nodes).routes()
+            ).routes() + NodeRoutes(book: nodes).routes() + JournalRoundRoutes(store: ground.store).routes()
         routes = KernelRoutes(
             title: "\(options.settings[PlatformSettings.brand]) platform API", version: Release.version,
             checks: readiness.checks + [pluginTelemetry.check],

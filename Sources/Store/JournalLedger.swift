@@ -17,6 +17,12 @@ package protocol JournalLedger: AnyObject {
     func expiredHeads(of owner: UUID, before moment: Timestamp) throws -> [JournalHead]
     /// Drops each segment's entries up to its head; the schema refuses what no checkpoint covers. Kernel scope only.
     func drop(_ heads: [JournalHead], of owner: UUID) throws
+    /// Keeps what a look at every journal found. Kernel scope only.
+    func keep(_ round: JournalRound) throws
+    /// The last looks, the newest first. Kernel scope only.
+    func rounds(limit: Int) throws -> [JournalRound]
+    /// Answers how many went. Kernel scope only.
+    func forgetRounds(before moment: Timestamp) throws -> Int
 }
 
 /// A place in one journal.

@@ -3,7 +3,7 @@ import Vocabulary
 
 /// One thing wrong with a journal.
 package struct JournalFinding: Sendable, Hashable, CustomStringConvertible {
-    package enum Kind: String, Sendable {
+    package enum Kind: String, Sendable, CaseIterable {
         /// The entry is not what was written.
         case edited
         case missing
@@ -31,6 +31,9 @@ package struct JournalFinding: Sendable, Hashable, CustomStringConvertible {
 
 package struct JournalReport: Sendable, Hashable {
     package var entries = 0
+    /// When the oldest of them was written by its own word, and the newest.
+    package var oldest: Timestamp?
+    package var newest: Timestamp?
     package var segments = 0
     package var checkpoints = 0
     /// Entries that no checkpoint covers yet: changes to them show only while somebody kept a later state.
@@ -129,6 +132,7 @@ package struct JournalVerifier {
 
     /// `record` as it stands in the database; its canonical form is made anew.
     package mutating func take(_ record: JournalRecord) {
+        date(record.at)
         let canonical = record.canonical
         let isWhole = StoreDigest.sha256(canonical) == record.hash
         if !isWhole, searches < 10, let rightful = rightfulPlace(of: record) {
@@ -148,6 +152,7 @@ package struct JournalVerifier {
             let segment: UUID
             let seq: Int64
             let previous: String
+            let at_microseconds: Int64?
         }
         guard let fields = try? JSONDecoder().decode(Fields.self, from: Data(canonical)),
             let previous = JournalJSON.bytes(hex: fields.previous)
@@ -155,12 +160,18 @@ package struct JournalVerifier {
             find(.malformed, nil, line, "line \(line) is not a journal entry")
             return
         }
+        if let at = fields.at_microseconds { date(Timestamp(microseconds: at)) }
         take(
             tenant: fields.tenant, segment: fields.segment, seq: fields.seq, previous, hash,
             isWhole: StoreDigest.sha256(canonical) == hash)
     }
 
     package mutating func takeMalformed(line: Int64) { find(.malformed, nil, line, "line \(line) is neither entry nor checkpoint") }
+
+    private mutating func date(_ at: Timestamp) {
+        report.oldest = report.oldest.map { min($0, at) } ?? at
+        report.newest = report.newest.map { max($0, at) } ?? at
+    }
 
     private mutating func take(tenant owner: UUID, segment: UUID, seq: Int64, _ previous: [UInt8], _ hash: [UInt8], isWhole: Bool) {
         if owner != tenant { find(.malformed, segment, seq, "entry \(seq) of segment \(lower(segment)) is of another tenant's journal") }

@@ -51,6 +51,8 @@ package final class Ledger: ScopeLedger {
         return try connection.trusted(sql, arguments)
     }
 
+    func newRound(_ now: Timestamp) -> JournalRound.ID { context.entropy.id(now) }
+
     // MARK: - Journal
 
     package func journal(_ entry: JournalEntry, _ act: Act, tenant other: TenantID?) throws {

@@ -6,6 +6,7 @@ package enum OwnSchema {
         Migration(room: "store", name: "0002_let_the_journal_begin_later", sql: beginJournalLater),
         Migration(room: "store", name: "0003_trace_jobs", sql: traceJobs),
         Migration(room: "store", name: "0004_keep_longer", sql: keepLonger),
+        Migration(room: "store", name: "0005_keep_rounds", sql: keepRounds),
     ]
 
     static let createStore = """
@@ -146,6 +147,32 @@ package enum OwnSchema {
         CREATE INDEX tenant_keep_by_tenant ON tenant_keep (tenant_id, kind);
         """
 
+    /// What the daily look at every journal found: which journals, from when to when, and the first thing wrong with each that is broken.
+    /// `owner` is a tenant's id or the platform's; it stays as long as the journal that it names may.
+    static let keepRounds = """
+        CREATE TABLE journal_round (
+            id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+            begun_at INTEGER NOT NULL,
+            journals INTEGER NOT NULL CHECK (journals >= 0),
+            entries INTEGER NOT NULL CHECK (entries >= 0),
+            oldest_at INTEGER,
+            newest_at INTEGER,
+            broken INTEGER NOT NULL CHECK (broken BETWEEN 0 AND journals),
+            CHECK ((oldest_at IS NULL) = (newest_at IS NULL))
+        ) WITHOUT ROWID, STRICT;
+        CREATE INDEX journal_round_by_time ON journal_round (begun_at);
+        CREATE TABLE journal_break (
+            round_id BLOB NOT NULL,
+            owner BLOB NOT NULL CHECK (length(owner) = 16),
+            kind TEXT NOT NULL CHECK (length(kind) BETWEEN 1 AND 40),
+            segment BLOB,
+            seq INTEGER NOT NULL,
+            sentence TEXT NOT NULL CHECK (length(sentence) BETWEEN 1 AND 1000),
+            PRIMARY KEY (round_id, owner),
+            FOREIGN KEY (round_id) REFERENCES journal_round (id)
+        ) WITHOUT ROWID, STRICT;
+        """
+
     package static let createMigrationTable = """
         CREATE TABLE IF NOT EXISTS store_migration (
             room TEXT NOT NULL,
@@ -164,7 +191,7 @@ package enum OwnSchema {
 package enum OwnTables {
     package static let all: Set<String> = [
         "store_migration", "store_job", "store_idempotency", "journal_entry_all", "journal_segment_all", "journal_checkpoint_all",
-        "journal_mark_all", "journal_begin_all",
+        "journal_mark_all", "journal_begin_all", "journal_round", "journal_break",
     ]
     package static let readOnly = all.filter { $0.hasPrefix("journal_") }
 }

@@ -24,6 +24,15 @@ package enum StoreRetention {
                 "kept_longer", "Which records of a tenant are kept beyond their usual time", .tenant, tables: ["tenant_keep"],
                 [.lasting(.work, "the jobs ask it before they delete; a hold's goes when it is lifted", .law)], end: .overwritten),
             RetentionKind(
+                "audit_log_checks", "What the daily look at every audit log found, and the first wrong entry of each broken one", .platform,
+                tables: ["journal_round", "journal_break"],
+                [
+                    RetentionDuty(
+                        .security, "since when a log is broken is told by the checks before", from: "when it began", clock: "begun_at",
+                        .fixed(JournalRound.kept))
+                ], end: .deleted, job: RetentionJob(StoreUpkeep.sweepKind, every: .hours(1)),
+                probe: RetentionProbe("journal_round", .ofPlatform, by: "id")),
+            RetentionKind(
                 "jobs", "Work that was done in the background", .platform, tables: ["store_job"],
                 [
                     RetentionDuty(

@@ -59,9 +59,9 @@ package struct StoreUpkeep: Sendable {
         }
     }
 
-    /// Removes done jobs past their time and expired idempotency results, a thousand at a time; answers how many.
+    /// Removes done jobs past their time and expired idempotency results, a thousand at a time, and rounds past theirs; answers how many.
     package func sweep(_ now: Timestamp) async throws -> Int {
-        var removed = 0
+        var removed = try await store.kernel(StoreUpkeep.reason) { try $0.ledger.forgetRounds(before: now - JournalRound.kept) }
         while true {
             let some = try await store.kernel(StoreUpkeep.reason) { [keepDone] db in
                 try db.ledger.sweep(doneBefore: now - keepDone, now: now, limit: 1_000)
@@ -82,6 +82,7 @@ package struct StoreUpkeep: Sendable {
                 do {
                     let round = try await proof.round(JournalKeeper(store: store), now: act.now)
                     for finding in round.findings { log("\(StoreUpkeep.proofKind): \(finding)") }
+                    try await store.kernel(StoreUpkeep.reason, .flushed) { try $0.ledger.keep(round) }
                     proof.tell(round)
                 } catch StoreFault.closed {
                     // The process ends.
@@ -103,47 +104,5 @@ package struct StoreUpkeep: Sendable {
 
     private func next(_ kind: String, at moment: Timestamp, _ db: any KernelScope, _ act: Act) throws {
         try db.enqueue(try NewJob(kind, key: "all", tenant: nil, payload: [String](), runAt: moment), act)
-    }
-}
-
-/// One look at every journal.
-package struct JournalRound: Sendable, Hashable {
-    package let at: Timestamp
-    package var journals = 0
-    package var entries = 0
-    /// Journals that are not intact.
-    package var broken = 0
-    /// The first of each broken journal, at most a hundred; with its owner, without what the entries say.
-    package var findings: [String] = []
-}
-
-/// How every journal is checked, and who hears of it.
-package struct JournalProof: Sendable {
-    package typealias IsSigned = @Sendable (_ message: [UInt8], _ keyID: String, _ signature: [UInt8]) -> Bool
-    package typealias Begin = @Sendable (_ round: @escaping @Sendable () async -> Void) -> Void
-    private let isSigned: IsSigned
-    let tell: @Sendable (JournalRound) -> Void
-    let begin: Begin
-    /// - Parameter begin: runs a round beside everything else.
-    package init(
-        isSigned: @escaping IsSigned, begin: @escaping Begin = { round in Task.detached(priority: .background) { await round() } },
-        tell: @escaping @Sendable (JournalRound) -> Void
-    ) {
-        self.isSigned = isSigned
-        self.begin = begin
-        self.tell = tell
-    }
-
-    func round(_ keeper: JournalKeeper, now: Timestamp) async throws -> JournalRound {
-        var round = JournalRound(at: now)
-        for owner in try await keeper.owners() {
-            let report = try await keeper.verify(owner, isSigned: isSigned)
-            round.journals += 1
-            round.entries += report.entries
-            guard let first = report.findings.first else { continue }
-            round.broken += 1
-            if round.findings.count < 100 { round.findings.append("the journal of \(owner.uuidString.lowercased()): \(first)") }
-        }
-        return round
     }
 }

@@ -40,7 +40,22 @@ struct Decisions: AsyncParsableCommand {
 }
 
 struct Audit: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "The audit log.", subcommands: [Verify.self, Export.self])
+    static let configuration = CommandConfiguration(abstract: "The audit log.", subcommands: [Verify.self, Checks.self, Export.self])
+
+    struct Checks: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "What the servers' daily checks of every audit log found, the newest first. Runs beside a server.")
+        @OptionGroup var places: Places
+
+        func run() async throws {
+            let desk = try await AuditDesk(try await places.options())
+            let checks = try await desk.checks()
+            for check in checks { say(check.line) }
+            await desk.close()
+            if checks.isEmpty { say("none was taken yet: a server takes one a day") }
+            if checks.first?.isIntact == false { throw Exit.data }
+        }
+    }
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

@@ -33,6 +33,28 @@ import Vocabulary
         await bench.store.close()
     }
 
+    @Test("the last look at every journal is told by processes that did not take it, and was none before the first") func journals()
+        async throws
+    {
+        let bench = try await TestStore.make(migrations: [])
+        let metrics = Metrics()
+        let census = Census(store: bench.store, figures: JournalFigures.all, clock: bench.clock) { _ in Issue.record("nothing is wrong") }
+        census.add(to: metrics)
+        await census.refresh()
+        #expect(!metrics.render().contains("audit_chain"))
+        for broken in [1, 0] {
+            bench.clock.advance(by: .days(1))
+            var round = JournalRound(at: bench.clock.now())
+            (round.journals, round.entries, round.broken) = (7, 40, broken)
+            try await bench.store.kernel(KernelReason("test.round")) { [round] in try $0.ledger.keep(round) }
+            await census.refresh()
+            let text = metrics.render()
+            #expect(text.contains("audit_chain_broken \(broken)\n") && text.contains("audit_chain_journals 7\n"), "\(text)")
+            #expect(text.contains("audit_chain_checked_timestamp_seconds \(round.at.seconds)\n"), "\(text)")
+        }
+        await bench.store.close()
+    }
+
     @Test("is forgotten when the store does not answer, so that no alert is kept quiet by old numbers")
     func away() async throws {
         let bench = try await TestStore.make(migrations: [])

@@ -2,12 +2,12 @@ import Foundation
 import HookEngine
 import PlatformTesting
 import RoomTesting
-import Store
 import Synchronization
 import Testing
 import Vocabulary
 
 @testable import Composition
+@testable import Store
 
 @Suite("the processes over one database") struct NodeTests {
     /// Two processes over one store, the second with policies of its own.
@@ -66,6 +66,27 @@ import Vocabulary
         try await one.takeOver()
         #expect(try await one.list().isEmpty, "who has the data alone knows that the others are gone")
         await bench.store.close()
+    }
+
+    @Test("staff sees what the daily look at every journal found, by route and by command; a customer does not") func checks() async throws
+    {
+        let stage = try await ImpersonationTests.Stage()
+        let platform = stage.firm.platform
+        let path = "/api/v1/admin/audit/checks"
+        let none = await stage.root.call("GET", path)
+        #expect(none.status == 200 && none["checks"]?.array == [], "\(none.text)")
+        let store = platform.platform.ground.store
+        try await platform.platform.upkeep.schedule(Act(actor: .system("test"), requestID: "test", now: platform.clock.now()))
+        let proof = JournalProof(isSigned: { _, _, _ in false })
+        let round = try await proof.round(JournalKeeper(store: store), now: platform.clock.now())
+        try await store.kernel(KernelReason("test.round")) { try $0.ledger.keep(round) }
+        let seen = await stage.root.call("GET", path)
+        let check = seen["checks"]?.array?.first
+        #expect(check?["checked_at"] == .string(round.at.iso8601) && check?["journals"] == .int(Int64(round.journals)), "\(seen.text)")
+        #expect(check?["is_intact"] == .bool(round.isIntact) && check?["entries"]?.int ?? 0 > 0 && round.journals >= 2, "\(seen.text)")
+        #expect(check?["oldest_entry_at"]?.string != nil && check?["findings"]?.array?.count == round.breaks.count, "\(seen.text)")
+        #expect(await stage.firm.owner.call("GET", path).status == 403)
+        await platform.close()
     }
 
     @Test("staff sees them, a customer does not") func route() async throws {

@@ -79,7 +79,8 @@ struct RetentionTests {
 
     /// Kinds with a job that another test moves over their end.
     static let elsewhere: [String: String] = [
-        "audit_log": "below, and StoreTests/JournalRetentionTests", "jobs": "StoreTests/JobTests",
+        "audit_log": "below, and StoreTests/JournalRetentionTests", "audit_log_checks": "StoreTests/JournalTests",
+        "jobs": "StoreTests/JobTests",
         "repeated_answers": "StoreTests/JobTests",
         "invoices": "below", "uploads": "ProjectsTests", "export_contents": "ContractTests/ExportTests",
         "compliance_runs": "ComplianceTests/RunTests, also under a hold", "nodes": "ContractTests/NodeTests",

@@ -81,6 +81,7 @@ def plugins(kernel, root):
     """What only a platform administrator may: each once, on a plugin that nothing here needs."""
     path = "/api/v1/admin/plugins"
     kernel.want(200, "GET", "/api/v1/admin/nodes", token=root)
+    kernel.want(200, "GET", "/api/v1/admin/audit/checks", token=root)
     kernel.want(200, "GET", path, token=root)
     kernel.want(200, "GET", f"{path}/sandbox", token=root)
     kernel.want(200, "POST", f"{path}/reload", token=root)

@@ -92,6 +92,38 @@ import Vocabulary
         await bench.close()
     }
 
+    @Test("what a look at the journals found is one process's to write and every process's to tell") func rounds() async throws {
+        let bench = try await PostgresBench()
+        let (a, act) = (bench.tenant(1), bench.act)
+        try await bench.store.tenant(a) { try $0.journal(JournalEntry("note.added", subject: "note:1"), act) }
+        let told = Guarded<[JournalRound]>([])
+        let (begun, asked) = AsyncStream.makeStream(of: (@Sendable () async -> Void).self)
+        var upkeep = StoreUpkeep(store: bench.store) { _ in ("key", [1]) }
+        upkeep.proof = JournalProof(isSigned: { _, _, _ in true }, begin: { asked.yield($0) }) { round in told.with { $0.append(round) } }
+        let runner = JobRunner(
+            store: bench.store, handlers: upkeep.storeJobs(), subscribers: [], clock: bench.clock, entropy: SeededEntropy(5))
+        try await upkeep.schedule(act)
+        func day() async throws {
+            _ = try await runner.runDue()
+            for await round in begun { return await round() }
+        }
+        try await day()
+        // What only the server's superuser can do.
+        try bench.cluster.admin(bench.database, "ALTER TABLE coditect.journal_entry_all DISABLE TRIGGER USER")
+        try bench.cluster.admin(bench.database, "UPDATE coditect.journal_entry_all SET actor = 'nobody'")
+        bench.clock.advance(by: .days(1))
+        try await day()
+        let other = bench.another()
+        try await other.begin([PostgresBench.note])
+        let kept = try await other.kernelRead(bench.reason) { try $0.ledger.rounds(limit: 9) }
+        #expect(kept == told.with { $0.reversed() } && kept.map(\.broken) == [1, 0])
+        #expect(kept.first?.breaks.first?.owner == a.uuid && kept.first?.breaks.first?.finding.kind == .edited)
+        _ = try await StoreUpkeep(store: other) { _ in ("key", [1]) }.sweep(bench.clock.now() + JournalRound.kept)
+        #expect(try await other.kernelRead(bench.reason) { try $0.ledger.rounds(limit: 9) }.map(\.broken) == [1])
+        await other.close()
+        await bench.close()
+    }
+
     @Test("writes that read first lose no update, in a tenant's scope and in the kernel's") func serial() async throws {
         let bench = try await PostgresBench(writers: 6)
         let (a, id) = (bench.tenant(1), bench.uuid(1))

@@ -123,7 +123,22 @@ import Vocabulary
         let seen = rounds.withLock { $0 }
         #expect(seen.map(\.broken) == [0, 1] && seen.map(\.journals) == [2, 2] && seen.map(\.entries) == [11, 11], "\(seen)")
         #expect(seen.last?.findings.count == 1 && seen.last?.findings.first?.contains(book.owner.uuidString.lowercased()) == true)
-        await book.bench.close()
+        // Kept: another process tells the same, also one that starts later.
+        let now = book.bench.clock.now()
+        await book.bench.store.close()
+        let later = try book.bench.another()
+        let kept = try await later.kernelRead(book.bench.reason) { try $0.ledger.rounds(limit: 9) }
+        #expect(kept == [seen[1], seen[0]])
+        #expect(kept.first?.at == now && kept.first?.breaks.first?.owner == book.owner)
+        #expect(kept.first?.breaks.first?.finding.kind == .edited && kept.first?.breaks.first?.finding.seq == 3)
+        #expect(kept.allSatisfy { $0.oldest != nil && $0.oldest! <= $0.newest! && $0.newest! <= $0.at })
+        // Not for ever, and not a moment too short.
+        let keeper = StoreUpkeep(store: later, signer: JournalTests.sign)
+        _ = try await keeper.sweep(now + JournalRound.kept)
+        #expect(try await later.kernelRead(book.bench.reason) { try $0.ledger.rounds(limit: 9).map(\.at) } == [now])
+        _ = try await keeper.sweep(now + JournalRound.kept + .microseconds(1))
+        #expect(try await later.kernelRead(book.bench.reason) { try $0.ledger.rounds(limit: 9) }.isEmpty)
+        await book.bench.with(later).close()
     }
 
     struct Tampering: Sendable, CustomTestStringConvertible {

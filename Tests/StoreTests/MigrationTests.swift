@@ -28,7 +28,7 @@ import Vocabulary
         #expect(
             try rows.map { try $0.text(0) } == [
                 "notes/0001_create_note", "notes/0002_add_colour", "store/0001_create_store", "store/0002_let_the_journal_begin_later",
-                "store/0003_trace_jobs", "store/0004_keep_longer",
+                "store/0003_trace_jobs", "store/0004_keep_longer", "store/0005_keep_rounds",
             ])
         #expect(try rows[1].blob(1) == StoreDigest.sha256(Array(MigrationTests.second.sql.utf8)))
         await bench.close()
