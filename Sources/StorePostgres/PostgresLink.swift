@@ -23,7 +23,11 @@ struct PostgresError: Error {
     let name: String
     let message: String
     let constraint: String
-    var isLost: Bool { state.isEmpty || state.hasPrefix("08") || state.hasPrefix("57P") || wasIdle }
+    /// Nobody answered in time: the server stands still, or the line to it is silent.
+    var isSilent = false
+    var isLost: Bool { state.isEmpty || state.hasPrefix("08") || state.hasPrefix("57P") || wasIdle || isStandby }
+    /// The server is not the primary any more: after a fail-over a pooler may still have lines to it.
+    var isStandby: Bool { state == "0A000" && name == PostgresSession.begin }
     /// The server ended the transaction because the next statement did not come: nothing of it is committed.
     var wasIdle: Bool { state == "25P03" }
     /// Others were in the way: the same transaction may well go through when it runs again.
@@ -32,6 +36,8 @@ struct PostgresError: Error {
     /// How often the transaction that met this is tried in all.
     func tries(_ limits: PostgresLimits) -> Int {
         if state == "55P03" { return limits.lockAttempts }
+        // Whoever asks has waited long enough.
+        if isSilent { return 1 }
         return isConflict ? limits.attempts : isLost ? 3 : 1
     }
 
@@ -212,7 +218,7 @@ final class PostgresLink {
     private func awaitSync(_ deadline: Int64) throws {
         while true {
             guard let result = try next("store.sync", deadline) else {
-                guard PostgresLink.monotonic < deadline else { throw lost("store.sync") }
+                guard PostgresLink.monotonic < deadline else { throw silent("store.sync") }
                 continue
             }
             defer { PQclear(result) }
@@ -224,7 +230,7 @@ final class PostgresLink {
     private func next(_ name: String, _ deadline: Int64) throws -> OpaquePointer? {
         while PQisBusy(handle) == 1 {
             let left = deadline - PostgresLink.monotonic
-            guard left > 0 else { throw PostgresError(state: "", name: name, message: "the server does not answer", constraint: "") }
+            guard left > 0 else { throw silent(name) }
             var descriptor = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
             _ = poll(&descriptor, 1, Int32(min(left / 1_000 + 1, 60_000)))
             if descriptor.revents != 0, PQconsumeInput(handle) != 1 { throw lost(name) }
@@ -255,6 +261,9 @@ final class PostgresLink {
     private func error(_ result: OpaquePointer, _ name: String) -> PostgresError {
         func field(_ code: UnicodeScalar) -> String { PQresultErrorField(result, Int32(code.value)).map { String(cString: $0) } ?? "" }
         return PostgresError(state: field("C"), name: name, message: field("M"), constraint: field("n"))
+    }
+    private func silent(_ name: String) -> PostgresError {
+        PostgresError(state: "", name: name, message: "the server does not answer", constraint: "", isSilent: true)
     }
     private func lost(_ name: String) -> PostgresError {
         let message = String(cString: PQerrorMessage(handle)).trimmingCharacters(in: .whitespacesAndNewlines)

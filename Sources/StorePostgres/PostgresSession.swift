@@ -48,8 +48,7 @@ final class PostgresSession: LedgerConnection {
             pause = limits.reconnect
             return made
         } catch let error as PostgresError {
-            nextTry = PostgresLink.monotonic + pause.microseconds
-            pause = min(pause + pause, limits.reconnectCap)
+            putOff()
             throw error.fault
         }
     }
@@ -72,6 +71,7 @@ final class PostgresSession: LedgerConnection {
             } catch {
                 let failure = self.failure
                 let wasCommitting = isCommitting
+                if let broken = failure as? PostgresError { leave(broken) }
                 abandon()
                 try ticket.check()
                 guard let broken = failure as? PostgresError else { throw error }
@@ -91,6 +91,20 @@ final class PostgresSession: LedgerConnection {
         }
     }
 
+    /// Gives a connection up on which nothing can be asked for: one that is silent would be silent on a rollback, too, and for those who wait
+    /// behind this one.
+    private func leave(_ broken: PostgresError) {
+        guard broken.isSilent || broken.isStandby else { return }
+        link = nil
+        if broken.isSilent { putOff() }
+    }
+
+    /// The next try to connect comes after a pause, each longer than the one before.
+    private func putOff() {
+        nextTry = PostgresLink.monotonic + pause.microseconds
+        pause = min(pause + pause, limits.reconnectCap)
+    }
+
     /// Half of it by chance, so that a crowd spreads out.
     private func rest(_ attempt: Int) {
         let chance = Int64(context.entropy.bytes(1).first ?? 0)
@@ -98,6 +112,7 @@ final class PostgresSession: LedgerConnection {
         usleep(UInt32(most / 2 + most * chance / 512))
     }
 
+    static let begin = "store.begin"
     private func begin(_ access: PostgresAccess, _ scope: PostgresScope, _ ticket: PostgresTicket) throws {
         failure = nil
         isCommitting = false
@@ -107,7 +122,7 @@ final class PostgresSession: LedgerConnection {
         ticket.runs(link.canceller)
         var commands = [
             PostgresCommand(
-                "store.begin",
+                Self.begin,
                 access == .write ? "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         ]
         // None of these takes a snapshot: the transaction sees what was committed while it waited for its lane.

@@ -244,6 +244,51 @@ import Vocabulary
         await bench.close()
     }
 
+    @Test(
+        "a server that stands still is waited for once, and what waits behind is refused, not held up; when it goes on, so does the store")
+    func silent() async throws {
+        let bench = try await PostgresBench(writers: 1) { limits in
+            (limits.kernelStatement, limits.grace, limits.reconnect) = (.seconds(2), .seconds(1), .hours(1))
+            limits.reconnectCap = .hours(1)
+        }
+        let tries = Guarded<[Int32]>([])
+        await #expect {
+            try await bench.store.kernel(bench.reason) { db in
+                let pid = Int32(try db.row(SQL("pid", "SELECT pg_backend_pid()"))?.int(0) ?? 0)
+                tries.with { $0.append(pid) }
+                kill(pid, SIGSTOP)
+                try db.run(SQL("still", "SELECT 1"))
+            }
+        } throws: { error in
+            if case StoreFault.unreachable(let why) = error { why.contains("does not answer") } else { false }
+        }
+        #expect(tries.with { $0.count } == 1)
+        await #expect {
+            try await bench.add(bench.tenant(1), 1, "behind")
+        } throws: { error in
+            if case StoreFault.unreachable(let why) = error { why.contains("shortly") } else { false }
+        }
+        for pid in tries.with({ $0 }) { kill(pid, SIGCONT) }
+        let other = bench.another()
+        try await other.begin([PostgresBench.note])
+        let (a, id) = (bench.tenant(1), bench.uuid(2))
+        try await other.tenant(a) { db in try db.run(PostgresBench.insert, db.tenant, id, "goes on", 1) }
+        await other.close()
+        await bench.close()
+    }
+
+    @Test("a transaction that reaches a server which is no primary any more is tried on another line, and refused cleanly")
+    func standby() {
+        let limits = PostgresLimits()
+        let standby = PostgresError(
+            state: "0A000", name: "store.begin", message: "cannot use serializable mode in a hot standby", constraint: "")
+        #expect(standby.tries(limits) == 3)
+        if case .unreachable = standby.fault {} else { Issue.record("\(standby.fault)") }
+        let other = PostgresError(state: "0A000", name: "note.insert", message: "not supported", constraint: "")
+        #expect(other.tries(limits) == 1)
+        if case .unreachable = other.fault { Issue.record("a statement that is not supported is a fault") }
+    }
+
     @Test("a lock that others keep is tried twice, a conflict often, a line that is cut thrice, anything else once") func tries() {
         let limits = PostgresLimits()
         func tries(_ state: String) -> Int { PostgresError(state: state, name: "", message: "", constraint: "").tries(limits) }
