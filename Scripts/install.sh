@@ -9,7 +9,7 @@ case "$job" in
     test) wanted=("${run[@]}" openssl python3 python3-venv python3-cryptography faketime gcc libc6-dev postgresql redis-server softhsm2 opensc slapd ldap-utils xmlsec1 oathtool) ;;
     fuzz) wanted=("${run[@]}" patch) ;;
     stress) wanted=("${run[@]}" python3 gcc libc6-dev) ;;
-    chaos) wanted=("${run[@]}" python3 python3-cryptography gcc libc6-dev postgresql redis-server pgbouncer) ;;
+    chaos) wanted=("${run[@]}" python3 python3-cryptography gcc libc6-dev postgresql redis-server pgbouncer patroni etcd-server) ;;
     interop)
         wanted=("${run[@]}" patch faketime python3 python3-venv python3-cryptography chromium bash zsh fish postgresql
             pgbouncer haproxy nginx redis-server

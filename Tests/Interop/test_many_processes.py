@@ -52,7 +52,7 @@ class Bouncer:
             file.write('"coditect_serve" ""\n')
         with open(os.path.join(self.folder, "pgbouncer.ini"), "w") as file:
             file.write(
-                f"[databases]\ncoditect = host={cluster.folder} dbname=coditect\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\n"
+                f"[databases]\ncoditect = {cluster.place} dbname=coditect\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\n"
                 f"unix_socket_dir =\nauth_type = trust\nauth_file = {self.folder}/users.txt\npool_mode = transaction\n"
                 f"default_pool_size = {size}\nmax_client_conn = 200\nlog_connections = 0\nlog_disconnections = 0\n{more}")
         self.identity = []
@@ -77,7 +77,7 @@ class Bouncer:
         """Another server is the primary now."""
         path = os.path.join(self.folder, "pgbouncer.ini")
         with open(path, "r+", encoding="utf-8") as file:
-            text = re.sub(r"host=\S+", f"host={cluster.folder}", file.read())
+            text = re.sub(r"= host=.* dbname", f"= {cluster.place} dbname", file.read())
             file.seek(0)
             file.write(text)
             file.truncate()

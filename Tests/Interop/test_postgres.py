@@ -40,6 +40,11 @@ class Cluster:
             time.sleep(0.05)
         raise AssertionError("the database server does not start")
 
+    @property
+    def place(self):
+        """For PgBouncer."""
+        return f"host={self.folder}"
+
     def run(self, program, *arguments):
         subprocess.run(self.identity + [os.path.join(self.programs, program), *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/")
 

@@ -33,14 +33,23 @@ class Postgres:
         self.folder = tempfile.mkdtemp(prefix="drill-pg-", dir="/tmp")
         self.settings, self.server = list(settings), None
         self.identity, self.data = [], os.path.join(self.folder, "data")
-        if os.getuid() == 0:
-            user = pwd.getpwnam("postgres")
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
-            self.identity = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
+        self.take_folder()
         if base is None:
             self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C")
             with open(os.path.join(self.data, "pg_hba.conf"), "a") as file:
                 file.write("local replication all trust\n")
+
+    def take_folder(self):
+        """PostgreSQL refuses root: its folder is its own user's."""
+        if os.getuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            self.identity = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
+
+    @property
+    def place(self):
+        """For PgBouncer."""
+        return f"host={self.folder}"
 
     def run(self, name, *arguments):
         done = subprocess.run(
