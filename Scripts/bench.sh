@@ -8,4 +8,5 @@ swift build -c release --product bench-boundary
 Scripts/build-plugins.sh release .build/release/bench-plugins Tests/Fixtures/misbehaving-plugin
 swift build -c release --product bench-redis
 python3 Benchmarks/redis.py
+python3 Benchmarks/everybody.py
 exec python3 Benchmarks/bench.py
