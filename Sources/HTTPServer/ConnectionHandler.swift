@@ -10,11 +10,15 @@ import Vocabulary
 ///
 /// One deadline holds at a time, the phase's own: between requests, for the head, for the body, for the handler, for a client that
 /// does not read. A single timer serves them all; it is set again only when it fires or a phase ends earlier than it.
-final class ConnectionHandler: ChannelInboundHandler {
+///
+/// It is the last of its pipeline, right behind NIO's decoder: what is read while an answer is due waits here for its turn, and an answer leaves as
+/// the bytes that it is.
+final class ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
-    private enum Phase {
+    enum Phase {
         /// Between requests.
         case idle
         /// Some bytes of a head have come.
@@ -30,9 +34,18 @@ final class ConnectionHandler: ChannelInboundHandler {
         case closed
     }
 
-    private let rules: ConnectionRules
-    private var phase = Phase.idle
-    private var context: ChannelHandlerContext?
+    let rules: ConnectionRules
+    private(set) var phase = Phase.idle
+    private(set) var context: ChannelHandlerContext?
+    private var executor: LoopExecutor?
+    private var waiting = WaitingParts()
+    /// Some bytes of a next head may have come while an answer was due.
+    private var hasPartOfNext = false
+    private var isQuiescing = false
+    /// The first request of what was read begins at once; those behind it in the same bytes take turns with the other connections.
+    private var mayBegin = false
+    /// Of answers, kept while they are small.
+    private var out = ByteBuffer()
     private var peer = ""
     private var head: HTTPRequestHead?
     private var body: ByteBuffer?
@@ -42,11 +55,11 @@ final class ConnectionHandler: ChannelInboundHandler {
     /// The client will send nothing more, though it may still read.
     private var isInputClosed = false
     /// Of the answer that is being poured.
-    private var isPouringLast = false
-    private var request: RawRequest?
-    private var task: Task<Void, Never>?
+    var isPouringLast = false
+    var request: RawRequest?
+    var task: Task<Void, Never>?
     /// Tells a reply that comes too late from the one awaited.
-    private var turn: UInt64 = 0
+    private(set) var turn: UInt64 = 0
     private var deadline = NIODeadline.distantFuture
     private var timer: Scheduled<Void>?
     private var timerAt = NIODeadline.distantFuture
@@ -57,6 +70,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        executor = rules.executor(of: context.eventLoop)
         peer = context.remoteAddress?.ipAddress ?? ""
         rules.registry.add(context.channel)
         enter(.idle, for: rules.idleTimeout)
@@ -73,19 +87,33 @@ final class ConnectionHandler: ChannelInboundHandler {
         timer = nil
         task = nil
         request = nil
+        waiting.drop()
         self.context = nil
         rules.registry.remove(context.channel)
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case ChannelEvent.inputClosed? = event as? ChannelEvent {
-            isInputClosed = true
-            if phase == .idle || phase == .head || phase == .closing { context.close(promise: nil) }
+        switch event {
+        case is ChannelShouldQuiesceEvent:
+            isQuiescing = true
+            waiting.drop()
+            if phase == .idle || phase == .head { context.close(promise: nil) }
+        case ChannelEvent.inputClosed where !waiting.isEmpty: waiting.add(.inputClosed)
+        case ChannelEvent.inputClosed: inputClosed(context)
+        default: break
         }
         context.fireUserInboundEventTriggered(event)
     }
+    private func inputClosed(_ context: ChannelHandlerContext) {
+        isInputClosed = true
+        if phase == .idle || phase == .head || phase == .closing { context.close(promise: nil) }
+    }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let error = error as? HTTPParserError, isNextOnes { return waiting.add(.fault(error)) }
+        fail(error, context)
+    }
+    private func fail(_ error: any Error, _ context: ChannelHandlerContext) {
         guard let error = error as? HTTPParserError, phase == .idle || phase == .head || phase == .body else {
             // Of TLS or of the socket: there is nobody to answer. While an answer is due, it is finished first.
             if phase != .handling, phase != .closing, phase != .blocked { context.close(promise: nil) }
@@ -99,12 +127,56 @@ final class ConnectionHandler: ChannelInboundHandler {
     }
 
     /// Bytes have come; called before they are understood.
-    func bytesArrived() { if phase == .idle { enter(.head, for: rules.headerTimeout) } }
+    func bytesArrived() {
+        mayBegin = true
+        if phase == .idle { enter(.head, for: rules.headerTimeout) } else if isAnswerDue { hasPartOfNext = true }
+    }
+
+    // MARK: One at a time
+
+    /// The request is whole and its answer is not: whatever comes belongs to the next request.
+    private var isAnswerDue: Bool {
+        switch phase {
+        case .handling, .pouring, .blocked: isRequestComplete
+        case .idle, .head, .body, .closing, .closed: false
+        }
+    }
+    private var isNextOnes: Bool { isAnswerDue || !waiting.isEmpty }
+
+    /// One look into the socket more than there is to do: without it each request would cost two calls to put reading off and on again.
+    func read(context: ChannelHandlerContext) {
+        if isAnswerDue, !waiting.isEmpty { waiting.isReadHeld = true } else { context.read() }
+    }
+
+    /// Lets in what waits, until another answer is due.
+    private func takeNext(_ context: ChannelHandlerContext) {
+        guard waiting.begin() else { return }
+        while !isAnswerDue, let next = waiting.next() {
+            switch next {
+            case .part(let part): take(part, context)
+            case .fault(let error): fail(error, context)
+            case .inputClosed: inputClosed(context)
+            }
+        }
+        waiting.end()
+        if waiting.isReadHeld, waiting.isEmpty || !isAnswerDue {
+            waiting.isReadHeld = false
+            context.read()
+        }
+    }
 
     // MARK: Reading
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
+        let part = unwrapInboundIn(data)
+        guard isNextOnes else { return take(part, context) }
+        // What comes after a whole head, or a whole request, says anew that it is there.
+        if case .body = part {} else { hasPartOfNext = false }
+        waiting.add(.part(part))
+    }
+
+    private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
+        switch part {
         case .head(let head): begin(head, context)
         case .body(var part):
             guard phase == .body else { return }
@@ -129,6 +201,7 @@ final class ConnectionHandler: ChannelInboundHandler {
         bodyLimit = 0
         isOverLimit = false
         isRequestComplete = false
+        hasPartOfNext = false
         switch Framing(head) {
         case .malformed:
             phase = .body
@@ -146,14 +219,14 @@ final class ConnectionHandler: ChannelInboundHandler {
             }
         }
         if head.headers.first(name: "expect")?.lowercased() == "100-continue", head.version == .http1_1 {
-            context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
         }
     }
 
     // MARK: Handling
 
     private func dispatch() {
-        guard let context, let head else { return }
+        guard let context, let executor, let head else { return }
         guard context.channel.isWritable else { return enter(.blocked, for: rules.bodyTimeout) }
         var raw = RawRequest(
             method: head.method.rawValue, target: head.uri, headers: HeaderFields(head.headers.map { (name: $0.name, value: $0.value) }),
@@ -169,8 +242,9 @@ final class ConnectionHandler: ChannelInboundHandler {
         let edge = rules.edge
         let me = NIOLoopBound(self, eventLoop: context.eventLoop)
         let loop = context.eventLoop
-        let work: @Sendable () async -> Void = { [raw] in await Self.serve(raw, edge, me, loop, turn: turn) }
-        task = Task(executorPreference: rules.executor(of: loop), operation: work)
+        let isFirst = mayBegin
+        mayBegin = false
+        executor.begin(atOnce: isFirst, { [raw] in await Self.serve(raw, edge, me, loop, turn: turn) }) { task = $0 }
     }
 
     private static func serve(
@@ -192,71 +266,10 @@ final class ConnectionHandler: ChannelInboundHandler {
         request = nil
         write(reply, isLast: isLastAnswer)
     }
-    private var isLastAnswer: Bool {
+    var isLastAnswer: Bool {
         guard let head else { return true }
-        return !head.isKeepAlive || !isRequestComplete || isInputClosed || head.method == .CONNECT || rules.draining.isDraining
-    }
-
-    /// Writes a long answer: the next part is made when the socket has taken the one before, so that one part is in memory at a time.
-    private static func pour(
-        _ reply: Reply, _ stream: ReplyStream, into me: NIOLoopBound<ConnectionHandler>, on loop: any EventLoop, turn: UInt64,
-        broken: @Sendable (any Error) -> Void
-    ) async {
-        guard await written(loop, { me.value.beginPouring(reply, turn: turn, $0) }) else { return }
-        var left = stream.length
-        while left > 0 {
-            let part: Data
-            do {
-                part = try await stream.read(stream.length - left)
-                guard !part.isEmpty, part.count <= left else { throw PouringFault(left: left) }
-            } catch {
-                loop.execute { me.value.cut(turn) }
-                return broken(error)
-            }
-            guard await written(loop, { me.value.pour(part, turn: turn, $0) }) else { return }
-            left -= Int64(part.count)
-        }
-        loop.execute { me.value.endPouring(turn) }
-    }
-    /// A part that is none: too much, or nothing where something is due.
-    private struct PouringFault: Error { let left: Int64 }
-    private static func written(_ loop: any EventLoop, _ write: @escaping @Sendable (@escaping @Sendable (Bool) -> Void) -> Void) async
-        -> Bool
-    {
-        await withCheckedContinuation { waiting in loop.execute { write { waiting.resume(returning: $0) } } }
-    }
-    private func beginPouring(_ reply: Reply, turn: UInt64, _ done: @escaping @Sendable (Bool) -> Void) {
-        guard phase == .handling, turn == self.turn else { return done(false) }
-        request = nil
-        isPouringLast = isLastAnswer
-        pour(.head(responseHead(reply, isLast: isPouringLast)), done)
-    }
-    private func pour(_ part: Data, turn: UInt64, _ done: @escaping @Sendable (Bool) -> Void) {
-        guard phase == .pouring, turn == self.turn, let context else { return done(false) }
-        pour(.body(.byteBuffer(context.channel.allocator.buffer(bytes: part))), done)
-    }
-    private func pour(_ part: HTTPServerResponsePart, _ done: @escaping @Sendable (Bool) -> Void) {
-        guard let context else { return done(false) }
-        // A client that takes nothing for so long is let go.
-        enter(.pouring, for: rules.bodyTimeout)
-        let flushed = context.eventLoop.makePromise(of: Void.self)
-        flushed.futureResult.whenComplete { result in
-            switch result {
-            case .success: done(true)
-            case .failure: done(false)
-            }
-        }
-        context.writeAndFlush(wrapOutboundOut(part), promise: flushed)
-    }
-    private func endPouring(_ turn: UInt64) {
-        guard phase == .pouring, turn == self.turn else { return }
-        task = nil
-        end(isLast: isPouringLast)
-    }
-    /// What was promised will not come: the client must not take the part for the whole.
-    private func cut(_ turn: UInt64) {
-        guard phase == .pouring, turn == self.turn else { return }
-        context?.close(promise: nil)
+        return !head.isKeepAlive || !isRequestComplete || isInputClosed || head.method == .CONNECT || isQuiescing
+            || rules.draining.isDraining
     }
 
     private func refuse(_ problem: Problem) {
@@ -272,40 +285,34 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     // MARK: Writing
 
-    private func responseHead(_ reply: Reply, isLast: Bool) -> HTTPResponseHead {
-        var headers = HTTPHeaders(reply.headers)
-        headers.add(name: "date", value: rules.date.text)
-        let hasNoBody = reply.status == 204 || reply.status == 304
-        if !hasNoBody, head?.method != .HEAD { headers.add(name: "content-length", value: String(reply.length)) }
-        if isLast {
-            headers.add(name: "connection", value: "close")
-        } else if head?.version == .http1_0 {
-            headers.add(name: "connection", value: "keep-alive")
-        }
-        return HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: reply.status), headers: headers)
+    /// How the answer to this request begins.
+    func start(_ reply: Reply, isLast: Bool) -> AnswerStart {
+        AnswerStart(reply, to: head, date: rules.date.text, isLast: isLast)
     }
 
     private func write(_ reply: Reply, isLast: Bool) {
-        guard let context else { return }
-        context.write(wrapOutboundOut(.head(responseHead(reply, isLast: isLast))), promise: nil)
-        if reply.status != 204, reply.status != 304, !reply.body.isEmpty {
-            context.write(wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: reply.body)))), promise: nil)
-        }
-        end(isLast: isLast)
+        out.clear(minimumCapacity: 512 + reply.body.count)
+        start(reply, isLast: isLast).writeWhole(to: &out)
+        let bytes = out
+        if bytes.capacity > ConnectionRules.largestKept { out = ByteBuffer() }
+        end(bytes, isLast: isLast)
     }
-    private func end(isLast: Bool) {
+    /// Writes the rest of an answer; then comes the next request, or the end.
+    func end(_ rest: ByteBuffer, isLast: Bool) {
         guard let context else { return }
         guard isLast else {
-            // The next request, if it waits in the pipeline, is delivered within this very call: be ready for it.
-            enter(.idle, for: rules.idleTimeout)
-            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-            return
+            // Before the writing, which may find that the connection is gone.
+            if hasPartOfNext { enter(.head, for: rules.headerTimeout) } else { enter(.idle, for: rules.idleTimeout) }
+            context.writeAndFlush(wrapOutboundOut(rest), promise: nil)
+            return takeNext(context)
         }
+        waiting.drop()
         enter(.closing, for: rules.bodyTimeout)
         let written = context.eventLoop.makePromise(of: Void.self)
         let me = NIOLoopBound(self, eventLoop: context.eventLoop)
         written.futureResult.whenComplete { _ in me.value.close() }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
+        context.writeAndFlush(wrapOutboundOut(rest), promise: written)
+        takeNext(context)
     }
 
     /// Closes; where more of the request may be under way, only our half at first, since closing both at once would reset the
@@ -322,7 +329,7 @@ final class ConnectionHandler: ChannelInboundHandler {
 
     // MARK: Deadlines
 
-    private func enter(_ phase: Phase, for time: TimeAmount) {
+    func enter(_ phase: Phase, for time: TimeAmount) {
         self.phase = phase
         deadline = .now() + time
         if deadline < timerAt { setTimer() }

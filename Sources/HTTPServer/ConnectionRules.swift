@@ -21,6 +21,9 @@ final class ConnectionRules: Sendable {
     /// How long what still comes in is read and dropped after an answer that closes, so that the answer is not lost in a reset.
     static let lingerTime = TimeAmount.seconds(2)
 
+    /// Of a connection's buffer for answers, in bytes: a larger one is given back.
+    static let largestKept = 4_096
+
     init(edge: Edge, draining: DrainSwitch, settings: Settings, clock: any Vocabulary.Clock, isTLS: Bool, group: any EventLoopGroup) {
         self.edge = edge
         self.draining = draining
@@ -54,17 +57,6 @@ final class ConnectionRegistry: Sendable {
     func remove(_ channel: any Channel) { _ = channels.withLock { $0.removeValue(forKey: ObjectIdentifier(channel)) } }
     var count: Int { channels.withLock { $0.count } }
     func closeAll() { for channel in channels.withLock({ Array($0.values) }) { channel.close(mode: .all, promise: nil) } }
-}
-
-/// Runs a request's task on its connection's own event loop, which saves two changes of thread. Handlers keep the rule of the
-/// house for it: nothing slow and nothing that waits on a thread; hashing, signing and storage have threads of their own.
-final class LoopExecutor: TaskExecutor {
-    private let loop: any EventLoop
-    init(_ loop: any EventLoop) { self.loop = loop }
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        loop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
-    }
 }
 
 /// The Date header, made once a second.

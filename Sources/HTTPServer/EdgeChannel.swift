@@ -5,7 +5,7 @@ import NIOCore
 import NIOHTTP1
 
 /// Hummingbird's child channel for an edge: HTTP/1.1 straight from NIO's decoder to the edge, without the detour over request
-/// and response types that the edge does not use.
+/// and response types that the edge does not use, and without an encoder: an answer is one buffer.
 struct EdgeChannel: ServerChildChannel {
     struct Value: ServerChildChannelValue {
         let channel: any Channel
@@ -21,9 +21,7 @@ struct EdgeChannel: ServerChildChannel {
             let connection = ConnectionHandler(rules)
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(ByteWatch(connection))
-            try pipeline.configureHTTPServerPipeline(
-                withPipeliningAssistance: true, withErrorHandling: false, withOutboundHeaderValidation: false,
-                withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
+            try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: limits)))
             try pipeline.addHandler(connection)
             return Value(channel: channel)
         }

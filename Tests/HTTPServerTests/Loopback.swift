@@ -34,7 +34,7 @@ enum Loopback {
             throw NoPort()
         }
         do {
-            let value = try await body(Server(port: port, service: service, draining: draining, running: running))
+            let value = try await body(Server(port: port, edge: edge, service: service, draining: draining, running: running))
             service.stop()
             try await running.value
             return value
@@ -48,6 +48,7 @@ enum Loopback {
 
     struct Server: Sendable {
         let port: Int
+        let edge: Edge
         let service: HTTPService
         let draining: DrainSwitch
         let running: Task<Void, any Error>
