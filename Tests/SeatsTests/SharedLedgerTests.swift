@@ -44,6 +44,41 @@ struct SharedLedgerTests {
         house.advance(360)
         #expect(try await house.acquire("b").seatsUsed == 1)
     }
+    @Test("beats of several tenants that come all at once get each its own answer")
+    func together() async throws {
+        let shared = try await SharedHouse.make()
+        let house = shared.house
+        let tenants: [TenantID] = [house.tenant] + (0..<2).map { _ in house.test.entropy.id(house.now) }
+        var beats: [(session: Lease.ID, epoch: Int64?, person: Principal, refusal: String?)] = []
+        for tenant in tenants {
+            try await house.license(seats: 20, tenant: tenant)
+            let (person, other) = (house.person(tenant: tenant), house.person(2, tenant: tenant))
+            for number in 0..<18 {
+                let grant = try await house.acquire("d\(number)", by: person)
+                // Once, so that each of them stands in Redis.
+                try await house.beat(grant.session, by: person)
+                beats.append((grant.session, number == 3 ? 7 : number == 4 ? 1 : nil, person, number == 3 ? "superseded" : nil))
+                if number == 5 { beats.append((grant.session, nil, other, "not_lease_holder")) }
+                if number == 6 {
+                    let stranger = house.person(tenant: tenants.first { $0 != tenant })
+                    beats.append((grant.session, nil, stranger, "not_found"))
+                }
+            }
+        }
+        house.advance(300)
+        let told = try await withThrowingTaskGroup(of: (Int, String?).self) { group in
+            for (number, beat) in beats.enumerated() {
+                group.addTask {
+                    (number, try await house.refusal { try await house.beat(beat.session, epoch: beat.epoch, by: beat.person) })
+                }
+            }
+            return try await group.reduce(into: [Int: String?]()) { $0[$1.0] = $1.1 }
+        }
+        for (number, beat) in beats.enumerated() { #expect(told[number] == .some(beat.refusal), "\(number)") }
+        house.advance(359)
+        // Whoever was answered lives on, to the last second.
+        for beat in beats where beat.refusal == nil { #expect(try await house.beat(beat.session, by: beat.person).epoch == 1) }
+    }
     private func end(_ house: SeatHouse, _ session: Lease.ID) async throws -> Int64 {
         try await house.test.store.tenantRead(house.tenant) { db in
             try db.row(SQL("test.end", "SELECT expires_at FROM seat WHERE session_id = $1"), session)?.integer(0) ?? 0
