@@ -59,11 +59,22 @@ struct Incoming: Sendable {
 
     /// The token of `Authorization: Bearer …`; nil for another scheme or an impossible token.
     var bearer: String? {
-        guard let text = authorization?.utf8, text.count <= 8_192, text.count > 7,
-            zip(text, "bearer ".utf8).allSatisfy({ $0 == $1 || ($1 != 0x20 && $0 | 0x20 == $1) })
-        else { return nil }
-        let token = text.dropFirst(7).drop { $0 == 0x20 }
-        return !token.isEmpty && token.allSatisfy { $0 > 0x20 && $0 < 0x7F } ? String(Substring(token)) : nil
+        guard var text = authorization else { return nil }
+        return text.withUTF8 { text in
+            let mark: StaticString = "bearer "
+            guard text.count <= 8_192, text.count > mark.utf8CodeUnitCount else { return nil }
+            for index in 0..<mark.utf8CodeUnitCount {
+                let (sign, wanted) = (text[index], mark.utf8Start[index])
+                guard sign == wanted || (wanted != 0x20 && sign | 0x20 == wanted) else { return nil }
+            }
+            var start = mark.utf8CodeUnitCount
+            while start < text.count, text[start] == 0x20 { start += 1 }
+            let token = UnsafeBufferPointer(rebasing: text[start...])
+            // Without a way out of the loop it is done many bytes at a time.
+            var isVisible = !token.isEmpty
+            for sign in token { isVisible = isVisible && sign > 0x20 && sign < 0x7F }
+            return isVisible ? String(decoding: token, as: UTF8.self) : nil
+        }
     }
     /// The media type in lower case, and whether its charset is UTF-8 or not said.
     var mediaType: (type: String, isUTF8: Bool)? {

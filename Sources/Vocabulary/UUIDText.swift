@@ -4,27 +4,35 @@ import Foundation
 extension UUID {
     /// Nil unless `text` is a UUID in the usual 36 characters, in either case.
     package init?(canonical text: some StringProtocol) {
+        var found: UUID?
+        if text.utf8.withContiguousStorageIfAvailable({ found = UUID(canonical: $0) }) == nil {
+            var text = String(text)
+            text.withUTF8 { found = UUID(canonical: $0) }
+        }
+        guard let found else { return nil }
+        self = found
+    }
+
+    private init?(canonical text: UnsafeBufferPointer<UInt8>) {
+        guard text.count == 36 else { return nil }
         var bytes: (UInt64, UInt64) = (0, 0)
         var digits = 0
-        var position = 0
-        for unit in text.utf8 {
+        for position in 0..<36 {
+            let unit = text[position]
             if position == 8 || position == 13 || position == 18 || position == 23 {
                 guard unit == UInt8(ascii: "-") else { return nil }
-            } else {
-                let value: UInt8
-                switch unit {
-                case UInt8(ascii: "0")...UInt8(ascii: "9"): value = unit - UInt8(ascii: "0")
-                case UInt8(ascii: "a")...UInt8(ascii: "f"): value = unit - UInt8(ascii: "a") + 10
-                case UInt8(ascii: "A")...UInt8(ascii: "F"): value = unit - UInt8(ascii: "A") + 10
-                default: return nil
-                }
-                if digits < 16 { bytes.0 = bytes.0 << 4 | UInt64(value) } else { bytes.1 = bytes.1 << 4 | UInt64(value) }
-                digits += 1
+                continue
             }
-            position += 1
-            if position > 36 { return nil }
+            let value: UInt8
+            switch unit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = unit - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = unit - UInt8(ascii: "a") + 10
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): value = unit - UInt8(ascii: "A") + 10
+            default: return nil
+            }
+            if digits < 16 { bytes.0 = bytes.0 << 4 | UInt64(value) } else { bytes.1 = bytes.1 << 4 | UInt64(value) }
+            digits += 1
         }
-        guard position == 36 else { return nil }
         let big = (bytes.0.bigEndian, bytes.1.bigEndian)
         self = withUnsafeBytes(of: big) { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)) }
     }
