@@ -205,7 +205,8 @@ package enum OpenAPI {
     package static func possible(_ route: Route) -> [Problem] {
         var all =
             route.problems + [
-                CommonProblems.internal, CommonProblems.unavailable, CommonProblems.signingUnavailable, HTTPProblems.timedOut,
+                CommonProblems.internal, CommonProblems.unavailable, CommonProblems.outcomeUnknown, CommonProblems.signingUnavailable,
+                HTTPProblems.timedOut,
                 HTTPProblems.malformedTarget,
                 HTTPProblems.malformedHost,
                 HTTPProblems.malformedHeader, HTTPProblems.malformedMessage, HTTPProblems.methodNotAllowed, HTTPProblems.requestTimeout,

@@ -145,8 +145,11 @@ extension SQLValue {
 extension StoreFault: PassingFault {
     package var isPassing: Bool {
         switch self {
-        case .overloaded, .unreachable: true
+        case .overloaded, .unreachable, .outcomeUnknown: true
         default: false
         }
+    }
+    package var problem: Problem {
+        if case .outcomeUnknown = self { CommonProblems.outcomeUnknown } else { CommonProblems.unavailable }
     }
 }

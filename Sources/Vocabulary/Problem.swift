@@ -51,6 +51,9 @@ package enum CommonProblems {
         hint: "Use a new key for a new request.")
     package static let unavailable = Problem(
         "temporarily_unavailable", status: 503, title: "The server cannot do this right now.", hint: "Try again shortly.")
+    package static let outcomeUnknown = Problem(
+        "outcome_unknown", status: 503, title: "Whether this was done is not known: the database ended the line while it was writing.",
+        hint: "Ask again with the same Idempotency-Key: it is done once. Without one, look before you repeat it.")
     package static let signingUnavailable = Problem(
         "signing_unavailable", status: 503, title: "The key that signs this cannot be used right now.",
         hint: "Nothing is lost: ask again after retry_after seconds with the same Idempotency-Key.")
@@ -81,7 +84,7 @@ package enum CommonProblems {
         forbidden,
         policyDenied, invalid,
         malformed, rateLimited,
-        idempotencyKeyReused, unavailable, signingUnavailable, `internal`,
+        idempotencyKeyReused, unavailable, outcomeUnknown, signingUnavailable, `internal`,
     ]
 
     /// `validation_failed` for one field.

@@ -5,6 +5,13 @@ import Testing
 import Vocabulary
 
 @Suite struct StoreTests {
+    @Test("what may pass by itself says so, and where nobody knows whether it was done, that") func passing() {
+        #expect(StoreFault.overloaded(queue: "write").isPassing && StoreFault.unreachable("away").problem == CommonProblems.unavailable)
+        #expect(StoreFault.outcomeUnknown.isPassing && StoreFault.outcomeUnknown.problem.code == "outcome_unknown")
+        #expect(StoreFault.outcomeUnknown.problem.status == 503)
+        for fault in [StoreFault.closed, .scopeEnded, .corrupt("x"), .budgetExceeded(name: "x")] { #expect(!fault.isPassing, "\(fault)") }
+    }
+
     @Test("a row written in a tenant's scope is read in that scope and in no other") func scoping() async throws {
         let bench = try await Bench()
         let (a, b) = (bench.tenant(1), bench.tenant(2))
