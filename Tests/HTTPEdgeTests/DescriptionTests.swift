@@ -46,7 +46,7 @@ struct DescriptionTests {
                 "address_not_allowed", "forbidden", "impersonation_limited", "key_out_of_scope", "policy_denied", "second_factor_required",
             ])
         #expect(codes("422") == ["idempotency_key_reused", "validation_failed"])
-        #expect(codes("503") == ["signing_unavailable", "temporarily_unavailable", "timed_out"])
+        #expect(codes("503") == ["outcome_unknown", "signing_unavailable", "temporarily_unavailable", "timed_out"])
         #expect(responses["429"]?["headers"]?["Retry-After"] != nil && responses["405"]?["headers"]?["Allow"] != nil)
         #expect(responses.values.allSatisfy { $0["headers"]?["X-Request-Id"] != nil })
         #expect(responses["204"]?["content"] == nil)
