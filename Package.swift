@@ -104,7 +104,7 @@ let entries: [Entry] = [
     program("coditect-workstation", on: []),
 
     // The features, from left to right
-    room("Tenancy"),
+    room("Tenancy", resources: [.copy("DirectoryMigrations")]),
     room("Identity", left: ["Tenancy", "CArgon2"], resources: [.copy("Words")]),
     room("Access", left: ["Identity", "Tenancy"]),
     room("Catalog", left: ["Tenancy"]),

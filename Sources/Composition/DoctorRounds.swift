@@ -36,6 +36,7 @@ package struct DoctorRounds: Sendable {
         findings += await journal()
         findings += policies()
         findings.append(await containment())
+        findings += await regions()
         findings += await plugins()
         findings += exposure()
         findings.append(mails())
@@ -81,6 +82,15 @@ package struct DoctorRounds: Sendable {
                 ? [.fine("audit log", "\(results.count) chains intact")] : broken.map { .bad("audit log", $0.line) }
         } catch {
             return [.bad("audit log", "\(error)")]
+        }
+    }
+
+    private func regions() async -> [Finding] {
+        do {
+            guard try RegionMap(options) != nil else { return [] }
+            return try await RegionDesk(options).status().map { $0.isBad ? .bad($0.what, $0.words) : .fine($0.what, $0.words) }
+        } catch {
+            return [.bad("regions", "\(error)")]
         }
     }
 

@@ -7,7 +7,7 @@ import NIOPosix
 import Vocabulary
 
 /// Carries plugins' requests out. What may go where was decided by the host before; here are time, size and honesty about the outcome.
-final class OutboundClient: Sendable {
+final class OutboundClient: OutboundHTTP {
     private let client: HTTPClient
 
     init() {
@@ -28,6 +28,11 @@ final class OutboundClient: Sendable {
         do { answer = .success(try await send(request)) } catch { answer = .failure(error) }
         await shutdown()
         return try answer.get()
+    }
+
+    /// Of an answer that is longer than the request takes.
+    static func tooLong(_ request: OutboundRequest) -> OutboundFailure {
+        .unanswered("the answer is larger than \(request.maxAnswerBytes) bytes")
     }
 
     func shutdown() async { try? await client.shutdown() }
@@ -57,8 +62,11 @@ final class OutboundClient: Sendable {
             }
         } catch let failure as NIOConnectionError {
             throw OutboundFailure.unsent("no connection to \(failure.host):\(failure.port)")
+        } catch let failure as IOError where failure.errnoCode == ECONNREFUSED {
+            // Of a literal address; no connection that once stood ends so.
+            throw OutboundFailure.unsent("the connection was refused")
         } catch is NIOTooManyBytesError {
-            throw OutboundFailure.unanswered("the answer is larger than \(request.maxAnswerBytes) bytes")
+            throw Self.tooLong(request)
         } catch {
             throw OutboundFailure.unanswered(String(describing: type(of: error)))
         }

@@ -1,6 +1,7 @@
 import Billing
 import HookEngine
 import Notifications
+import PluginKit
 import Webhooks
 
 /// What stands in the place of the world outside; nil: the real one. A simulation fills all of it, so that it reaches nobody.
@@ -11,6 +12,8 @@ package struct OutsideWorld: Sendable {
     package var mail: (any MailTransport)?
     /// In the place of the way to customers' own systems.
     package var webhooks: (any WebhookTransport)?
+    /// In the place of the way to other regions.
+    package var regions: (any OutboundHTTP)?
     /// In the place of the decision log in the data directory.
     package var decisions: (any DecisionSink)?
     package init() {}

@@ -34,6 +34,8 @@ package final class Platform: Sendable {
     package let traces: TraceExport?
     package let routes: [Route]
     private let readiness: Readiness
+    /// Nil where one region is alone.
+    let regions: RegionParts?
     package let nodes: NodeBook
 
     /// Opens the data directory, brings the database up to date, loads policies and plugins, builds the rooms. Nothing listens yet.
@@ -70,9 +72,10 @@ package final class Platform: Sendable {
         pluginWatch.attend(journal: ground.pluginJournal(options))
         ground.keys.use(PluggedKeys(host: plugins))
         policies.engine.modules.read { [plugins] in plugins.policyModules($0) }
+        regions = try RegionParts(options, ground, metrics)
         rooms = try Rooms(
             ground: ground, options: options, policies: policies.engine, catalog: policies.catalog, plugins: plugins,
-            origin: { house.origin() })
+            origin: { house.origin() }, regions: regions)
         let listening = Dictionary(grouping: rooms.subscribers, by: \.topic).mapValues { Set($0.map(\.subscriber)) }
         guard listening == PlatformRegister.topics.mapValues({ Set($0) }) else {
             throw OperatorProblem("the rooms listen to \(listening), the register says \(PlatformRegister.topics)")
@@ -122,13 +125,15 @@ package final class Platform: Sendable {
         }
         let authorizer = AccessAuthorizer(rooms.access)
         let operated = try rooms.routes()
+        var services = ConsoleServices(
+            accounts: ConsoleAccounts(
+                identity: rooms.identity, federation: rooms.federation, people: rooms.people, factors: rooms.factors,
+                apiKeys: rooms.apiKeys, tenancy: rooms.tenancy),
+            catalog: rooms.catalog, billing: rooms.billing, licenses: rooms.licenses, leases: rooms.leases,
+            mailbox: rooms.mailbox, operations: Operations(operated, authorizer: authorizer))
+        services.regions = regions?.choices ?? []
         let console = try Console(
-            services: ConsoleServices(
-                accounts: ConsoleAccounts(
-                    identity: rooms.identity, federation: rooms.federation, people: rooms.people, factors: rooms.factors,
-                    apiKeys: rooms.apiKeys, tenancy: rooms.tenancy),
-                catalog: rooms.catalog, billing: rooms.billing, licenses: rooms.licenses, leases: rooms.leases,
-                mailbox: rooms.mailbox, operations: Operations(operated, authorizer: authorizer)),
+            services: services,
             brand: options.settings[PlatformSettings.brand], settings: options.settings, authorizer: authorizer, entropy: options.entropy)
         let served =
             operated + console.routes() + PluginPageRoutes(host: plugins).routes()
@@ -136,21 +141,24 @@ package final class Platform: Sendable {
             + PluginRoutes(
                 host: plugins, office: PluginOffice(directory: options.plugins, shelf: plugins.shelf), store: ground.store
             ).routes() + NodeRoutes(book: nodes).routes() + JournalRoundRoutes(store: ground.store).routes()
-        routes = KernelRoutes(
+            + RegionRoutes(map: regions?.map, home: rooms.tenancy.region, identity: rooms.identity, licenses: rooms.licenses).routes()
+        var kernel = KernelRoutes(
             title: "\(options.settings[PlatformSettings.brand]) platform API", version: Release.version,
-            checks: readiness.checks + [pluginTelemetry.check],
+            checks: readiness.checks + [pluginTelemetry.check] + (regions.map { [$0.check] } ?? []),
             isDraining: { readiness.draining.isDraining },
             metrics: {
                 await census.refresh()
                 return metrics.render()
             },
             metricsOpen: options.settings[HTTPEdgeSettings.metricsOpen]
-        ).joined(to: served + Self.keyRoutes(ground.keys))
+        )
+        kernel.hasRegions = regions != nil
+        routes = kernel.joined(to: served + Self.keyRoutes(ground.keys))
         edge = try Edge(
             routes: routes,
             guards: EdgeGuards(
                 authenticator: IdentityAuthenticator(rooms.identity), authorizer: authorizer, keyValue: ground.keyValue,
-                problemPage: { console.problemPage($0, requestID: $1) }),
+                problemPage: { console.problemPage($0, requestID: $1) }, regions: regions?.gateway(rooms, options.clock)),
             clock: options.clock, entropy: options.entropy, settings: options.settings,
             secret: ground.sealer.digest(Array("edge".utf8), purpose: "http.edge_secret"),
             observer: HTTPTelemetry(metrics: metrics, logger: logger, tracer: tracer))
@@ -236,6 +244,7 @@ package final class Platform: Sendable {
     /// As if the process had died: nothing drains, nothing is written any more, the data directory is free. What is still under way meets a
     /// closed store.
     package func drop() async {
+        await regions?.close()
         await ground.close()
         ground.data.release()
     }
@@ -274,6 +283,10 @@ package final class Platform: Sendable {
                 "  not shared     \(ground.redis == nil ? "limits, " : "")caches of sessions and roles, tenants' policies in force, decisions: each process has its own"
             )
         }
+        if let regions {
+            let others = regions.map.places.keys.filter { $0 != regions.map.home }.map(\.rawValue).sorted()
+            lines.append("  region         \(regions.map.home.rawValue), beside \(others.joined(separator: ", "))")
+        }
         if let redis = ground.redis {
             lines.append("  redis          \(redis.options.told): limits of requests, and until when seats are held")
         }
@@ -309,6 +322,7 @@ package final class Platform: Sendable {
 
     package func close() async {
         await plugins.stop()
+        await regions?.close()
         await ground.close()
     }
 

@@ -27,6 +27,7 @@ import Webhooks
 package enum PlatformRegister {
     package static let settings: [AnySetting] =
         PlatformSettings.all + PluginPlatformSettings.all + HTTPEdgeSettings.all + SigningSettings.all + TenancySettings.all
+        + RegionSettings.all
         + IdentitySettings.all + FederationSettings.all + PeopleSettings.all + APIKeySettings.all + FactorSettings.all + CatalogSettings.all
         + BillingSettings.all + UsageSettings.all + LicenseSettings.all + SeatSettings.all + NotificationSettings.all
         + ConsoleSettings.all + TenantPolicySettings.all + WebhookSettings.all + ComplianceSettings.all
@@ -36,7 +37,8 @@ package enum PlatformRegister {
         + BackofficeSettings.all
 
     package static let problems: [Problem] =
-        CommonProblems.all + HTTPProblems.all + TenancyProblems.all + IdentityProblems.all + FederationProblems.all + PeopleProblems.all
+        CommonProblems.all + RegionProblems.all + HTTPProblems.all + TenancyProblems.all + IdentityProblems.all + FederationProblems.all
+        + PeopleProblems.all
         + APIKeyProblems.all + ImpersonationProblems.all + AccountProblems.all + FactorProblems.all + CatalogProblems.all
         + BillingProblems.all
         + LicenseProblems.all + SeatProblems.all + PolicyProblems.all + PluginProblems.all

@@ -58,7 +58,7 @@ struct Rooms: Sendable {
 
     init(
         ground: Ground, options: PlatformOptions, policies: PolicyEngine, catalog: Catalog, plugins: PluginHost,
-        origin: @escaping @Sendable () -> String
+        origin: @escaping @Sendable () -> String, regions: RegionParts?
     ) throws {
         let (store, sealer, keys, settings, entropy) = (ground.store, ground.sealer, ground.keys, options.settings, options.entropy)
         let hooks: any Hooks = policies
@@ -71,7 +71,10 @@ struct Rooms: Sendable {
             transport: ground.webhooks(options),
             entropy: entropy, settings: settings)
         policies.tenants.read(from: TenantPolicyShelf(room: tenantPolicies))
-        tenancy = Tenancy(store: store, sealer: sealer, entropy: entropy, settings: settings)
+        var room = Tenancy(store: store, sealer: sealer, entropy: entropy, settings: settings)
+        room.claims = regions?.claims(store, options)
+        tenancy = room
+        let mark = RegionMark(regions?.map.home)
         access = Access(hooks: hooks, tenancy: tenancy, store: store, permissions: Self.permissions)
         let hasher = Argon2Hasher(parameters: Argon2Parameters(settings), pool: HashPool(settings), sealer: sealer, entropy: entropy)
         var licences = Licenses(
@@ -83,8 +86,9 @@ struct Rooms: Sendable {
         }
         licenses = licences
         var who = try Identity(
-            store: store, tenancy: tenancy, hooks: hooks, vault: Vault(sealer: sealer, entropy: entropy),
-            tokens: AccessTokens(signer: keys, permissions: access, entropy: entropy, settings: settings), passwords: hasher,
+            store: store, tenancy: tenancy, hooks: hooks, vault: Vault(sealer: sealer, entropy: entropy, mark: mark),
+            tokens: AccessTokens(signer: keys, permissions: access, entropy: entropy, settings: settings, region: mark.home),
+            passwords: hasher,
             settings: settings)
         who.tierOf = { [licenses] in try await licenses.tier(of: $0, now: $1) }
         identity = who
@@ -186,7 +190,8 @@ struct Rooms: Sendable {
         + ProjectPermissions.all + ProvisioningPermissions.all + OffboardingPermissions.all + DataRequestPermissions.all
 
     var jobs: [JobHandler] {
-        identity.jobs() + people.jobs() + billing.jobs() + usage.jobs() + licenses.jobs() + ledger.jobs() + notifications.jobs()
+        tenancy.jobs() + identity.jobs() + people.jobs() + billing.jobs() + usage.jobs() + licenses.jobs() + ledger.jobs()
+            + notifications.jobs()
             + webhooks.jobs()
             + compliance.jobs() + projects.jobs() + provisioning.jobs() + offboarding.jobs()
             + dataRequests.jobs()

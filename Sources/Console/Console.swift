@@ -44,6 +44,8 @@ package struct ConsoleServices: Sendable {
     package let mailbox: Mailbox?
     /// Everything else that pages show and do, as the API does it.
     package let operations: Operations
+    /// Which regions a sign-up may choose; none where one is alone.
+    package var regions: [RegionChoice] = []
     package init(
         accounts: ConsoleAccounts, catalog: Catalog, billing: Billing, licenses: Licenses, leases: Leases, mailbox: Mailbox?,
         operations: Operations
@@ -60,6 +62,23 @@ package struct ConsoleServices: Sendable {
         self.licenses = licenses
         self.leases = leases
         self.mailbox = mailbox
+    }
+}
+
+/// A region as whoever signs up sees it.
+package struct RegionChoice: Sendable {
+    let name: String
+    let url: String
+    let isHome: Bool
+    package init(_ region: Region, url: String, isHome: Bool) {
+        name =
+            switch region {
+            case .us: "United States"
+            case .eu: "European Union"
+            case .apac: "Asia and Pacific"
+            }
+        self.url = url
+        self.isHome = isHome
     }
 }
 
@@ -136,13 +155,13 @@ package struct Console: Sendable {
     /// A page of a browser route: `GET` shows, `POST` acts.
     func route(
         _ method: HTTPEdge.Method, _ path: String, _ name: String, _ summary: String, limit: LimitClass = .standard,
-        proof: RouteProof = .usual,
+        proof: RouteProof = .usual, clue: RegionClue? = nil,
         handler: @escaping @Sendable (Call) async throws -> Reply
     ) -> Route {
         Route(
             method, path, name: "pages.\(name)", summary: summary, access: .page, limit: limit, proof: proof,
             answers: [RouteAnswer(200, "The page.", contentType: "text/html; charset=utf-8"), RouteAnswer(303, "On to the next page.")],
-            handler: answering(back: proof.back, handler))
+            clue: clue, handler: answering(back: proof.back, handler))
     }
 
     /// What a handler throws, as a page.

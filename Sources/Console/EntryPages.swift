@@ -14,9 +14,27 @@ extension Console {
         fields: [.email, .newPassword("Password"), .firstName, .lastName, .organization], button: "Create account",
         after: [("Have an account?", "Sign in", "/sign-in")])
 
+    /// With the ways to the other regions: what somebody writes goes nowhere but to where it stays.
+    private func signUpPage(_ call: Call) -> PageForm {
+        var page = Self.signUpPage
+        let tier = call.query["tier"].flatMap { services.catalog.current[$0] }.map { "?tier=\($0.id)" } ?? ""
+        for other in services.regions.filter({ !$0.isHome }) {
+            page.after.append(("Keep your data elsewhere?", other.name, "\(other.url)/sign-up\(tier)"))
+        }
+        if let home = services.regions.first(where: \.isHome) { page.intro.append("Your data stays in this region: \(home.name).") }
+        return page
+    }
+    /// Who was brought here from another region's page.
+    static func fromElsewhere(_ page: PageForm, _ call: Call) -> PageForm {
+        guard call.query["elsewhere"] == "1" else { return page }
+        var page = page
+        page.intro.append("Accounts with your address are kept here. Once more, please; and next time come here at once.")
+        return page
+    }
+
     private var signUpForm: Route {
         route(.get, "/sign-up", "sign_up_form", "Create an account.") { call in
-            try form(Self.signUpPage, call, hidden: ["tier": call.query["tier"] ?? ""])
+            try form(signUpPage(call), call, hidden: ["tier": call.query["tier"] ?? ""])
         }
     }
 
@@ -29,7 +47,7 @@ extension Console {
                         email: sent["email"], password: sent["password"], firstName: sent["first_name"], lastName: sent["last_name"],
                         organization: sent.optional("organization"), tier: sent.optional("tier")), call.act)
             } catch let problem as Problem where problem.status < 500 {
-                return try form(Self.signUpPage, call, sent: sent, problem: problem, hidden: ["tier": sent["tier"]])
+                return try form(signUpPage(call), call, sent: sent, problem: problem, hidden: ["tier": sent["tier"]])
             }
             return try message(
                 "Check your mail",
@@ -62,12 +80,12 @@ extension Console {
     private var signInForm: Route {
         route(.get, "/sign-in", "sign_in_form", "Sign in.", proof: .enrolment) { call in
             let next = Self.inside(call.query["next"])
-            return try form(signInPage(next: next), call, hidden: ["next": next])
+            return try form(Self.fromElsewhere(signInPage(next: next), call), call, hidden: ["next": next])
         }
     }
 
     private var signIn: Route {
-        route(.post, "/sign-in", "sign_in", "Sign in.", limit: .login, proof: .enrolment) { call in
+        route(.post, "/sign-in", "sign_in", "Sign in.", limit: .login, proof: .enrolment, clue: .signIn("email")) { call in
             let sent = try SentForm(call)
             do {
                 let outcome = try await PageSessions(services.identity).create(

@@ -20,8 +20,10 @@ extension Console {
 
     var passwordRoutes: [Route] {
         [
-            route(.get, "/forgot", "forgot_form", "Ask for a link to set a new password.") { call in try form(Self.forgotPage, call) },
-            route(.post, "/forgot", "forgot", "Ask for a link to set a new password.", limit: .signup) { call in
+            route(.get, "/forgot", "forgot_form", "Ask for a link to set a new password.") { call in
+                try form(Self.fromElsewhere(Self.forgotPage, call), call)
+            },
+            route(.post, "/forgot", "forgot", "Ask for a link to set a new password.", limit: .signup, clue: .address("email")) { call in
                 let sent = try SentForm(call)
                 do { try await services.identity.requestLink(.resetPassword, email: sent["email"], call.act) } catch let problem as Problem
                     where problem.status == 422

@@ -23,6 +23,8 @@ package struct Call: Sendable {
     let keys: EdgeKeys
     /// What a page's forms are bound to.
     let formBinding: FormBinding?
+    /// The other region that passed this on; nil: a client sent it.
+    package let relayedFrom: Region?
 
     /// For tests and for calls made by hand: no form can be verified, and cursors hold within the process only.
     package init(
@@ -33,13 +35,13 @@ package struct Call: Sendable {
         self.init(
             act: act, method: method, path: path, parameters: parameters, query: query, body: body, principal: principal, tokenID: tokenID,
             origin: origin, isLoopback: isLoopback, json: try? JSONReader.read(body), headerFields: HeaderFields(headers), keys: .unshared,
-            formBinding: nil)
+            formBinding: nil, relayedFrom: nil)
     }
 
     init(
         act: Act, method: Method, path: String, parameters: [String: String], query: [String: String], body: Data, principal: Principal?,
         tokenID: String?, origin: String, isLoopback: Bool, json: JSONValue?, headerFields: HeaderFields, keys: EdgeKeys,
-        formBinding: FormBinding?
+        formBinding: FormBinding?, relayedFrom: Region?
     ) {
         self.act = act
         self.method = method
@@ -55,6 +57,7 @@ package struct Call: Sendable {
         self.headerFields = headerFields
         self.keys = keys
         self.formBinding = formBinding
+        self.relayedFrom = relayedFrom
     }
 
     /// Every header, names in lower case, repeated ones joined. Made at each use: `header(_:)` is cheaper for one.

@@ -12,17 +12,20 @@ package struct EdgeGuards: Sendable {
     package let standardLimit: (@Sendable (Principal) async -> RateLimit?)?
     /// A problem as a page. Nil: a plain one.
     package let problemPage: (@Sendable (Problem, _ requestID: String) -> String)?
+    /// Nil where one region is alone.
+    package let regions: (any RegionGate)?
 
     package init(
         authenticator: any Authenticator, authorizer: any Authorizer, keyValue: any KeyValue,
         standardLimit: (@Sendable (Principal) async -> RateLimit?)? = nil,
-        problemPage: (@Sendable (Problem, _ requestID: String) -> String)? = nil
+        problemPage: (@Sendable (Problem, _ requestID: String) -> String)? = nil, regions: (any RegionGate)? = nil
     ) {
         self.authenticator = authenticator
         self.authorizer = authorizer
         self.keyValue = keyValue
         self.standardLimit = standardLimit
         self.problemPage = problemPage
+        self.regions = regions
     }
 }
 
@@ -56,7 +59,7 @@ package final class Edge: Sendable {
         var names: Set<String> = []
         for route in routes {
             guard names.insert(route.name).inserted else { throw .route(route.name, "the name stands twice") }
-            endpoints.append(try Endpoint(route, rules: rules))
+            endpoints.append(try Endpoint(route, rules: rules, hasRegions: guards.regions != nil))
         }
         trie = try RouteTrie(endpoints)
         keys = EdgeKeys(secret: secret, entropy: entropy)
@@ -74,9 +77,11 @@ package final class Edge: Sendable {
     /// The id under which this request will be answered.
     package func identify(_ raw: RawRequest) -> String {
         if let known = raw.requestID { return known }
+        if let relay = relay(in: raw) { return relay.requestID }
         if !rules.trustedProxies.isEmpty, let sent = raw.headers["x-request-id"], RequestIDs.isSane(sent), isFromProxy(raw) { return sent }
         return ids.next(clock.now())
     }
+    private func relay(in raw: RawRequest) -> RegionRelay? { try? guards.regions?.relay(in: raw, now: clock.now()) }
     private func isFromProxy(_ raw: RawRequest) -> Bool {
         guard !rules.trustedProxies.isEmpty, let peer = NetworkAddress(raw.remoteAddress) else { return false }
         return rules.trustedProxies.contains { $0.contains(peer) }
@@ -118,7 +123,7 @@ package final class Edge: Sendable {
     package func respond(to raw: RawRequest) async -> Reply {
         guard observer.follows else { return await reply(to: raw) }
         let sent = raw.headers["traceparent"].flatMap { TraceContext(traceparent: $0, state: raw.headers["tracestate"]) }
-        return await observer.follow(sent, isBelieved: isFromProxy(raw)) { await reply(to: raw) }
+        return await observer.follow(sent, isBelieved: isFromProxy(raw) || relay(in: raw) != nil) { await reply(to: raw) }
     }
 
     private func reply(to raw: RawRequest) async -> Reply {
@@ -126,7 +131,9 @@ package final class Edge: Sendable {
         exchange.started = clock.monotonic()
         var reply: Reply
         do {
-            reply = try await answer(raw, &exchange)
+            do { reply = try await answer(raw, &exchange) } catch let elsewhere as Elsewhere {
+                reply = try await passOn(raw, to: elsewhere.region, &exchange)
+            }
             try Self.check(reply)
         } catch let problem as Problem {
             reply = render(problem, &exchange)
@@ -145,7 +152,8 @@ package final class Edge: Sendable {
     private func answer(_ raw: RawRequest, _ exchange: inout Exchange) async throws -> Reply {
         let incoming = try Incoming(raw.headers)
         exchange.incoming = incoming
-        let provenance = try Provenance(raw, incoming: incoming, rules: rules)
+        exchange.relay = try guards.regions?.relay(in: raw, now: exchange.now)
+        let provenance = try exchange.relay.map { Provenance($0, rules: rules) } ?? Provenance(raw, incoming: incoming, rules: rules)
         exchange.provenance = provenance
         if raw.target == "*", raw.method == "OPTIONS" { return Reply(status: 204) }
         let target = try Target(raw.target, host: incoming.host)
@@ -156,7 +164,11 @@ package final class Edge: Sendable {
             throw HTTPProblems.methodNotAllowed
         }
         exchange.endpoint = endpoint
-        let bodyLimit = try endpoint.bodyLimit(target, values, exchange.now)
+        let bodyLimit: Int
+        do { bodyLimit = try endpoint.bodyLimit(target, values, exchange.now) } catch let problem {
+            guard let away = try await sentAway(endpoint, raw, try target.fields(), &exchange) else { throw problem }
+            return away
+        }
         guard !raw.isBodyTooLarge, raw.body.count <= bodyLimit else {
             throw HTTPProblems.bodyTooLarge.with(["limit_bytes": .int(Int64(bodyLimit))])
         }
@@ -178,6 +190,8 @@ package final class Edge: Sendable {
         let json = try readBody(endpoint, raw)
         let query = try readQuery(endpoint, target)
         if let key = json?["license_key"]?.string { try await limits.admit(endpoint.route.limit, licenseKey: key, now: exchange.now) }
+        let step = try await follow(endpoint, raw, json: json, query: query, exchange)
+        if case .browse(let reply) = step { return reply }
         if endpoint.route.creates, let claim = try claim(endpoint, raw, incoming, network: network, json: json, exchange: exchange) {
             act = Act(actor: act.actor, requestID: act.requestID, now: act.now, address: act.address, idempotency: claim)
         }
@@ -186,8 +200,15 @@ package final class Edge: Sendable {
             act: act, method: method, path: endpoint.route.path == target.path ? endpoint.route.path : String(target.path),
             parameters: parameters, query: query, body: raw.body, principal: exchange.caller?.principal, tokenID: exchange.caller?.tokenID,
             origin: provenance.origin, isLoopback: provenance.isLoopback, json: json, headerFields: raw.headers, keys: keys,
-            formBinding: exchange.formBinding)
-        return try await endpoint.route.handler(call)
+            formBinding: exchange.formBinding, relayedFrom: exchange.relay?.from)
+        guard case .alone = step else { return try await endpoint.route.handler(call) }
+        // Nobody of here: whether somebody of elsewhere, nobody knows at the moment. A known and an unknown address are told the same.
+        let reply: Reply
+        do { reply = try await endpoint.route.handler(call) } catch let problem as Problem where problem.status == 401 {
+            throw RegionProblems.directoryUnavailable.retry(afterSeconds: 5)
+        }
+        guard reply.status != 401 else { throw RegionProblems.directoryUnavailable.retry(afterSeconds: 5) }
+        return reply
     }
 
     // MARK: Reading
@@ -294,7 +315,7 @@ package final class Edge: Sendable {
     }
 
     private func isDocumented(_ reply: Reply, _ exchange: Exchange) -> Bool {
-        guard let endpoint = exchange.endpoint, !endpoint.isPage else { return true }
+        guard let endpoint = exchange.endpoint, !endpoint.isPage, !exchange.isPassed else { return true }
         if let problem = exchange.problem {
             return endpoint.documented.contains(problem.code) && OpenAPI.describes(problem, of: endpoint.route)
         }

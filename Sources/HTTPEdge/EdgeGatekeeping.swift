@@ -15,6 +15,10 @@ struct Exchange {
     var hasSentToken = false
     var allow: String?
     var problem: Problem?
+    /// By which other region it came.
+    var relay: RegionRelay?
+    /// Another region answered.
+    var isPassed = false
 
     init(requestID: String, now: Timestamp, method: String) {
         self.requestID = requestID
@@ -45,7 +49,14 @@ extension Edge {
         if endpoint.takesBearer, endpoint.route.access != .open, endpoint.route.access != .proof, incoming.authorization != nil {
             exchange.hasSentToken = true
             exchange.caller = nil
-            if let token = incoming.bearer { exchange.caller = try await guards.authenticator.principal(bearer: token, now: exchange.now) }
+            if let token = incoming.bearer {
+                exchange.caller = try await guards.authenticator.principal(bearer: token, now: exchange.now)
+                if exchange.caller == nil, endpoint.route.access != .operatorOnly, let region = guards.regions?.region(ofBearer: token) {
+                    // Nobody has proved anything yet: what is passed on counts against its network.
+                    try await limits.admit(.standard, caller: nil, network: network, now: exchange.now)
+                    throw Elsewhere(region: region)
+                }
+            }
         }
         try checkNetwork(endpoint, provenance, &exchange)
         switch endpoint.route.access {

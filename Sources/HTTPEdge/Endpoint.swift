@@ -15,7 +15,7 @@ final class Endpoint: Sendable {
     let documented: Set<String>
     let documentedStatuses: Set<Int>
 
-    init(_ route: Route, rules: EdgeRules) throws(EdgeFault) {
+    init(_ route: Route, rules: EdgeRules, hasRegions: Bool = false) throws(EdgeFault) {
         self.route = route
         var unclear: String?
         func compiled(_ schema: Schema) -> CompiledSchema? {
@@ -37,7 +37,7 @@ final class Endpoint: Sendable {
         guard Set(parameterNames).count == parameterNames.count else { throw .route(route.name, "a parameter stands twice") }
         maxBodyBytes = min(route.maxBodyBytes, rules.maxBodyBytes)
         headers = route.access == .page ? .page(rules) : .api
-        documented = Set(OpenAPI.possible(route).map(\.code))
+        documented = Set(OpenAPI.possible(route, hasRegions: hasRegions).map(\.code))
         documentedStatuses = Set(route.answers.map(\.status))
         if let unclear { throw .route(route.name, unclear) }
     }

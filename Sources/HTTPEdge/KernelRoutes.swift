@@ -25,6 +25,8 @@ package struct KernelRoutes: Sendable {
     private let metrics: @Sendable () async -> String
     private let metricsOpen: Bool
     private let health = HealthCache()
+    /// Whether a request may be taken to another region.
+    package var hasRegions = false
 
     package init(
         title: String, version: String, checks: [HealthCheck], isDraining: @escaping @Sendable () -> Bool,
@@ -41,8 +43,8 @@ package struct KernelRoutes: Sendable {
     /// `routes`, and the kernel's own, whose description covers both.
     package func joined(to routes: [Route]) -> [Route] {
         // Described first, then given the description: its own routes are part of it.
-        let undescribed = own(Description(routes: [], title: title, version: version))
-        return routes + own(Description(routes: routes + undescribed, title: title, version: version))
+        let undescribed = own(Description(routes: [], title: title, version: version, hasRegions: hasRegions))
+        return routes + own(Description(routes: routes + undescribed, title: title, version: version, hasRegions: hasRegions))
     }
 
     private func own(_ description: Description) -> [Route] {
@@ -129,18 +131,20 @@ private final class Description: Sendable {
     private let routes: [Route]
     private let title: String
     private let version: String
+    private let hasRegions: Bool
     private let madeDocument = Mutex<Data?>(nil)
     private let madePage = Mutex<String?>(nil)
 
-    init(routes: [Route], title: String, version: String) {
+    init(routes: [Route], title: String, version: String, hasRegions: Bool) {
         self.routes = routes
         self.title = title
         self.version = version
+        self.hasRegions = hasRegions
     }
 
     var document: Data {
         madeDocument.withLock { made in
-            let document = made ?? JSONWriter.data(OpenAPI.document(routes: routes, title: title, version: version))
+            let document = made ?? JSONWriter.data(OpenAPI.document(routes: routes, title: title, version: version, hasRegions: hasRegions))
             made = document
             return document
         }

@@ -2,12 +2,13 @@ import Vocabulary
 
 /// The OpenAPI 3.1 description of a set of routes, made from the routes themselves. Pages are left out; older paths are named.
 package enum OpenAPI {
-    package static func document(routes: [Route], title: String, version: String) -> JSONValue {
+    /// - Parameter hasRegions: whether a request may be taken to another region, and refused on the way.
+    package static func document(routes: [Route], title: String, version: String, hasRegions: Bool = false) -> JSONValue {
         var components: [String: JSONValue] = [:]
-        components[problemName] = problemSchema(routes.flatMap(\.problems)).document(&components)
+        components[problemName] = problemSchema(routes.flatMap(\.problems) + (hasRegions ? RegionProblems.all : [])).document(&components)
         var paths: [String: [String: JSONValue]] = [:]
         for route in routes where route.access != .page {
-            paths[route.path, default: [:]][route.method.rawValue.lowercased()] = operation(route, &components)
+            paths[route.path, default: [:]][route.method.rawValue.lowercased()] = operation(route, hasRegions: hasRegions, &components)
         }
         return [
             "openapi": "3.1.0",
@@ -24,11 +25,11 @@ package enum OpenAPI {
         ]
     }
 
-    static func operation(_ route: Route, _ components: inout [String: JSONValue]) -> JSONValue {
+    static func operation(_ route: Route, hasRegions: Bool = false, _ components: inout [String: JSONValue]) -> JSONValue {
         var out: [String: JSONValue] = [
             "operationId": .string(route.name), "summary": .string(route.summary), "description": .string(description(route)),
             "tags": [.string(String(route.name.split(separator: ".").first ?? "api"))],
-            "responses": .object(responses(route, &components)),
+            "responses": .object(responses(route, hasRegions, &components)),
         ]
         if needsToken(route) { out["security"] = [["bearer": []]] }
         if route.access == .operatorOnly { out["security"] = [[:], ["bearer": []]] }
@@ -92,7 +93,7 @@ package enum OpenAPI {
     }
 
     /// Answers by status, and every problem that the route or the edge can answer, by status with its codes.
-    private static func responses(_ route: Route, _ components: inout [String: JSONValue]) -> [String: JSONValue] {
+    private static func responses(_ route: Route, _ hasRegions: Bool, _ components: inout [String: JSONValue]) -> [String: JSONValue] {
         struct Entry {
             var summaries: [String] = []
             var content: [String: [JSONValue]] = [:]
@@ -105,7 +106,7 @@ package enum OpenAPI {
             let schema = answer.schema?.document(&components) ?? (answer.contentType == "application/json" ? [:] : ["type": "string"])
             entries[answer.status, default: Entry()].content[answer.contentType, default: []].append(schema)
         }
-        for (status, problems) in Dictionary(grouping: possible(route), by: \.status) {
+        for (status, problems) in Dictionary(grouping: possible(route, hasRegions: hasRegions), by: \.status) {
             let codes = Set(problems.map(\.code)).sorted()
             entries[status, default: Entry()].isProblem = true
             entries[status, default: Entry()].summaries.append(codes.joined(separator: ", "))
@@ -197,12 +198,12 @@ package enum OpenAPI {
     }
     /// True if the schema of `problem`'s answer names everything that it carries.
     static func describes(_ problem: Problem, of route: Route?) -> Bool {
-        let shown = route?.problems.first { $0.code == problem.code }?.fields ?? [:]
+        let shown = ((route?.problems ?? []) + RegionProblems.all).first { $0.code == problem.code }?.fields ?? [:]
         return problem.fields.keys.allSatisfy { name in shown[name] != nil || problemMembers.contains { $0.name == name } }
     }
 
     /// Every problem that a caller of this route can meet: its own, and those that the edge raises before and after it.
-    package static func possible(_ route: Route) -> [Problem] {
+    package static func possible(_ route: Route, hasRegions: Bool = false) -> [Problem] {
         var all =
             route.problems + [
                 CommonProblems.internal, CommonProblems.unavailable, CommonProblems.outcomeUnknown, CommonProblems.signingUnavailable,
@@ -233,6 +234,6 @@ package enum OpenAPI {
         if route.access != .page { all += [CommonProblems.invalid] }
         if route.creates { all += [CommonProblems.idempotencyKeyReused, HTTPProblems.malformedIdempotencyKey] }
         if route.limit != .unlimited { all += [CommonProblems.rateLimited] }
-        return all
+        return hasRegions ? all + RegionProblems.of(route) : all
     }
 }

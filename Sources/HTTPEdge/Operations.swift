@@ -53,7 +53,7 @@ package struct Operations: Sendable {
             Call(
                 act: call.act, method: route.method, path: path, parameters: parameters, query: query, body: raw ?? JSONWriter.data(body),
                 principal: caller, tokenID: call.tokenID, origin: call.origin, isLoopback: call.isLoopback, json: raw == nil ? body : nil,
-                headerFields: call.headerFields, keys: call.keys, formBinding: nil))
+                headerFields: call.headerFields, keys: call.keys, formBinding: nil, relayedFrom: call.relayedFrom))
     }
 
     /// The same, and what it answers; null where it answers nothing.

@@ -48,6 +48,17 @@ struct Provenance: Sendable {
         isLoopback = address?.isLoopback == true && (isTrusted || !isForwarded) && Self.isLoopbackName(name)
     }
 
+    /// As the region says that took the request from its client. Nobody whom another region lets in is local here.
+    init(_ relay: RegionRelay, rules: EdgeRules) {
+        address = NetworkAddress(relay.address)
+        text = relay.address
+        hostOrigin = relay.origin
+        origin = rules.publicOrigin ?? hostOrigin
+        isSecure = relay.origin.hasPrefix("https://")
+        isFromTrustedProxy = false
+        isLoopback = false
+    }
+
     private static func hop(_ entry: Substring) -> (NetworkAddress, String)? {
         var text = trimmed(entry)
         if text.hasPrefix("[") {

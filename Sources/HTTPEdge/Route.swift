@@ -28,6 +28,8 @@ package struct Route: Sendable {
     package let takesFiles: Bool
     /// Where the path and query prove who may send how much: asked before the body is read, in the place of `maxBodyBytes`. Refuses by throwing.
     package let admits: (@Sendable (_ parameters: [String: String], _ query: [String: String], _ now: Timestamp) throws(Problem) -> Int)?
+    /// What tells in which region a request is at home that carries no bearer token; nil: it is answered wherever it arrives.
+    package let clue: RegionClue?
     package let handler: @Sendable (Call) async throws -> Reply
 
     package init(
@@ -36,6 +38,7 @@ package struct Route: Sendable {
         creates: Bool = false, maxBodyBytes: Int = 65_536, aliases: [String] = [], takesForeignForms: Bool = false,
         takesFiles: Bool = false,
         admits: (@Sendable (_ parameters: [String: String], _ query: [String: String], _ now: Timestamp) throws(Problem) -> Int)? = nil,
+        clue: RegionClue? = nil,
         handler: @escaping @Sendable (Call) async throws -> Reply
     ) {
         self.method = method
@@ -55,6 +58,7 @@ package struct Route: Sendable {
         self.takesForeignForms = takesForeignForms
         self.takesFiles = takesFiles
         self.admits = admits
+        self.clue = clue
         self.handler = handler
     }
 }

@@ -79,7 +79,7 @@ package struct APIKeys: Sendable {
             try journal("api_key.created", id, ["permissions": .array(wanted.sorted().map { .string($0) })], caller.tenant, in: db, act)
             return try read(id, caller.tenant, in: db)
         }
-        return Made(key: key, text: secret.text)
+        return Made(key: key, text: identity.vault.mark.marked(secret.text))
     }
 
     /// What a key of this member may carry, as of now.
@@ -104,7 +104,7 @@ package struct APIKeys: Sendable {
             String(decoding: try JSONCoding.encode(permissions.sorted()), as: UTF8.self), act.now,
             place.membership.endsAt.map { min($0, asked) } ?? asked)
         try journal("api_key.created", id, ["permissions": .array(permissions.sorted().map { .string($0) })], tenant, in: db, act)
-        return (id, secret.text)
+        return (id, identity.vault.mark.marked(secret.text))
     }
     /// Takes back a key that `issue` made, in the caller's transaction. Nobody has used it: it was shown to nobody.
     package func takeBack(_ id: APIKey.ID, of tenant: TenantID, in db: any KernelScope, _ act: Act) throws {
@@ -133,7 +133,7 @@ package struct APIKeys: Sendable {
             return (try read(id, caller.tenant, in: db), old)
         }
         identity.standings.forget(old)
-        return Made(key: key, text: secret.text)
+        return Made(key: key, text: identity.vault.mark.marked(secret.text))
     }
 
     /// The owner's own, or with `anybody` any member's.
@@ -189,7 +189,7 @@ extension Identity {
     /// Whoever an API key acts for, as of now: role, membership and account are looked up, never remembered from when the key was made.
     /// A platform role does not reach through a key.
     func caller(key text: String, now: Timestamp) async throws -> ProvedCaller? {
-        guard let secret = APIKeySecret(text) else { return nil }
+        guard let secret = APIKeySecret(vault.mark.bare(text)) else { return nil }
         let found = try await standings.keys.value(secret.prefix) {
             try await store.kernelRead(KernelReason("identity.api_key_standing")) { db in
                 try db.row(APIKeyTable.byPrefix, secret.prefix).map(APIKey.init)

@@ -41,7 +41,7 @@ extension Identity {
             problems: [
                 IdentityProblems.credentialsInvalid, IdentityProblems.accountDeactivated, IdentityProblems.accountLocked,
                 IdentityProblems.signInSlowed,
-            ]
+            ], clue: .signIn("email")
         ) { call in
             try await reactivate(
                 email: call.json?["email"]?.string ?? "", password: call.json?["password"]?.string ?? "", call.act)

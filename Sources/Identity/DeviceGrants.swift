@@ -117,7 +117,8 @@ extension Federation {
             let account = try sealed.open(identity.fields)
             let access = try await identity.tokens.issue(account, place, session: opening.session, act)
             return TokenGrant(
-                access: access, refreshToken: token.text(vault.sealer), account: account, place: place, session: opening.session)
+                access: access, refreshToken: vault.mark.marked(token.text(vault.sealer)), account: account, place: place,
+                session: opening.session)
         }
     }
 

@@ -112,7 +112,7 @@ extension Factors {
                     IdentityProblems.noMembership,
                     CommonProblems.addressNotAllowed,
                     FederationProblems.notAdmitted, FederationProblems.ssoRequired.with(["sso_path": "/api/v1/auth/sso/…/start"]),
-                ]
+                ], clue: .secret("mfa_token")
             ) { call in
                 let answer = try FactorSchema.answer(call.json)
                 let device = Device(call.header("user-agent"))
@@ -125,7 +125,7 @@ extension Factors {
                 summary: "What navigator.credentials.get takes for the second step of a sign-in.", access: .proof, limit: .login,
                 request: .object([SchemaField("mfa_token", IdentitySchema.token)]),
                 answers: [RouteAnswer(200, "PublicKeyCredentialRequestOptionsJSON.", FactorSchema.options)],
-                problems: [FactorProblems.stepInvalid, FactorProblems.passkeysUnavailable]
+                problems: [FactorProblems.stepInvalid, FactorProblems.passkeysUnavailable], clue: .secret("mfa_token")
             ) { call in
                 .json(value: ["public_key": try await options(forStep: call.json?["mfa_token"]?.string ?? "", call.act)])
             },

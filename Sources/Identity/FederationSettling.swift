@@ -150,6 +150,14 @@ extension Federation {
         }
         var candidate = try identity.candidate(applicant, "", act)
         candidate.decision = decision
+        if try await store.kernelRead(
+            KernelReason("identity.known_mail"),
+            { [identity, digest = candidate.mailDigest] db in
+                try identity.tenancy.user(mailDigest: digest, in: db)
+            }) == nil
+        {
+            try await identity.claimOrRefuse(candidate, act)
+        }
         let (entry, link): (Candidate, Identifier<IdentityLinkMark>) = (candidate, vault.entropy.id(act.now))
         let user: UserID? = try await store.kernel(KernelReason("identity.enter_federated")) { db in
             // Two returns of one person at once: one enters, the other finds the first.
@@ -182,7 +190,7 @@ extension Federation {
                 Tenancy.Founding(kind: applicant.kind, name: applicant.tenantName, owner: candidate.id, origin: "provider"), in: db, act
             ).tenant
         }
-        try identity.tenancy.route(mailDigest: candidate.mailDigest, to: candidate.id, in: db)
+        try identity.tenancy.route(mailDigest: candidate.mailDigest, to: candidate.id, in: db, act)
         try db.run(
             UserTable.insertUser, candidate.id, identity.tenancy.region.rawValue, candidate.mailDigest, candidate.mailBox,
             candidate.firstNameBox, candidate.lastNameBox, SQLValue.null, home, SQLValue.null, false, act.now, candidate.decision, act.now)

@@ -33,6 +33,10 @@ extension Identity {
             SignUpForm(email: email, password: password, firstName: firstName, lastName: lastName, organization: nil, tier: nil))
         try strength.check(password, person: applicant.person)
         let candidate = try candidate(applicant, try await passwords.hash(password), act)
+        guard try await claim(candidate, act) == .granted else {
+            try discard(candidate)
+            throw IdentityProblems.addressTaken
+        }
         do { try await appoint(candidate, by: digest, act) } catch let problem as Problem {
             try discard(candidate)
             throw problem

@@ -39,6 +39,12 @@ package struct Identity: Sendable {
         self.standings = Standings(capacity: settings[IdentitySettings.cacheEntries])
     }
 
+    /// The address under which the account is looked up. Throws `not_found` for an erased person.
+    package func canonicalMail(of user: UserID) async throws -> String {
+        let mail = try await account(user).email
+        return MailCanon(mail)?.text ?? mail
+    }
+
     var fields: PersonalFields { PersonalFields(sealer: vault.sealer) }
 
     // MARK: Rows

@@ -70,7 +70,7 @@ package struct IdentityErasure: PersonErasure {
             let digest = try db.row(ErasureTable.mailDigest, person)?.blob(0) ?? []
             for statement in ErasureTable.ofPerson { try db.run(statement, person) }
             for statement in ErasureTable.ofAddress { try db.run(statement, digest) }
-            try identity.tenancy.forgetMail(of: person, in: db)
+            try identity.tenancy.forgetMail(of: person, in: db, act)
             try db.run(ErasureTable.blank, person, noMail, [UInt8](), act.now)
             try identity.journal("user.erased", "user:\(person)", tenant: account.homeTenant, in: db, act)
             return Changed((), users: [person])

@@ -18,10 +18,14 @@ extension Identity {
                     "Founds user, tenant and owner membership, and mails a link. Answers the same for an address that is already known.",
                 access: .open, limit: .signup, request: IdentitySchema.signUp,
                 answers: [RouteAnswer(201, "A mail is on its way.", IdentitySchema.personReply)],
-                problems: [CommonProblems.policyDenied, IdentityProblems.passwordWeak], creates: true,
-                aliases: ["/api/v1/auth/register", "/api/auth/register"] + Self.older("signup")
+                problems: [CommonProblems.policyDenied, IdentityProblems.passwordWeak, RegionProblems.directoryUnavailable], creates: true,
+                aliases: ["/api/v1/auth/register", "/api/auth/register"] + Self.older("signup"), clue: .region("region")
             ) { call in
-                let signedUp = try await signUp(call.decode(SignUpBody.self).form, call.act)
+                let body = try call.decode(SignUpBody.self)
+                guard body.region ?? tenancy.region == tenancy.region else {
+                    throw CommonProblems.invalid("region", "is not offered: \(tenancy.region.rawValue)")
+                }
+                let signedUp = try await signUp(body.form, call.act)
                 return try .json(
                     PersonReply(user: PersonWire(signedUp), message: "Check your mail: the link in it completes the sign-up."), status: 201)
             },
@@ -29,7 +33,7 @@ extension Identity {
                 .post, "/api/v1/auth/verify-email", name: "auth.verify_email", summary: "Proves the mail address by the token of the link.",
                 access: .proof, request: IdentitySchema.tokenBody,
                 answers: [RouteAnswer(200, "Proved.", IdentitySchema.personReply)], problems: [IdentityProblems.linkInvalid],
-                aliases: Self.older("verify-email")
+                aliases: Self.older("verify-email"), clue: .secret("token")
             ) { call in
                 let account = try await verifyEmail(call.decode(TokenBody.self).token, call.act)
                 return try .json(PersonReply(user: PersonWire(account), message: "The address is proved. You can sign in."))
@@ -39,7 +43,7 @@ extension Identity {
                 summary: "Mails the link again, if the address is known and not yet proved. Answers the same in any case.", access: .open,
                 limit: .signup, request: IdentitySchema.emailBody,
                 answers: [RouteAnswer(202, "If the address waits for proof, a mail is on its way.", IdentitySchema.messageReply)],
-                aliases: Self.older("verify-email/resend")
+                aliases: Self.older("verify-email/resend"), clue: .address("email")
             ) { call in
                 try await requestLink(.verifyEmail, email: call.decode(EmailBody.self).email, call.act)
                 return try .json(MessageReply(message: "If the address waits for proof, a mail is on its way."), status: 202)
@@ -54,7 +58,7 @@ extension Identity {
                     IdentityProblems.emailUnverified, IdentityProblems.accountDeactivated, IdentityProblems.processingRestricted,
                     IdentityProblems.noMembership,
                     CommonProblems.addressNotAllowed,
-                ], aliases: Self.older("login")
+                ], aliases: Self.older("login"), clue: .signIn("email")
             ) { call in
                 let body = try call.decode(CredentialsBody.self)
                 switch try await signIn(
@@ -70,7 +74,8 @@ extension Identity {
                 summary:
                     "Spends a refresh token and answers its successor. Within 30 s the same token gives the same successor; later it ends the session.",
                 access: .proof, request: IdentitySchema.refreshBody, answers: [RouteAnswer(200, "New tokens.", IdentitySchema.tokenReply)],
-                problems: [IdentityProblems.refreshInvalid, CommonProblems.addressNotAllowed], aliases: Self.older("refresh")
+                problems: [IdentityProblems.refreshInvalid, CommonProblems.addressNotAllowed], aliases: Self.older("refresh"),
+                clue: .secret("refresh_token")
             ) { call in
                 try .json(TokenReply(try await refresh(call.decode(RefreshBody.self).refreshToken, call.act)))
             },
@@ -78,7 +83,10 @@ extension Identity {
                 .post, "/api/v1/auth/first-administrator", name: "auth.first_administrator",
                 summary: "Makes the first platform administrator by the link printed at the first start.", access: .proof, limit: .signup,
                 request: IdentitySchema.administratorBody, answers: [RouteAnswer(201, "Appointed.", IdentitySchema.personReply)],
-                problems: [IdentityProblems.linkInvalid, IdentityProblems.addressTaken, IdentityProblems.passwordWeak]
+                problems: [
+                    IdentityProblems.linkInvalid, IdentityProblems.addressTaken, IdentityProblems.passwordWeak,
+                    RegionProblems.directoryUnavailable,
+                ], clue: .secret("token")
             ) { call in
                 let body = try call.decode(AdministratorBody.self)
                 let account = try await redeemFirstAdministrator(
@@ -98,7 +106,7 @@ extension Identity {
                 summary: "Mails a link that sets a new password, if the address is known. Answers the same in any case.", access: .open,
                 limit: .signup, request: IdentitySchema.emailBody,
                 answers: [RouteAnswer(202, "If the address is known, a mail is on its way.", IdentitySchema.messageReply)],
-                aliases: Self.older("password/forgot")
+                aliases: Self.older("password/forgot"), clue: .address("email")
             ) { call in
                 try await requestLink(.resetPassword, email: call.decode(EmailBody.self).email, call.act)
                 return try .json(MessageReply(message: "If the address is known, a mail is on its way."), status: 202)
@@ -107,7 +115,8 @@ extension Identity {
                 .post, "/api/v1/auth/password/reset", name: "auth.reset_password",
                 summary: "Sets a new password by the token of the link and ends every session.", access: .proof,
                 request: IdentitySchema.resetBody, answers: [RouteAnswer(200, "Set.", IdentitySchema.messageReply)],
-                problems: [IdentityProblems.linkInvalid, IdentityProblems.passwordWeak], aliases: Self.older("password/reset")
+                problems: [IdentityProblems.linkInvalid, IdentityProblems.passwordWeak], aliases: Self.older("password/reset"),
+                clue: .secret("token")
             ) { call in
                 let body = try call.decode(ResetBody.self)
                 try await resetPassword(body.token, to: body.password, call.act)

@@ -22,6 +22,9 @@ enum IdentitySchema {
             SchemaField("first_name", name), SchemaField("last_name", name),
             SchemaField("organization", .string(max: 200), "Without it the tenant is the person's own.", optional: true),
             SchemaField("tier", .string(max: 64), "The tier chosen on the way in.", optional: true),
+            SchemaField(
+                "region", .choice(Tenant.Region.allCases.map(\.rawValue)), "Where the data stays; where not said: in the region asked.",
+                optional: true),
         ]))
     static let person = Schema.named(
         "Person", .object([SchemaField("id", id), SchemaField("email", text), SchemaField("name", text)]))

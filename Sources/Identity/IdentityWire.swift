@@ -11,8 +11,9 @@ struct SignUpBody: Decodable {
     let lastName: String
     let organization: String?
     let tier: String?
+    let region: Tenant.Region?
     enum CodingKeys: String, CodingKey {
-        case email, password, organization, tier
+        case email, password, organization, tier, region
         case firstName = "first_name"
         case lastName = "last_name"
     }

@@ -42,7 +42,7 @@ extension People {
 
     /// Throws `link_invalid` alike for unknown, spent, revoked and expired ones, and where the tenant or the account takes no members.
     private func open(_ text: String, _ now: Timestamp) async throws -> Open {
-        guard let token = InvitationToken(text) else { throw IdentityProblems.linkInvalid }
+        guard let token = InvitationToken(identity.vault.mark.bare(text)) else { throw IdentityProblems.linkInvalid }
         let found = try await store.kernelRead(KernelReason("people.open_invitation")) { db in
             try usable(token, in: db, now)
         }
@@ -75,7 +75,12 @@ extension People {
     package func accept(_ answer: InvitationAnswer, _ act: Act) async throws -> (account: UserAccount, membership: Membership) {
         let open = try await open(answer.token, act.now)
         var candidate: Candidate?
-        if !open.hasProved { candidate = try await self.candidate(answer, open, act) }
+        if !open.hasProved {
+            let made = try await self.candidate(answer, open, act)
+            candidate = made
+            // An account that nobody has proved is of this region already.
+            if open.account == nil { try await identity.claimOrRefuse(made, act) }
+        }
         let entry = candidate
         do {
             let membership = try await change(KernelReason("people.accept"), in: open.invitation.tenant) { db in
@@ -133,7 +138,7 @@ extension People {
 
     /// A person whose only tenant is the one that invites.
     private func enroll(_ candidate: Candidate, home: TenantID, in db: any KernelScope, _ act: Act) throws {
-        try tenancy.route(mailDigest: candidate.mailDigest, to: candidate.id, in: db)
+        try tenancy.route(mailDigest: candidate.mailDigest, to: candidate.id, in: db, act)
         try db.run(
             PeopleTable.enroll, candidate.id, tenancy.region.rawValue, candidate.mailDigest, candidate.mailBox, candidate.firstNameBox,
             candidate.lastNameBox, home, act.now)

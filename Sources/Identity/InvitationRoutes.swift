@@ -79,7 +79,7 @@ extension People {
                             SchemaField("expires_at", PeopleWire.time),
                             SchemaField("has_account", .boolean, "The token alone accepts; else it needs a password and names"),
                         ]))
-                ], problems: [IdentityProblems.linkInvalid]
+                ], problems: [IdentityProblems.linkInvalid], clue: .secret("token")
             ) { call in
                 let seen = try await look(at: call.json?["token"]?.string ?? "", now: call.act.now)
                 return .json(value: [
@@ -108,7 +108,8 @@ extension People {
                 ],
                 problems: [
                     IdentityProblems.linkInvalid, PeopleProblems.accountNeeded, PeopleProblems.alreadyMember, IdentityProblems.passwordWeak,
-                ]
+                    PeopleProblems.otherRegion, RegionProblems.directoryUnavailable,
+                ], clue: .secret("token")
             ) { call in
                 let answer = InvitationAnswer(
                     token: call.json?["token"]?.string ?? "", password: call.json?["password"]?.string,

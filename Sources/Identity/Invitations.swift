@@ -108,7 +108,7 @@ extension People {
         let key = "invitation:\(invitation.id):\(invitation.sends)"
         let days = max(1, (invitation.expiresAt - invitation.sentAt).wholeSeconds / 86_400)
         let values = ["role": invitation.role.rawValue, "days": String(days)]
-        let sealed = ["address": address, "token": token.text, "organization": whereto, "inviter": who]
+        let sealed = ["address": address, "token": identity.vault.mark.marked(token.text), "organization": whereto, "inviter": who]
         let template = "invitation"
         // In the tenant's transaction, hence in its name.
         try db.within(invitation.tenant) {

@@ -14,7 +14,10 @@ package enum PeopleProblems {
         hint: "Send password, first_name and last_name with the token: they make the account.")
     package static let tooManyTenants = Problem(
         "too_many_organisations", status: 409, title: "You own as many organisations as one person may.", hint: "Ask support for more.")
-    package static let all = [alreadyMember, alreadyInvited, tooManyInvitations, settled, accountNeeded, tooManyTenants]
+    package static let otherRegion = Problem(
+        "account_in_other_region", status: 409, title: "This address has its account in another region, and an account belongs to one.",
+        hint: "Join with another address, or sign up the organisation in the region where you are.", fields: ["region": "eu"])
+    package static let all = [otherRegion, alreadyMember, alreadyInvited, tooManyInvitations, settled, accountNeeded, tooManyTenants]
 }
 
 package enum PeopleSettings {

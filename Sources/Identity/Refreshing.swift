@@ -7,7 +7,7 @@ extension Identity {
     /// One ordered step for rotation, repetition and reuse: of two racing calls with one token the second either gets the same successor
     /// (within the grace) or ends the session, never a second chain.
     package func refresh(_ text: String, _ act: Act) async throws -> TokenGrant {
-        guard let token = RefreshToken(text, vault.sealer) else { throw IdentityProblems.refreshInvalid }
+        guard let token = RefreshToken(vault.mark.bare(text), vault.sealer) else { throw IdentityProblems.refreshInvalid }
         let successor = token.successor(vault.sealer)
         let presented = RefreshChain.Presented(
             generation: token.generation, digest: token.digest(vault.sealer), successorDigest: successor.digest(vault.sealer))
@@ -17,7 +17,8 @@ extension Identity {
         let account = try sealed.open(fields)
         let access = try await tokens.issue(account, place, session: token.session, act)
         return TokenGrant(
-            access: access, refreshToken: successor.text(vault.sealer), account: account, place: place, session: token.session)
+            access: access, refreshToken: vault.mark.marked(successor.text(vault.sealer)), account: account, place: place,
+            session: token.session)
     }
 
     private enum Refreshed: Sendable {

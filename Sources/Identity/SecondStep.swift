@@ -20,9 +20,11 @@ extension Identity {
         try journal(
             "session.second_factor_due", "user:\(account.id)", .success, ["factor": .string(provenance.factor)],
             tenant: tenant ?? account.homeTenant, in: db, act)
-        return token
+        return vault.mark.marked(token)
     }
-    func stepDigest(_ token: String) -> [UInt8] { vault.sealer.digest(Array(token.utf8), purpose: "identity.sign_in_step") }
+    func stepDigest(_ token: String) -> [UInt8] {
+        vault.sealer.digest(Array(vault.mark.bare(token).utf8), purpose: "identity.sign_in_step")
+    }
 }
 
 extension Factors {

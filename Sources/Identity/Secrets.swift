@@ -7,19 +7,22 @@ import Vocabulary
 package struct Vault: Sendable {
     package let sealer: any Sealer
     package let entropy: any Entropy
-    package init(sealer: any Sealer, entropy: any Entropy) {
+    /// How secrets say in which region they open something.
+    package let mark: RegionMark
+    package init(sealer: any Sealer, entropy: any Entropy, mark: RegionMark = .none) {
         self.sealer = sealer
         self.entropy = entropy
+        self.mark = mark
     }
 
     /// The secret of a mailed or printed link, and the digest under which it is stored.
     func drawLink(_ purpose: LinkPurpose) -> (text: String, digest: [UInt8]) {
         let text = Base64URL.encode(entropy.bytes(32))
-        return (text, digest(link: text, purpose))
+        return (mark.marked(text), digest(link: text, purpose))
     }
     /// A link of one purpose is nothing under another.
     func digest(link text: String, _ purpose: LinkPurpose) -> [UInt8] {
-        sealer.digest(Array(text.utf8), purpose: "identity.link.\(purpose.rawValue)")
+        sealer.digest(Array(mark.bare(text).utf8), purpose: "identity.link.\(purpose.rawValue)")
     }
 }
 

@@ -63,7 +63,8 @@ extension Identity {
             let access = try await tokens.issue(account, place, session: opening.session, act)
             return .token(
                 TokenGrant(
-                    access: access, refreshToken: token.text(vault.sealer), account: account, place: place, session: opening.session))
+                    access: access, refreshToken: vault.mark.marked(token.text(vault.sealer)), account: account, place: place,
+                    session: opening.session))
         }
     }
 

@@ -40,6 +40,7 @@ extension Identity {
         try strength.check(form.password, person: applicant.person)
 
         var candidate: Candidate?
+        var claimed: RegionClaims.Outcome?
         // The policy sees how many pilots there are; if that number moved before the transaction, it is asked again.
         for _ in 0..<8 {
             let used = try await pilotsUsed(act.now)
@@ -64,9 +65,13 @@ extension Identity {
             ready.decision = verdict.decision
             candidate = ready
             let entry = ready
+            // Asked for every address alike, known or not.
+            let claim: RegionClaims.Outcome
+            if let claimed { claim = claimed } else { claim = try await self.claim(ready, act) }
+            claimed = claim
             let result = try await change(KernelReason("identity.sign_up")) { db -> Changed<(answer: SignedUp, isStored: Bool)?> in
                 if applicant.isPilot, try countPilots(act.now, in: db) != used { return Changed(nil) }
-                let answer = try db.once(act) { try enter(entry, in: db, act) }
+                let answer = try db.once(act) { try enter(entry, claim, in: db, act) }
                 return Changed((answer, try db.row(UserTable.user, entry.id) != nil))
             }
             if let result {
@@ -107,14 +112,51 @@ extension Identity {
     /// Nobody is stored under this id, and nobody will be.
     func discard(_ candidate: Candidate) throws { try vault.sealer.discard(person: candidate.id) }
 
-    private func enter(_ candidate: Candidate, in db: any KernelScope, _ act: Act) throws -> SignedUp {
+    /// Throws where the directory of the regions does not answer; then nobody is stored.
+    func claim(_ candidate: Candidate, _ act: Act) async throws -> RegionClaims.Outcome {
+        do { return try await tenancy.claim(candidate.applicant.mail.text, for: candidate.id, act) } catch {
+            try discard(candidate)
+            throw error
+        }
+    }
+
+    private func tellRegistered(_ known: UserID, in db: any KernelScope, _ act: Act) throws {
+        guard let account = try self.account(known, in: db), account.status != .erased else { return }
+        // One such mail in an hour: repeated sign-ups are no way to flood somebody's mailbox.
+        try mail("already_registered", to: known, key: "already_registered:\(known):\(act.now.seconds / 3_600)", in: db, act)
+        try journal("user.sign_up_repeated", "user:\(known)", .denied, tenant: account.homeTenant, in: db, act)
+    }
+    /// The same where the sign-up was at another region, which knows nothing but the address's digest in the directory.
+    package func tellRegistered(claimDigest: [UInt8], _ act: Act) async throws {
+        try await store.kernel(KernelReason("identity.tell_registered")) { db in
+            if let known = try tenancy.user(claimDigest: claimDigest, in: db) { try tellRegistered(known, in: db, act) }
+        }
+    }
+
+    /// For whoever has proved that the address is its own, and so may hear where it leads.
+    func claimOrRefuse(_ candidate: Candidate, _ act: Act) async throws {
+        let outcome = try await claim(candidate, act)
+        if outcome == .granted { return }
+        // Where the address is of this region, the account is found next, or what is written next fails for want of a claim.
+        try await store.kernel(KernelReason("identity.give_claim_up")) { db in
+            try tenancy.giveUp(claimOf: candidate.id, in: db, act)
+        }
+        guard case .heldElsewhere(let region) = outcome else { return }
+        try discard(candidate)
+        throw PeopleProblems.otherRegion.with(["region": .string(region.rawValue)])
+    }
+
+    private func enter(
+        _ candidate: Candidate, _ claim: RegionClaims.Outcome, in db: any KernelScope, _ act: Act
+    ) throws -> SignedUp {
         let applicant = candidate.applicant
         if let known = try tenancy.user(mailDigest: candidate.mailDigest, in: db) {
-            if let account = try self.account(known, in: db), account.status != .erased {
-                // One such mail in an hour: repeated sign-ups are no way to flood somebody's mailbox.
-                try mail("already_registered", to: known, key: "already_registered:\(known):\(act.now.seconds / 3_600)", in: db, act)
-                try journal("user.sign_up_repeated", "user:\(known)", .denied, tenant: account.homeTenant, in: db, act)
-            }
+            try tellRegistered(known, in: db, act)
+            try tenancy.giveUp(claimOf: candidate.id, in: db, act)
+        } else if claim != .granted {
+            // Of an account elsewhere, which hears of it from there, or of one that is being made at this moment.
+            if case .heldElsewhere(let region) = claim { try tenancy.tell(region, of: applicant.mail.text, in: db, act) }
+            try tenancy.giveUp(claimOf: candidate.id, in: db, act)
         } else {
             let tenant = try create(candidate, platformRole: nil, verifiedAt: nil, origin: "sign_up", in: db, act)
             try sendLink(.verifyEmail, to: candidate.id, in: db, act)
@@ -133,7 +175,7 @@ extension Identity {
         let applicant = candidate.applicant
         let home = try tenancy.found(
             Tenancy.Founding(kind: applicant.kind, name: applicant.tenantName, owner: candidate.id, origin: origin), in: db, act)
-        try tenancy.route(mailDigest: candidate.mailDigest, to: candidate.id, in: db)
+        try tenancy.route(mailDigest: candidate.mailDigest, to: candidate.id, in: db, act)
         try db.run(
             UserTable.insertUser, candidate.id, tenancy.region.rawValue, candidate.mailDigest, candidate.mailBox, candidate.firstNameBox,
             candidate.lastNameBox, platformRole?.rawValue, home.tenant, applicant.tier, applicant.isPilot, verifiedAt, candidate.decision,

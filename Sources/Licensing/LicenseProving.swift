@@ -172,6 +172,12 @@ extension Licenses {
             file: nil)
     }
 
+    /// Whether the key was given out here, or is none at all: for another region's question.
+    package func knows(key: String) async throws -> Bool {
+        guard let digest = digest(of: key) else { return true }
+        return try await store.kernelRead(Self.proveReason) { db in try route(digest, in: db) } != nil
+    }
+
     // MARK: Steps
 
     private func digest(of key: String) -> [UInt8]? {

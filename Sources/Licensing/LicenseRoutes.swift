@@ -13,7 +13,8 @@ extension Licenses {
             Route(
                 .post, "/api/v1/licenses/validate", name: "licenses.validate",
                 summary: "Whether a key is good on a device. Always 200: `code` tells the first of its reasons that holds.", access: .proof,
-                limit: .validate, request: Wire.validateRequest, answers: [RouteAnswer(200, "What the key is worth", Wire.validation)]
+                limit: .validate, request: Wire.validateRequest, answers: [RouteAnswer(200, "What the key is worth", Wire.validation)],
+                clue: .licenseKey("license_key")
             ) { call in
                 let body = try Wire.KeyBody(call)
                 let validation = try await validate(key: body.key, body.hardware, from: call.act.address, now: call.act.now)
@@ -26,7 +27,7 @@ extension Licenses {
                 problems: Wire.keyProblems + [
                     LicenseProblems.suspended, LicenseProblems.expired, LicenseProblems.revoked, LicenseProblems.activationLimit,
                     LicenseProblems.notActivated,
-                ], creates: true
+                ], creates: true, clue: .licenseKey("license_key")
             ) { call in
                 let body = try Wire.KeyBody(call)
                 let change = try await activate(key: body.key, body.hardware, machineName: body.machineName, call.act)
@@ -36,7 +37,8 @@ extension Licenses {
                 .post, "/api/v1/licenses/deactivate", name: "licenses.deactivate",
                 summary: "Takes a licence off a device and frees its place.", access: .proof, limit: .activate,
                 request: Wire.deactivateRequest, answers: [RouteAnswer(200, "No longer active on the device", Wire.activationChange)],
-                problems: Wire.keyProblems + [LicenseProblems.notActivated], creates: true
+                problems: Wire.keyProblems + [LicenseProblems.notActivated], creates: true,
+                clue: .licenseKey("license_key")
             ) { call in
                 let body = try Wire.KeyBody(call)
                 return .json(value: Wire.json(try await deactivate(key: body.key, body.hardware, call.act)))

@@ -39,6 +39,16 @@ package final class TestPlatform: Sendable {
         yaml: String = "", environment: [String: String] = [:], policies: URL? = nil, plugins: URL? = nil,
         clock: ManualClock = ManualClock(), data: URL? = nil, resolver: (any DomainResolver)? = nil
     ) async throws -> TestPlatform {
+        try await open(yaml: yaml, environment: environment, policies: policies, plugins: plugins, clock: clock, data: data) { options in
+            if let resolver { options.resolver = resolver }
+        }
+    }
+
+    /// - Parameter adjusting: what else is not as in the world.
+    package static func open(
+        yaml: String = "", environment: [String: String] = [:], policies: URL? = nil, plugins: URL? = nil,
+        clock: ManualClock = ManualClock(), data: URL? = nil, adjusting: (inout PlatformOptions) -> Void
+    ) async throws -> TestPlatform {
         let folder = data ?? FileManager.default.temporaryDirectory.appendingPathComponent("platform-\(UUID().uuidString)")
         func options(_ more: [String: String]) throws -> PlatformOptions {
             let environment = environment.merging(more) { given, _ in given }
@@ -48,7 +58,7 @@ package final class TestPlatform: Sendable {
                     yaml: yaml, name: "test.yaml", environment: environment),
                 environment: environment, clock: clock)
             options.rsaKey = .whenAsked
-            if let resolver { options.resolver = resolver }
+            adjusting(&options)
             return options
         }
         var more: [String: String] = [:]

@@ -199,7 +199,7 @@ extension Projects {
                         let bytes = FileAddress.pieceBytes(query["piece"].flatMap { Int($0) } ?? 1, of: address.bytes)
                     else { throw ProjectProblems.address }
                     return Int(bytes)
-                }
+                }, clue: .tenant("tenant")
             ) { call in
                 let address = try address(.write, call)
                 let piece = call.query["piece"].flatMap { Int($0) } ?? 1
@@ -217,7 +217,7 @@ extension Projects {
                         throw ProjectProblems.address
                     }
                     return 0
-                }
+                }, clue: .tenant("tenant")
             ) { call in
                 let address = try address(.read, call)
                 return Self.reply(try await download(under: address, range: call.header("range"), Self.act(call, address)))

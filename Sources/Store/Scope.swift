@@ -142,6 +142,14 @@ package struct NewJob: Sendable {
         self.payload = try JSONCoding.encode(payload)
         self.runAt = runAt
     }
+    /// The same once more, as it was encoded.
+    package init(_ kind: String, key: String, tenant: TenantID?, encoded: Data, runAt: Timestamp) {
+        self.kind = kind
+        self.key = key
+        self.tenant = tenant
+        payload = encoded
+        self.runAt = runAt
+    }
 }
 
 /// One leased attempt at a job or an event.
@@ -238,9 +246,9 @@ package struct Migration: Sendable {
         self.name = name
         self.sql = sql
     }
-    /// Every `NNNN_*.sql` in a room's `Migrations` folder, in order.
-    package static func all(room: String, bundle: Bundle) throws -> [Migration] {
-        guard let folder = bundle.resourceURL?.appendingPathComponent("Migrations") else { return [] }
+    /// Every `NNNN_*.sql` in a room's folder of migrations, in order.
+    package static func all(room: String, bundle: Bundle, folder: String = "Migrations") throws -> [Migration] {
+        guard let folder = bundle.resourceURL?.appendingPathComponent(folder) else { return [] }
         return try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
             .filter { $0.pathExtension == "sql" }
             .sorted { $0.lastPathComponent < $1.lastPathComponent }

@@ -14,6 +14,8 @@ package struct Tenancy: Sendable {
     /// Where new tenants are founded.
     package let region: Tenant.Region
     let standings: FreshCache<StandingKey, MemberStanding>
+    /// What is claimed of the directory that regions share; nil where this one is alone.
+    package var claims: RegionClaims?
 
     struct StandingKey: Hashable, Sendable {
         let tenant: TenantID
@@ -49,6 +51,7 @@ package struct Tenancy: Sendable {
         let membership: MembershipID = entropy.id(act.now)
         let name = try sealer.seal(Array(new.name.utf8), context: Self.nameContext(tenant))
         try db.run(TenantTable.routeTenant, tenant, region.rawValue)
+        try claims?.publish(tenant, in: db, act)
         try db.run(TenantTable.routeMember, new.owner, tenant)
         try db.within(tenant) { db in
             try db.run(TenantTable.insertTenant, db.tenant, new.kind.rawValue, region.rawValue, name, act.now)
@@ -75,7 +78,9 @@ package struct Tenancy: Sendable {
     package func user(mailDigest: [UInt8], in db: any KernelScope) throws -> UserID? {
         try db.row(TenantTable.findMail, mailDigest)?.id(0)
     }
-    package func route(mailDigest: [UInt8], to user: UserID, in db: any KernelScope) throws {
+    /// Throws `temporarily_unavailable` where the user's claim of the address was given up meanwhile.
+    package func route(mailDigest: [UInt8], to user: UserID, in db: any KernelScope, _ act: Act) throws {
+        try claims?.confirm(user, in: db, act.now)
         try db.run(TenantTable.routeMail, mailDigest, region.rawValue, user)
     }
     /// Every place of the user that is active now; the oldest tenant first.

@@ -33,7 +33,8 @@ extension Tenancy {
         try db.rows(TenantTable.tenantsOf, user).map { try $0.id(0) }
     }
     /// The address leads to nobody any more.
-    package func forgetMail(of user: UserID, in db: any KernelScope) throws {
+    package func forgetMail(of user: UserID, in db: any KernelScope, _ act: Act) throws {
+        try claims?.release(user, in: db, act)
         try db.run(TenantTable.unrouteMail, user)
         try db.run(TenantTable.unrouteUser, user)
     }

@@ -11,6 +11,7 @@ extension Tenancy {
                     .bare("who was a member when is part of the tenant's audit")),
                 PersonTable("member_directory", .kernel, shows: ["tenant_id"], .erased),
                 PersonTable("mail_directory", .kernel, shows: ["region"], .erased),
+                PersonTable("mail_claim", .kernel, shows: ["state", "changed_at"], .erased),
             ])
     }
 }

@@ -14,7 +14,8 @@ package enum TenancyRetention {
             tables: ["membership_all", "team_all", "team_member_all", "member_directory", "address_rule_all"],
             [.lasting(.tenant, "its members work with it")], end: .deleted, probe: RetentionProbe("membership_all", by: "membership_id")),
         RetentionKind(
-            "mail_directory", "To which account an address leads, as a keyed hash", .person, tables: ["mail_directory"],
+            "mail_directory", "To which account and region an address leads, as a keyed hash", .person,
+            tables: ["mail_directory", "mail_claim"],
             [.lasting(.person, "the person signs in with it")], end: .deleted),
     ]
 }

@@ -6,7 +6,7 @@ package struct Tenant: Sendable, Hashable {
     package typealias ID = TenantID
 
     package enum Kind: String, Sendable, Hashable, CaseIterable, Codable { case individual, organization, enterprise }
-    package enum Region: String, Sendable, Hashable, CaseIterable, Codable { case us, eu, apac }
+    package typealias Region = Vocabulary.Region
     /// founding → active ⇄ suspended; active, suspended → closing → purged; closing → active (reactivated).
     package enum Status: String, Sendable, Hashable, CaseIterable, Codable {
         /// Inside the transaction that makes the tenant; never seen outside it.

@@ -9,7 +9,7 @@ struct Coditectd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "coditectd", abstract: "The CODITECT platform server and its operator's tools.", version: Release.version,
         subcommands: [
-            Serve.self, Migrate.self, BackupCommand.self, RestoreCommand.self, PolicyCommand.self, Decisions.self, Audit.self,
+            Serve.self, Migrate.self, Regions.self, BackupCommand.self, RestoreCommand.self, PolicyCommand.self, Decisions.self, Audit.self,
             ComplianceCommand.self, Keys.self,
             SecretsCommand.self, Plugins.self, Sessions.self, Jobs.self, MailCommand.self, RetentionCommand.self, Doctor.self,
             Simulate.self,

@@ -56,7 +56,7 @@ struct RoleMatrixTests {
             Set(open) == [
                 "auth.signup", "auth.resend_verification", "auth.login", "auth.forgot_password", "plans.list", "auth.oauth_providers",
                 "auth.sso_discover", "auth.sso_password", "auth.device_authorize", "passkeys.sign_in_options", "auth.oauth_metadata",
-                "auth.sso_metadata", "auth.reactivate",
+                "auth.sso_metadata", "auth.reactivate", "regions.list",
             ], "\(open)")
         for route in platform.platform.routes where route.path.hasPrefix("/api/v1/admin/") && route.access != .operatorOnly {
             guard case .permission(let permission) = route.access else {

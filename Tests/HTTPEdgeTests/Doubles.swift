@@ -93,7 +93,7 @@ struct House {
     ])
     static let keyed = Schema.object([SchemaField("license_key", .string(max: 64)), SchemaField("hardware_id", .string(max: 64))])
 
-    init(_ settings: Settings = Settings(), more: [Route] = []) throws {
+    init(_ settings: Settings = Settings(), more: [Route] = [], regions: (any RegionGate)? = nil) throws {
         let calls = calls
         func route(
             _ method: HTTPEdge.Method, _ path: String, _ name: String, _ access: RouteAccess, limit: LimitClass = .unlimited,
@@ -142,7 +142,8 @@ struct House {
         ]
         edge = try Edge(
             routes: routes + more,
-            guards: EdgeGuards(authenticator: ScriptedAuthenticator(), authorizer: OwnersOnly(), keyValue: InProcessKeyValue()),
+            guards: EdgeGuards(
+                authenticator: ScriptedAuthenticator(), authorizer: OwnersOnly(), keyValue: InProcessKeyValue(), regions: regions),
             clock: clock,
             entropy: CountingEntropy(), settings: settings, secret: [UInt8](repeating: 7, count: 32), observer: recorder)
     }

@@ -22,19 +22,28 @@ struct IdentityHouse: Sendable {
     let mails = Guarded<[MailRequested]>([])
     let verified = Guarded<[UserVerified]>([])
 
-    /// - Parameter wrap: what stands between the rooms and the store.
-    init(_ settings: Settings = Settings(), hasher: CountingHasher = CountingHasher(), wrap: (any Store) -> any Store = { $0 }) async throws
-    {
+    /// - Parameters:
+    ///   - wrap: what stands between the rooms and the store.
+    ///   - claims: of a house that is one of several regions.
+    init(
+        _ settings: Settings = Settings(), hasher: CountingHasher = CountingHasher(), wrap: (any Store) -> any Store = { $0 },
+        claims: ((TestStore) -> RegionClaims)? = nil
+    ) async throws {
         self.hasher = hasher
         bench = try await TestStore.make(
             migrations: try TenancyRoom.migrations() + IdentityRoom.migrations(),
             topics: [MailRequested.topic: ["post"], UserVerified.topic: ["ear"]])
         let store = wrap(bench.store)
-        tenancy = Tenancy(store: store, sealer: bench.sealer, entropy: bench.entropy, settings: settings)
-        let tokens = AccessTokens(signer: signer, permissions: FixedPermissions(), entropy: bench.entropy, settings: settings)
+        var room = Tenancy(store: store, sealer: bench.sealer, entropy: bench.entropy, settings: settings)
+        room.claims = claims?(bench)
+        tenancy = room
+        let region = room.claims?.home
+        let tokens = AccessTokens(
+            signer: signer, permissions: FixedPermissions(), entropy: bench.entropy, settings: settings, region: region)
         identity = try Identity(
-            store: store, tenancy: tenancy, hooks: hooks, vault: Vault(sealer: bench.sealer, entropy: bench.entropy), tokens: tokens,
-            passwords: hasher, settings: settings)
+            store: store, tenancy: tenancy, hooks: hooks,
+            vault: Vault(sealer: bench.sealer, entropy: bench.entropy, mark: RegionMark(region)), tokens: tokens, passwords: hasher,
+            settings: settings)
     }
 
     var now: Timestamp { bench.clock.now() }
@@ -50,7 +59,7 @@ struct IdentityHouse: Sendable {
     func settle() async throws {
         let (mails, verified) = (mails, verified)
         _ = try await bench.runDue(
-            handlers: identity.jobs(),
+            handlers: tenancy.jobs() + identity.jobs(),
             subscribers: [
                 EventSubscriber(MailRequested.self, subscriber: "post") { event, _, _ in mails.with { $0.append(event) } },
                 EventSubscriber(UserVerified.self, subscriber: "ear") { event, _, _ in verified.with { $0.append(event) } },
