@@ -16,6 +16,7 @@ step "storage, scopes, jobs and seats through PgBouncer" env CODITECT_TEST_DATAB
     --filter '^(StorePostgresTests\.|SeatsTests\.(AcquireTests|LedgerTests|RandomScheduleTests)|ContractTests\.LifeTests)'
 step "servers replaced behind nginx and HAProxy, over PgBouncer" /usr/bin/python3 Tests/Interop/test_many_processes.py
 step "three regions, their directory, and what must not be found in the others" /usr/bin/python3 Tests/Interop/test_regions.py
+step "a streaming standby: paused, killed, promoted, another server's" /usr/bin/python3 Tests/Interop/test_replicas.py
 step "three regions over files" /usr/bin/python3 Tests/Interop/test_regions.py sqlite
 step "an older and a newer program over one database" /usr/bin/python3 Tests/Interop/test_upgrade.py
 # These wait more than they work. Each has its own servers and folder.

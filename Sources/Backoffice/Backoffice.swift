@@ -59,6 +59,9 @@ package struct Backoffice: Sendable {
 
     /// A page, the newest first. It may hold fewer than asked for although more follow, where few fit the filter.
     package func tenants(_ filter: Filter, after: TenantID?, limit: Int, now: Timestamp) async throws -> (lines: [Line], next: TenantID?) {
+        try await ReadLag.allowed { try await listed(filter, after: after, limit: limit, now: now) }
+    }
+    private func listed(_ filter: Filter, after: TenantID?, limit: Int, now: Timestamp) async throws -> (lines: [Line], next: TenantID?) {
         var found: [Line] = []
         var position = after
         var looked = 0
@@ -113,6 +116,9 @@ package struct Backoffice: Sendable {
 
     /// Computed anew from the rows of every tenant, a hundred of them at a time, so that no transaction is long.
     package func analytics(_ window: AnalyticsWindow, now: Timestamp) async throws -> Analytics {
+        try await ReadLag.allowed { try await computed(window, now: now) }
+    }
+    private func computed(_ window: AnalyticsWindow, now: Timestamp) async throws -> Analytics {
         var tally = AnalyticsTally()
         var position: TenantID?
         var isComplete = false

@@ -59,6 +59,17 @@ actor Census {
         pool("busy", "Connections that work now.") { $0.busy }
         pool("waiting", "Transactions that wait for a connection.") { $0.waiting }
         pool("refused_total", "Transactions that were turned away because too many waited.", type: "counter") { $0.refused }
+        metrics.readings(
+            "db_replica_reads_total", "Reads that a standby could have answered, by what became of them.", type: "counter",
+            labels: ["replica", "outcome"]
+        ) { [store] in
+            store.statistics.replicas.flatMap { replica in
+                [
+                    ([replica.name, "answered"], Double(replica.answered)), ([replica.name, "behind"], Double(replica.behind)),
+                    ([replica.name, "failed"], Double(replica.failed)),
+                ]
+            }
+        }
         metrics.reading("db_commits_total", "Commits of this process.", type: "counter") { [store] in Double(store.statistics.commits) }
     }
 

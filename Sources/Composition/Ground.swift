@@ -97,7 +97,10 @@ struct Ground: Sendable {
     static func postgres(_ options: PlatformOptions, sealer: any Sealer, topics: [String: [String]]) -> PostgresStore? {
         let url = options.settings[PlatformSettings.databaseURL]
         guard !url.isEmpty else { return nil }
-        return PostgresStore(url: url, clock: options.clock, entropy: options.entropy, sealer: sealer, topics: topics)
+        let store = PostgresStore(url: url, clock: options.clock, entropy: options.entropy, sealer: sealer, topics: topics)
+        store.use(
+            replicas: options.settings[PlatformSettings.replicas], lag: .seconds(Int64(options.settings[PlatformSettings.replicaLag])))
+        return store
     }
     /// True where other processes may serve from the same database.
     static func isShared(_ options: PlatformOptions) -> Bool { !options.settings[PlatformSettings.databaseURL].isEmpty }

@@ -23,6 +23,17 @@ package enum PlatformSettings {
             + "docs/how-to/redis.md.",
         environment: "REDIS_URL", isSecret: true)
 
+    package static let replicas = Setting<[String]>(
+        "store.replicas", default: [], range: "URIs as database.url, one server each",
+        accepts: { $0.allSatisfy { $0.hasPrefix("postgresql://") || $0.hasPrefix("postgres://") } },
+        reason:
+            "Streaming standbys of database.url: they answer what staff lists and reports read. One that is behind or away is not waited "
+            + "for; see docs/how-to/postgresql.md.",
+        isSecret: true)
+    package static let replicaLag = Setting(
+        "store.replica_lag_seconds", default: 5, in: 1...300,
+        reason:
+            "How old an answer of a standby may be: one that has not yet replayed what the primary had written that long ago is not asked.")
     package static let journalDays = Setting(
         "store.journal_days", default: 731, range: "365 to 36500", accepts: { (365...36_500).contains($0) },
         reason: "How many days the audit log is kept: two years, a leap year's day with them. Older entries go from its front, under a "
@@ -71,6 +82,7 @@ package enum PlatformSettings {
     package static let all: [AnySetting] = [
         policyShadow.erased, policyPromotes.erased, policyShadowDecisions.erased, policyShadowFlips.erased, policyShadowFailures.erased,
         policyProbation.erased, policyProbationFailures.erased, brand.erased, logLevel.erased, databaseURL.erased, redisURL.erased,
-        journalDays.erased, tracesEndpoint.erased, tracesHeaders.erased, tracesService.erased, tracesPerThousand.erased,
+        replicas.erased, replicaLag.erased, journalDays.erased, tracesEndpoint.erased, tracesHeaders.erased, tracesService.erased,
+        tracesPerThousand.erased,
     ]
 }

@@ -194,8 +194,10 @@ package struct AccountLine: Sendable, Hashable {
 extension Identity {
     /// The newest first; up to one more than `limit`.
     package func accounts(after: UserID?, limit: Int, _ act: Act) async throws -> [AccountLine] {
-        try await store.kernelRead(KernelReason("identity.list_accounts")) { db in
-            try db.rows(AccountTable.page, after?.uuid.bytes ?? Array(repeating: 0xFF, count: 16), limit + 1).map(AccountLine.init)
+        try await ReadLag.allowed {
+            try await store.kernelRead(KernelReason("identity.list_accounts")) { db in
+                try db.rows(AccountTable.page, after?.uuid.bytes ?? Array(repeating: 0xFF, count: 16), limit + 1).map(AccountLine.init)
+            }
         }
     }
 

@@ -1,6 +1,20 @@
 import Foundation
 import Vocabulary
 
+/// Whether what a task reads may lag behind what was committed, by no more than the operator said: then a standby may answer, where there is
+/// one. For lists and reports that a person looks at; never for what decides, and never for what is remembered.
+package enum ReadLag {
+    @TaskLocal package static var isAllowed = false
+    package static func allowed<Value>(_ work: () async throws -> Value) async rethrows -> Value {
+        try await $isAllowed.withValue(true) { try await work() }
+    }
+    /// Inside what may lag: this may not.
+    package static func refused<Value>(_ work: () async throws -> Value) async rethrows -> Value {
+        guard isAllowed else { return try await work() }
+        return try await $isAllowed.withValue(false) { try await work() }
+    }
+}
+
 /// What both scopes can do inside one transaction. A scope ends with its closure; later use throws `StoreFault.scopeEnded`.
 package protocol SQLScope: AnyObject {
     /// Runs a statement and gives every row.

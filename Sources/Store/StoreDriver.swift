@@ -31,7 +31,20 @@ package struct StoreStatistics: Sendable, Hashable {
     package var reasons: [String: Int] = [:]
     /// Who writes and who reads.
     package var pools: [StorePool] = []
+    /// Standbys, and what became of reads that they could have answered.
+    package var replicas: [ReplicaStanding] = []
     package init() {}
+}
+
+/// What one standby did since the start.
+package struct ReplicaStanding: Sendable, Hashable {
+    package let name: String
+    package var answered = 0
+    /// Further behind than reads may lag, or no standby any more: the primary answered.
+    package var behind = 0
+    /// It did not answer: the primary did.
+    package var failed = 0
+    package init(name: String) { self.name = name }
 }
 
 /// Threads with a connection each, and what waits for them.

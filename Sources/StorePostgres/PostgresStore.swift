@@ -14,6 +14,7 @@ package final class PostgresStore: StoreDriver {
     private let seal: Seal
     private let limits: PostgresLimits
     private let counts = Mutex(StoreStatistics())
+    private let replicas = Mutex<PostgresReplicas?>(nil)
     package let jobSignal = JobSignal()
 
     /// Connects when it is first asked for something. `url`: a libpq connection string or URI of a login like `coditect_serve`;
@@ -35,12 +36,37 @@ package final class PostgresStore: StoreDriver {
         readers = PostgresPool(name: "read", count: limits.readers, limit: limits.queue, make: make)
     }
 
+    /// Lets standbys answer reads that may lag; once, before the store is used.
+    /// - Parameter urls: as `url`, of a login like `coditect_serve`, one server each.
+    package func use(replicas urls: [String], lag: Duration) {
+        guard !urls.isEmpty else { return }
+        var few = limits
+        few.readers = min(3, limits.readers)
+        let made = PostgresReplicas(urls, bound: lag, limits: few) { [seal, context, schema] url in
+            PostgresSession(url: url, seal: seal, context: context, limits: few, schema: schema)
+        }
+        replicas.withLock { $0 = made }
+    }
+    /// What a standby answers to a read that may lag; nil: the primary is asked.
+    private func lagging<Value: Sendable>(
+        _ scope: PostgresScope, _ body: @escaping @Sendable (PostgresSession) throws -> Value
+    ) async throws -> Value? {
+        guard ReadLag.isAllowed, let replicas = replicas.withLock({ $0 }) else { return nil }
+        return try await replicas.read(
+            scope,
+            position: {
+                try await trusted { try PostgresReplicas.Position($0.rows(PostgresReplicas.primaryPosition, [], as: .kernel).first) }
+            }, body)
+    }
+
     deinit {
+        replicas.withLock { $0?.stop() }
         readers.stop()
         writers.stop()
     }
 
     package func close() async {
+        await replicas.withLock({ $0 })?.close()
         await readers.close()
         await writers.close()
     }
@@ -50,7 +76,9 @@ package final class PostgresStore: StoreDriver {
 
     package var statistics: StoreStatistics {
         var now = counts.withLock { $0 }
-        now.pools = [writers.standing, readers.standing]
+        let standbys = replicas.withLock { $0 }
+        now.pools = [writers.standing, readers.standing] + (standbys?.pools ?? [])
+        now.replicas = standbys?.standings ?? []
         now.waiting = now.pools[0].waiting
         return now
     }
@@ -173,12 +201,13 @@ package final class PostgresStore: StoreDriver {
     package func tenantRead<Value: Sendable>(
         _ id: TenantID, _ body: @escaping @Sendable (any TenantScope) throws -> Value
     ) async throws -> Value {
-        try await readers.submit(.read, .tenant(id.uuid.bytes)) { [context] session in
+        let work: @Sendable (PostgresSession) throws -> Value = { [context] session in
             let scope = PostgresTenantScope(session, context, tenant: id)
             defer { scope.end() }
             return try body(scope)
-        } done: { _ in
         }
+        if let value = try await lagging(.tenant(id.uuid.bytes), work) { return value }
+        return try await readers.submit(.read, .tenant(id.uuid.bytes), work) { _ in }
     }
 
     package func kernel<Value: Sendable>(
@@ -198,11 +227,12 @@ package final class PostgresStore: StoreDriver {
         _ reason: KernelReason, _ body: @escaping @Sendable (any KernelScope) throws -> Value
     ) async throws -> Value {
         count(reason)
-        return try await readers.submit(.read, .kernel) { [context] session in
+        let work: @Sendable (PostgresSession) throws -> Value = { [context] session in
             let scope = PostgresKernelScope(session, context, reason: reason)
             defer { scope.end() }
             return try body(scope)
-        } done: { _ in
         }
+        if let value = try await lagging(.kernel, work) { return value }
+        return try await readers.submit(.read, .kernel, work) { _ in }
     }
 }

@@ -1,3 +1,4 @@
+import Store
 import Synchronization
 
 /// Rows kept in memory that are never older than the last change this process made and told with `forget`.
@@ -32,7 +33,7 @@ package final class FreshCache<Key: Hashable & Sendable, Value: Sendable>: Senda
             return state.nextTicket
         }
         do {
-            let value = try await load()
+            let value = try await ReadLag.refused(load)
             keep(value, key, ticket)
             return value
         } catch {

@@ -206,6 +206,16 @@ struct TenancyStoreTests {
 }
 
 struct FreshCacheTests {
+    @Test("what is remembered is never read where it may lag")
+    func exact() async throws {
+        let cache = FreshCache<Int, Bool>(capacity: 10)
+        let seen = try await ReadLag.allowed {
+            #expect(ReadLag.isAllowed)
+            return try await cache.value(1) { ReadLag.isAllowed }
+        }
+        #expect(seen == false)
+    }
+
     @Test("what a change overtook while it was being loaded is not kept")
     func overtaken() async throws {
         let cache = FreshCache<Int, String>(capacity: 10)
