@@ -104,7 +104,8 @@ struct Rooms: Sendable {
         }
         apiKeys = APIKeys(identity: identity, permissions: Self.permissions)
         teams = Teams(store: store, tenancy: tenancy, entropy: entropy)
-        ledgerClock = LedgerClock(clock: options.clock, settings: settings)
+        ledgerClock = LedgerClock(
+            clock: options.clock, settings: settings, writesEvery: Ground.isShared(options) ? LedgerClock.sharedPace : .zero)
         let logger = ground.logger
         let onStore = SQLLeaseLedger(
             store: store, licenses: licenses, sealer: sealer, entropy: entropy, time: ledgerClock, settings: settings)

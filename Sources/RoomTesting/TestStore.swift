@@ -49,6 +49,9 @@ package final class TestStore: Sendable {
     }
     deinit { try? FileManager.default.removeItem(at: file.deletingLastPathComponent()) }
 
+    /// Whether several processes could share it.
+    package var isShared: Bool { plan.engine == .postgresql }
+
     /// - Parameter topics: which rooms listen to which topic; `TestStore.topics(subscribers)` makes it.
     package static func make(
         migrations: [Migration], topics: [String: [String]] = [:], clock: ManualClock = ManualClock(), seed: UInt64 = 1,

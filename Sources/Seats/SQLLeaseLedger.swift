@@ -13,7 +13,8 @@ package final class SQLLeaseLedger: KeptLedger {
     let time: LedgerClock
     let settings: Settings
     let reviveWindow: Duration
-    let beats = HeartbeatBatch<Beat, BeatOutcome>()
+    let beats = Gathering<Beat, BeatOutcome>()
+    let desk = AcquireDesk()
     /// The second whose heartbeats have a job that will journal them, and the day whose ended leases have one that will purge them.
     let tallySecond = Mutex<Int64>(-1)
     let purgeDay = Mutex<Int64>(-1)
@@ -40,17 +41,27 @@ package final class SQLLeaseLedger: KeptLedger {
     package func recalled(_ act: Act) async throws -> LeaseGrant? { try await store.recalled(act, as: LeaseGrant.self) }
 
     package func survey(_ tenant: TenantID, device: DeviceHandle, user: UserID?, now wall: Timestamp) async throws -> Survey {
+        let surveys = try await survey(tenant, [Asker(device: device, user: user, wall: wall)])
+        return surveys[0]
+    }
+
+    /// The same for several devices of one tenant, at one moment.
+    func survey(_ tenant: TenantID, _ askers: [Asker]) async throws -> [Survey] {
         try await store.kernelRead(Self.surveyReason) { [time, licenses] db in
             let now = try time.look(in: db)
             return try db.within(tenant) { db in
-                var counts: [License.ID: (live: Int, isOwn: Bool)] = [:]
-                for row in try db.rows(SeatTable.survey, now, device.bytes) { counts[try row.id(0)] = (try row.int(1), try row.bool(2)) }
-                let standings = try licenses.seatLicenses(in: db).map { license in
-                    let count = counts[license.id] ?? (0, false)
-                    return SeatStanding(license: license, live: count.live, isOwn: count.isOwn)
+                var live: [License.ID: Int] = [:]
+                for row in try db.rows(SeatTable.survey, now) { live[try row.id(0)] = try row.int(1) }
+                let found = try licenses.seatLicenses(in: db)
+                return try askers.map { asker in
+                    let own = Set(try db.rows(SeatTable.surveyOwn, now, asker.device.bytes).map { row -> License.ID in try row.id(0) })
+                    let recent = try asker.user.flatMap {
+                        try db.row(SeatTable.recentDevices, $0, asker.wall - .hours(24), asker.device.bytes)?.int(0)
+                    }
+                    return Survey(
+                        standings: found.map { SeatStanding(license: $0, live: live[$0.id] ?? 0, isOwn: own.contains($0.id)) },
+                        recentDevices: recent ?? 0)
                 }
-                let recent = try user.flatMap { try db.row(SeatTable.recentDevices, $0, wall - .hours(24), device.bytes)?.int(0) }
-                return Survey(standings: standings, recentDevices: recent ?? 0)
             }
         }
     }
@@ -92,32 +103,45 @@ package final class SQLLeaseLedger: KeptLedger {
     }
 
     package func acquire(_ claim: LeaseClaim, _ act: Act) async throws -> AcquireOutcome {
-        try await store.kernel(Self.acquireReason) { [self] db in
-            let now = try time.advance(in: db)
-            return try db.within(claim.tenant) { db in try decide(claim, now, in: db, act) }
+        try await desk.decide(claim, act) { [self] batch in
+            try await store.kernel(Self.acquireReason) { [self] db in
+                let now = try time.advance(in: db)
+                return try db.within(claim.tenant) { db in
+                    let round = SeatRound(now, in: db)
+                    return try decide(batch, round).map { .success($0) }
+                }
+            }
         }
     }
 
-    func decide(_ claim: LeaseClaim, _ now: LedgerTime, in db: any TenantScope, _ act: Act) throws -> AcquireOutcome {
+    /// Of one tenant, in this order.
+    func decide(_ batch: [SeatAsking], _ round: SeatRound) throws -> [AcquireOutcome] {
+        let outcomes = try batch.map { asking in try asking.traced { try decide(asking.claim, round, asking.act) } }
+        try round.close()
+        return outcomes
+    }
+    private func decide(_ claim: LeaseClaim, _ round: SeatRound, _ act: Act) throws -> AcquireOutcome {
         do {
-            return .granted(try db.once(act) { try grant(claim, now, in: db, act) })
+            return .granted(try round.db.once(act) { try grant(claim, round, act) })
         } catch let refusal as NotGranted {
             if refusal.isUnusable {
                 let code = refusal.status.flatMap(LicenseProblems.refusal)?.code ?? CommonProblems.notFound.code
-                try journalRefusal(claim, ["reason": .string(code)], in: db, act)
+                try journalRefusal(claim, ["reason": .string(code)], in: round.db, act)
                 return .unusable(refusal.status)
             }
-            return try refuse(claim, now, in: db, act)
+            return try refuse(claim, round, act)
         }
     }
 
-    private func grant(_ claim: LeaseClaim, _ now: LedgerTime, in db: any TenantScope, _ act: Act) throws -> LeaseGrant {
-        guard let license = try licenses.seatLicense(claim.license, in: db) else { throw NotGranted(status: nil, isUnusable: true) }
+    /// Where it throws, the round is as it was.
+    private func grant(_ claim: LeaseClaim, _ round: SeatRound, _ act: Act) throws -> LeaseGrant {
+        let (now, db) = (round.now, round.db)
+        guard let license = try round.license(claim.license, licenses) else { throw NotGranted(status: nil, isUnusable: true) }
         let status = license.status(at: act.now)
         guard status.isUsable else { throw NotGranted(status: status, isUnusable: true) }
         let ceiling = license.seats + claim.overdraft
         let own = try db.row(SeatTable.byDevice, claim.license, claim.device.bytes).map(Self.lease)
-        var book = try SeatBook(claim.license, now, in: db)
+        var book = try round.book(claim.license)
         let step: LeasePool.AcquireStep
         var reservation = own?.reservation
         if let decided = LeasePool.acquire(own: own, user: claim.user, now: now) {
@@ -144,7 +168,7 @@ package final class SQLLeaseLedger: KeptLedger {
         }
         try book.leaveQueue(claim.device)
         let count = try book.receipt(total: license.seats)
-        try book.close()
+        round.keep(book, lease)
         if step != .keep { try warn(claim, after: count.used, of: license.seats, in: db, act) }
         try db.journal(
             JournalEntry(
@@ -204,9 +228,10 @@ package final class SQLLeaseLedger: KeptLedger {
     }
 
     /// No seat: says so, or gives a place in the queue. The refusal, its number and its journal entry are one transaction.
-    private func refuse(_ claim: LeaseClaim, _ now: LedgerTime, in db: any TenantScope, _ act: Act) throws -> AcquireOutcome {
-        let total = try licenses.seatLicense(claim.license, in: db)?.seats ?? 0
-        var book = try SeatBook(claim.license, now, in: db)
+    private func refuse(_ claim: LeaseClaim, _ round: SeatRound, _ act: Act) throws -> AcquireOutcome {
+        let (now, db) = (round.now, round.db)
+        let total = try round.license(claim.license, licenses)?.seats ?? 0
+        var book = try round.book(claim.license)
         let wait = LeasePool.wait(until: try book.nextExpiry(), now: now)
         var place: Place?
         if claim.waits {
@@ -221,12 +246,12 @@ package final class SQLLeaseLedger: KeptLedger {
         if let place {
             // A place comes without a receipt, so it takes no number: the customer would see a gap.
             let count = try book.count(total: total)
-            try book.close()
+            round.keep(book)
             try journalRefusal(claim, ["reason": .string("waiting")], in: db, act)
             return .waiting(place, count)
         }
         let count = try book.receipt(total: total)
-        try book.close()
+        round.keep(book)
         try journalRefusal(
             claim, ["reason": .string(SeatProblems.exhausted.code), "receipt": .int(count.sequence)], in: db, act)
         return .exhausted(count, retryAfterSeconds: wait)

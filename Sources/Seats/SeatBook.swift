@@ -14,6 +14,8 @@ struct SeatBook {
     private(set) var waiting: Int
     private(set) var reserved: Int
     private(set) var sequence: Int64
+    /// Rows that hold a lease past its end, as they were counted last; nil: to be counted.
+    private var lapsed: Int?
 
     init(_ license: License.ID, _ now: LedgerTime, in db: any TenantScope) throws {
         self.license = license
@@ -31,7 +33,11 @@ struct SeatBook {
     // MARK: Looks
 
     /// Live leases.
-    func used() throws -> Int { occupied - (occupied == 0 ? 0 : try db.row(SeatTable.lapsedCount, license, now)?.int(0) ?? 0) }
+    mutating func used() throws -> Int {
+        let lapsed = try self.lapsed ?? (occupied == 0 ? 0 : db.row(SeatTable.lapsedCount, license, now)?.int(0) ?? 0)
+        self.lapsed = lapsed
+        return occupied - lapsed
+    }
 
     func census(ceiling: Int, held: Int) throws -> LeasePool.Census {
         let beyond = highest > ceiling ? try db.row(SeatTable.beyond, license, ceiling, now)?.int(0) ?? 0 : 0
@@ -80,12 +86,14 @@ struct SeatBook {
     /// A lease came into a seat; `wasEmpty`: nobody, not even somebody late, stood there.
     mutating func took(_ slot: Int, wasEmpty: Bool) {
         highest = max(highest, slot)
-        if wasEmpty { occupied += 1 }
+        // Somebody late may have stood there.
+        if wasEmpty { occupied += 1 } else { lapsed = nil }
         isChanged = true
     }
     mutating func vacate(_ slot: Int) throws {
         guard try db.row(SeatTable.vacate, license, slot) != nil else { throw StoreFault.corrupt("a seat to be emptied has no row") }
         occupied -= 1
+        lapsed = nil
         isChanged = true
     }
     /// The numbers for a receipt.
@@ -95,7 +103,7 @@ struct SeatBook {
         return try count(total: total)
     }
     /// The numbers as they stand, with that of the last receipt.
-    func count(total: Int) throws -> SeatCount { SeatCount(used: try used(), total: total, sequence: sequence) }
+    mutating func count(total: Int) throws -> SeatCount { SeatCount(used: try used(), total: total, sequence: sequence) }
     mutating func count(reservations: Int) {
         reserved = reservations
         isChanged = true
@@ -137,5 +145,35 @@ struct SeatBook {
             throw StoreFault.corrupt("the pool of a licence is gone")
         }
         isChanged = false
+    }
+}
+
+/// What the requests of one transaction share: a licence and its pool are read once for all of them, and written once.
+final class SeatRound {
+    let now: LedgerTime
+    let db: any TenantScope
+    private var books: [License.ID: SeatBook] = [:]
+    private var licenses: [License.ID: SeatLicense?] = [:]
+    /// The newest lease of each device that was granted or kept.
+    private(set) var leases: [Lease.ID: Lease] = [:]
+
+    init(_ now: LedgerTime, in db: any TenantScope) {
+        self.now = now
+        self.db = db
+    }
+    func license(_ id: License.ID, _ known: any SeatLicenses) throws -> SeatLicense? {
+        if let read = licenses[id] { return read }
+        let read = try known.seatLicense(id, in: db)
+        licenses[id] = .some(read)
+        return read
+    }
+    func book(_ license: License.ID) throws -> SeatBook { try books[license] ?? SeatBook(license, now, in: db) }
+    func keep(_ book: SeatBook, _ lease: Lease? = nil) {
+        books[book.license] = book
+        if let lease { leases[lease.id] = lease }
+    }
+    /// Writes every pool that is another.
+    func close() throws {
+        for license in books.keys { try books[license]?.close() }
     }
 }

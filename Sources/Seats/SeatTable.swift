@@ -27,9 +27,15 @@ enum SeatTable {
         "seats.survey",
         """
         SELECT p.license_id,
-            p.occupied - (SELECT count(*) FROM seat s WHERE s.license_id = p.license_id AND s.expires_at > 0 AND s.expires_at <= $1),
-            EXISTS (SELECT 1 FROM seat s WHERE s.license_id = p.license_id AND s.device = $2 AND s.expires_at > $1)
+            p.occupied - (SELECT count(*) FROM seat s WHERE s.license_id = p.license_id AND s.expires_at > 0 AND s.expires_at <= $1)
         FROM seat_pool p
+        """)
+    /// The sign keeps the index over ends out of it: the one over devices finds one row.
+    static let surveyOwn = SQL(
+        "seats.survey_own",
+        """
+        SELECT p.license_id FROM seat_pool p
+        WHERE EXISTS (SELECT 1 FROM seat s WHERE s.license_id = p.license_id AND s.device = $2 AND +s.expires_at > $1)
         """)
     static let recentDevices = SQL(
         "seats.recent_devices",

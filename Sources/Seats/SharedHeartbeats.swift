@@ -16,7 +16,7 @@ extension SharedLeaseLedger {
 
     /// The usual one is a script and, shared with its neighbours, one look into the Store; the rest is decided by the Store.
     package func heartbeat(_ beat: Beat) async throws -> BeatOutcome {
-        if isNear, let marker = known.withLock({ $0[beat.tenant] }) {
+        if isNear, let marker = known.withLock({ $0[beat.tenant]?.marker }) {
             var told: LeaseMemory.Told<LeaseMemory.Beaten>?
             do { told = try await memory.beat(beat.lease, beat.tenant, marker, inner.time.reckon()) } catch {
                 try await retreat(from: marker.generation, error)
@@ -30,8 +30,10 @@ extension SharedLeaseLedger {
             var desk = BeatDesk(ledger: inner, db: db, now: now)
             let outcome = try desk.settle(beat)
             let second = try desk.close()
-            if case .alive = outcome { return ((outcome, second), beat.lease) }
-            return ((outcome, second), nil)
+            guard case .alive = outcome, let row = try db.within(beat.tenant, { try $0.row(SeatTable.bySession, beat.lease) }) else {
+                return ((outcome, second), [])
+            }
+            return ((outcome, second), [try SQLLeaseLedger.lease(row)])
         }.value
         inner.isTallied(second)
         return outcome

@@ -15,8 +15,11 @@ package final class SharedLeaseLedger: KeptLedger {
     let inner: SQLLeaseLedger
     let memory: LeaseMemory
     let clock: any Clock
-    let beats = HeartbeatBatch<SharedBeat, BeatOutcome?>()
-    let known = Mutex<[TenantID: LeaseMemory.Marker]>([:])
+    let beats = Gathering<SharedBeat, BeatOutcome?>()
+    let desk = AcquireDesk()
+    let surveys = TenantGatherings<Asker, Survey>(most: 32)
+    /// Where each tenant stood when it was last looked up: nothing is decided by it that the deciding transaction does not look up again.
+    let known = Mutex<[TenantID: Berth]>([:])
     let tallies = Mutex<(counts: [BeatDesk.Tally: Int64], act: Act?)>(([:], nil))
     private let retryAt = Mutex<Duration>(.zero)
     private let log: @Sendable (String) -> Void
@@ -113,9 +116,15 @@ package final class SharedLeaseLedger: KeptLedger {
         }
         known.withLock { known in
             if known.count > 100_000 { known = [:] }
-            known[tenant] = berth.marker
+            known[tenant] = berth.marker == nil ? nil : berth
         }
         return berth
+    }
+
+    /// As it is known, or looked up.
+    private func nearBerth(_ tenant: TenantID) async throws -> Berth {
+        if isNear, let berth = known.withLock({ $0[tenant] }) { return berth }
+        return try await goAboard(tenant)
     }
 
     /// Takes a memory that nobody has met as one that may have forgotten something: whatever stood in the others counts no more.
@@ -163,14 +172,14 @@ package final class SharedLeaseLedger: KeptLedger {
         var next: LedgerTime?
     }
 
-    /// Settles what stands in the shared store, lets `body` decide in one transaction over rows that say the truth, and sends the lease
+    /// Settles what stands in the shared store, lets `body` decide in one transaction over rows that say the truth, and sends the leases
     /// that it names back there.
     func decide<Value: Sendable>(
         _ tenant: TenantID, _ own: Own, _ reason: KernelReason, _ durability: Durability = .written,
-        _ body: @escaping @Sendable (any KernelScope, LedgerTime) throws -> (Value, Lease.ID?)
+        _ body: @escaping @Sendable (any KernelScope, LedgerTime) throws -> (Value, [Lease])
     ) async throws -> Decided<Value> {
         for attempt in 0..<5 {
-            let berth = attempt < 4 ? try await goAboard(tenant) : Berth()
+            let berth = attempt == 0 ? try await nearBerth(tenant) : attempt < 4 ? try await goAboard(tenant) : Berth()
             var settled: (found: LeaseMemory.Settled, marker: LeaseMemory.Marker, memory: String)?
             if let marker = berth.marker {
                 let session = try await session(own, tenant)
@@ -191,10 +200,10 @@ package final class SharedLeaseLedger: KeptLedger {
             }
             let seen = settled
             do {
-                let (value, entry) = try await inner.store.kernel(reason, durability) { [self] db in
+                let (value, entries) = try await inner.store.kernel(reason, durability) { [self] db in
                     try commit(tenant, own, seen, in: db, body)
                 }
-                if let seen { await send(entry, forgetting: seen.found.dead, tenant, seen.marker) }
+                if let seen { await send(entries, forgetting: seen.found.dead, tenant, seen.marker) }
                 return Decided(value: value, next: seen?.found.next)
             } catch is Again { continue }
         }
@@ -203,8 +212,8 @@ package final class SharedLeaseLedger: KeptLedger {
 
     private func commit<Value>(
         _ tenant: TenantID, _ own: Own, _ seen: (found: LeaseMemory.Settled, marker: LeaseMemory.Marker, memory: String)?,
-        in db: any KernelScope, _ body: (any KernelScope, LedgerTime) throws -> (Value, Lease.ID?)
-    ) throws -> (Value, LeaseMemory.Entry?) {
+        in db: any KernelScope, _ body: (any KernelScope, LedgerTime) throws -> (Value, [Lease])
+    ) throws -> (Value, [LeaseMemory.Entry]) {
         let now = try inner.time.advance(in: db)
         let berth = try Self.berth(tenant, in: db)
         if let seen {
@@ -221,26 +230,34 @@ package final class SharedLeaseLedger: KeptLedger {
             try db.run(SeatTable.setEnd, lease.id, lease.expiresAt, end)
         }
         let (value, kept) = try body(db, now)
-        guard seen != nil, let kept else { return (value, nil) }
-        return (value, try db.within(tenant) { db in try hold(kept, now, in: db) })
+        guard seen != nil, !kept.isEmpty else { return (value, []) }
+        return (value, try db.within(tenant) { db in try kept.compactMap { try hold($0, now, in: db) } })
     }
 
-    private func hold(_ session: Lease.ID, _ now: LedgerTime, in db: any TenantScope) throws -> LeaseMemory.Entry? {
-        guard let lease = try db.row(SeatTable.bySession, session).map(SQLLeaseLedger.lease), lease.releasedAt == nil,
-            lease.borrowedUntil == nil, lease.expiresAt > now, lease.expiresAt.microseconds < Self.held
-        else { return nil }
+    /// Nil where its end is to stand in the row, and where it is not in its seat any more.
+    private func hold(_ lease: Lease, _ now: LedgerTime, in db: any TenantScope) throws -> LeaseMemory.Entry? {
+        guard lease.releasedAt == nil, lease.borrowedUntil == nil, lease.expiresAt > now, lease.expiresAt.microseconds < Self.held else {
+            return nil
+        }
         let number = inner.entropy.bytes(7).reduce(0 as Int64) { $0 << 8 | Int64($1) }
-        try db.run(SeatTable.setEnd, session, lease.expiresAt, Self.held + number)
-        return LeaseMemory.Entry(session: session, held: Self.held + number, ttl: lease.ttl, end: lease.expiresAt)
+        guard try db.row(SeatTable.setEnd, lease.id, lease.expiresAt, Self.held + number) != nil else { return nil }
+        return LeaseMemory.Entry(session: lease.id, held: Self.held + number, ttl: lease.ttl, end: lease.expiresAt)
     }
 
     /// What does not arrive is found again: a held row that the shared store knows nothing of is live, and its next beat writes it down.
     private func send(
-        _ entry: LeaseMemory.Entry?, forgetting dead: [LeaseMemory.Dead], _ tenant: TenantID, _ marker: LeaseMemory.Marker
+        _ entries: [LeaseMemory.Entry], forgetting dead: [LeaseMemory.Dead], _ tenant: TenantID, _ marker: LeaseMemory.Marker
     ) async {
-        guard entry != nil || !dead.isEmpty else { return }
+        guard !entries.isEmpty || !dead.isEmpty else { return }
         do {
-            _ = try await memory.enter(entry, forgetting: dead, tenant, marker, inner.time.reckon())
+            try await withThrowingTaskGroup(of: Void.self) { [memory, inner] group in
+                // The dead first, and with them the first that lives: an entry never undoes one that came before it.
+                _ = try await memory.enter(entries.first, forgetting: dead, tenant, marker, inner.time.reckon())
+                for entry in entries.dropFirst() {
+                    group.addTask { _ = try await memory.enter(entry, forgetting: [], tenant, marker, inner.time.reckon()) }
+                }
+                try await group.waitForAll()
+            }
         } catch { try? await retreat(from: marker.generation, error) }
     }
 
@@ -263,9 +280,12 @@ package final class SharedLeaseLedger: KeptLedger {
     }
 
     /// Lets the rows say the truth, so far as anything is past its end.
+    /// - Parameter isLook: nothing is decided by it, so that the tenant's standing need not be the newest.
     @discardableResult
-    func sweep(_ tenant: TenantID) async throws -> LedgerTime? {
-        let berth = try await berth(tenant)
+    func sweep(_ tenant: TenantID, isLook: Bool = false) async throws -> LedgerTime? {
+        let remembered = isLook && isNear ? known.withLock { $0[tenant] } : nil
+        let berth: Berth
+        if let remembered { berth = remembered } else { berth = try await self.berth(tenant) }
         guard berth.aboard != 0 else { return nil }
         if let marker = berth.marker, let told = try? await memory.settle(nil, tenant, marker, inner.time.reckon()),
             let found = told.value, found.dead.isEmpty, berth.memories.contains(told.memory)
@@ -275,7 +295,7 @@ package final class SharedLeaseLedger: KeptLedger {
         var next: LedgerTime?
         // As many as one answer holds at a time.
         while true {
-            let decided = try await decide(tenant, .nobody, Self.lookReason) { _, _ in (true, nil) }
+            let decided = try await decide(tenant, .nobody, Self.lookReason) { _, _ in (true, []) }
             next = decided.next
             guard let marker = try await self.berth(tenant).marker,
                 let found = try? await memory.settle(nil, tenant, marker, inner.time.reckon()).value, !found.dead.isEmpty

@@ -13,6 +13,8 @@ enum LedgerEngine: String, CaseIterable, Sendable { case sqlite, postgresql, red
 /// What clients and the world do next. Drawn from the seed alone, never from what a ledger answered: each engine is played the same.
 enum LedgerMove: Sendable {
     case acquire(device: Int, process: Int)
+    /// Every device asks at once.
+    case rush(process: Int)
     case beat(device: Int, process: Int)
     case release(device: Int, process: Int)
     case pass(seconds: Int64)
@@ -51,7 +53,7 @@ enum LedgerMove: Sendable {
             // These two copy a whole database.
             case 38 where dice.roll(3) == 0: return .backUp
             case 39 where dice.roll(3) == 0: return .restore
-            default: return .pass(seconds: 60)
+            default: return .rush(process: process)
             }
         }
     }
@@ -97,6 +99,19 @@ final class LedgerWorld {
         try await houses[process].time.begin(houses[process].test.store)
     }
 
+    /// What each device is answered, when all seven ask at once.
+    func rush(_ process: Int) async -> [(device: Int, answer: Result<LeaseGrant, any Error>)] {
+        let house = houses[process]
+        return await withTaskGroup(of: (device: Int, answer: Result<LeaseGrant, any Error>).self) { group in
+            for device in 0..<7 {
+                group.addTask {
+                    do { return (device, .success(try await house.acquire("d\(device)"))) } catch { return (device, .failure(error)) }
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+    }
+
     /// As servers do: each ticks every second, and writes it down for the other.
     func pass(_ seconds: Int64, without frozen: Int? = nil) async throws {
         real += seconds
@@ -110,7 +125,7 @@ final class LedgerWorld {
     /// Answers true where the record was put back.
     func befalls(_ move: LedgerMove) async throws -> Bool {
         switch move {
-        case .acquire, .beat, .release: break
+        case .acquire, .rush, .beat, .release: break
         case .pass(let seconds): try await pass(seconds)
         case .freeze(let process, let seconds):
             try await pass(seconds, without: process)
@@ -194,7 +209,7 @@ struct LedgerScheduleTests {
         var witness = Witness()
         var inBackup: Set<String> = []
         var sessions: [Int: Lease.ID] = [:]
-        var (grants, refusals, beats) = (0, 0, 0)
+        var (grants, rushed, refusals, beats) = (0, 0, 0, 0)
         for move in LedgerMove.schedule(seed, length: 260) {
             let now = world.real
             switch move {
@@ -205,6 +220,17 @@ struct LedgerScheduleTests {
                     witness.told("d\(device)", until: now + 360, now: now)
                     grants += 1
                 } catch let problem as Problem where problem.status != 503 { refusals += 1 } catch {}
+            case .rush(let process):
+                for (device, answer) in await world.rush(process) {
+                    switch answer {
+                    case .success(let grant):
+                        sessions[device] = grant.session
+                        witness.told("d\(device)", until: now + 360, now: now)
+                        rushed += 1
+                    case .failure(let problem as Problem) where problem.status != 503: refusals += 1
+                    case .failure: break
+                    }
+                }
             case .beat(let device, let process):
                 guard let session = sessions[device] else { continue }
                 do {
@@ -229,14 +255,15 @@ struct LedgerScheduleTests {
         #expect(witness.most <= seats, "\(witness.most) of \(seats)")
         let free = try await world.freeSeats()
         #expect(free == seats, "\(free) of \(seats)")
-        #expect(grants > 8 && refusals > 3 && beats > 3, "\(grants) grants, \(refusals) refusals, \(beats) beats")
+        #expect(
+            grants > 8 && rushed > 3 && refusals > 3 && beats > 3, "\(grants) and \(rushed) grants, \(refusals) refusals, \(beats) beats")
     }
 
     @Test("the schedules hold every kind of move, and each engine is played the same")
     func moves() {
         let kinds = Set(
             (UInt64(1)...6).flatMap { LedgerMove.schedule($0, length: 260) }.map { String("\($0)".prefix { $0 != "(" }) })
-        #expect(kinds.count == 12, "\(kinds.sorted())")
+        #expect(kinds.count == 13, "\(kinds.sorted())")
         #expect("\(LedgerMove.schedule(3, length: 260))" == "\(LedgerMove.schedule(3, length: 260))")
     }
 

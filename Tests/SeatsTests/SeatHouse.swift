@@ -61,7 +61,8 @@ final class SeatHouse: Sendable {
             store: test.store, catalog: Catalog(try TierCatalog.read(Self.tiers), clock: test.clock), sealer: test.sealer, signer: signer,
             entropy: test.entropy,
             settings: settings, publicKeys: { ["keys": []] })
-        let time = LedgerClock(clock: test.clock, settings: settings)
+        let isShared = scripts != nil || test.isShared
+        let time = LedgerClock(clock: test.clock, settings: settings, writesEvery: isShared ? LedgerClock.sharedPace : .zero)
         let onStore = SQLLeaseLedger(
             store: store, licenses: licenses, sealer: test.sealer, entropy: test.entropy, time: time, settings: settings)
         let ledger: any KeptLedger =

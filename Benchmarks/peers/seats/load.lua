@@ -1,6 +1,8 @@
 -- wrk: KIND heartbeat beats the sessions of SESSIONS ("session token" a line), KIND acquire asks for a device never seen, tokens of TOKENS in turn.
 local kind, path = os.getenv("KIND"), os.getenv("TARGET")
-local threads, thread, count = 0, 0, 0
+-- `thread` is a global: setup() sets it from outside, and a local of that name would hide it.
+thread = 0
+local threads, count = 0, 0
 local made, tokens = {}, {}
 local function headers(token) return { ["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. token } end
 function setup(other) other:set("thread", threads) threads = threads + 1 end

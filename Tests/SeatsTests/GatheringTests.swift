@@ -1,10 +1,11 @@
+import Foundation
 import Synchronization
 import Testing
 import Vocabulary
 
 @testable import Seats
 
-struct HeartbeatBatchTests {
+struct GatheringTests {
     private struct Broken: Error, Equatable {}
 
     /// A store that writes when it is let, and keeps what it was given.
@@ -27,11 +28,11 @@ struct HeartbeatBatchTests {
         func allow(_ result: Result<Void, any Error> = .success(())) { allows.yield(result) }
     }
 
-    private func begin(_ beat: Int, _ batch: HeartbeatBatch<Int, String>, _ desk: Desk) -> Task<String, any Error> {
+    private func begin(_ beat: Int, _ batch: Gathering<Int, String>, _ desk: Desk) -> Task<String, any Error> {
         Task { try await batch.submit(beat, write: desk.write) }
     }
     /// Begins these and returns when all of them wait.
-    private func wait(_ beats: [Int], _ batch: HeartbeatBatch<Int, String>, _ desk: Desk) async -> [Task<String, any Error>] {
+    private func wait(_ beats: [Int], _ batch: Gathering<Int, String>, _ desk: Desk) async -> [Task<String, any Error>] {
         let tasks = beats.map { begin($0, batch, desk) }
         while batch.waiting < beats.count { await Task.yield() }
         return tasks
@@ -39,7 +40,7 @@ struct HeartbeatBatchTests {
 
     @Test("what comes while one is written shares the next write, and each gets its own answer")
     func gathers() async throws {
-        let (batch, desk) = (HeartbeatBatch<Int, String>(), Desk())
+        let (batch, desk) = (Gathering<Int, String>(), Desk())
         let first = begin(1, batch, desk)
         await desk.nextIsAsked()
         let others = await wait([2, 3, 4], batch, desk)
@@ -59,7 +60,7 @@ struct HeartbeatBatchTests {
 
     @Test("what cannot be written is told to all that shared the write, and to nobody else")
     func fails() async throws {
-        let (batch, desk) = (HeartbeatBatch<Int, String>(), Desk())
+        let (batch, desk) = (Gathering<Int, String>(), Desk())
         let first = begin(1, batch, desk)
         await desk.nextIsAsked()
         let others = await wait([2, 3], batch, desk)
@@ -76,7 +77,7 @@ struct HeartbeatBatchTests {
 
     @Test("a request that is given up while it writes for others takes none of them with it")
     func givenUp() async throws {
-        let (batch, desk) = (HeartbeatBatch<Int, String>(), Desk())
+        let (batch, desk) = (Gathering<Int, String>(), Desk())
         let first = begin(1, batch, desk)
         await desk.nextIsAsked()
         let written = Mutex<[[Int]]>([])
@@ -113,7 +114,7 @@ struct HeartbeatBatchTests {
 
     @Test("more than may wait are told to come back")
     func full() async throws {
-        let (batch, desk) = (HeartbeatBatch<Int, String>(), Desk())
+        let (batch, desk) = (Gathering<Int, String>(), Desk())
         let first = begin(0, batch, desk)
         await desk.nextIsAsked()
         let others = await wait(Array(1...16_384), batch, desk)
@@ -131,5 +132,29 @@ struct HeartbeatBatchTests {
         }
         for task in others { #expect(try await task.value.hasPrefix("done ")) }
         #expect(desk.batches.withLock { $0.allSatisfy { $0.count <= 256 } })
+    }
+
+    @Test("each tenant has a gathering of its own, for as long as it asks")
+    func tenants() async throws {
+        let lanes = TenantGatherings<Int, String>(most: 4)
+        let (desk, other) = (Desk(), Desk())
+        let (one, two) = (TenantID(UUID()), TenantID(UUID()))
+        let first = Task { try await lanes.submit(1, of: one, write: desk.write) }
+        await desk.nextIsAsked()
+        let second = Task { try await lanes.submit(2, of: one, write: desk.write) }
+        while lanes.waiting(of: one) < 1 { await Task.yield() }
+        // Nobody of another tenant waits for these.
+        let third = Task { try await lanes.submit(3, of: two, write: other.write) }
+        await other.nextIsAsked()
+        #expect(lanes.tenants == 2)
+        other.allow()
+        #expect(try await third.value == "done 3")
+        #expect(lanes.tenants == 1)
+        desk.allow()
+        #expect(try await first.value == "done 1")
+        await desk.nextIsAsked()
+        desk.allow(.failure(Broken()))
+        await #expect(throws: Broken()) { try await second.value }
+        #expect(lanes.tenants == 0)
     }
 }

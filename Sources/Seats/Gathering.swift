@@ -1,34 +1,36 @@
 import Synchronization
 import Vocabulary
 
-/// Gathers heartbeats while the one before is being written: whatever waits when the writer is free shares one transaction, and
-/// nobody waits for a timer.
+/// Gathers requests while the ones before are being written: whatever waits when the writer is free shares one transaction, and nobody waits
+/// for a timer.
 ///
 /// There is no task that writes: whoever comes when nobody does leads, writes for all that wait, and hands the lead to one of those who came
-/// meanwhile. So a beat goes from its connection's thread to the store's and back, and over no third.
-final class HeartbeatBatch<Item: Sendable, Outcome: Sendable>: Sendable {
+/// meanwhile. So a request goes from its connection's thread to the store's and back, and over no third.
+final class Gathering<Item: Sendable, Outcome: Sendable>: Sendable {
     typealias Write = @Sendable ([Item]) async throws -> [Outcome]
     private enum Turn {
         case settled(Outcome)
-        /// Nobody writes: it is yours to do, your own beat among them.
+        /// Nobody writes: it is yours to do, your own item among them.
         case lead
     }
-    private typealias Waiting = (beat: Item, turn: CheckedContinuation<Turn, any Error>)
+    private typealias Waiting = (item: Item, turn: CheckedContinuation<Turn, any Error>)
     private struct State {
         var waiting: [Waiting] = []
         var isLed = false
     }
     private let state = Mutex(State())
-    /// Beats in one transaction.
-    private let most = 256
-    /// Beats that may wait; one more is told to come back.
+    /// Items in one transaction.
+    private let most: Int
+    /// Items that may wait; one more is told to come back.
     private let longestQueue = 16_384
+
+    init(most: Int = 256) { self.most = most }
 
     /// How many wait for somebody else's writing to be over.
     var waiting: Int { state.withLock { $0.waiting.count } }
 
-    func submit(_ beat: Item, write: @escaping Write) async throws -> Outcome {
-        guard !takesLead() else { return try await lead(beat, write) }
+    func submit(_ item: Item, write: @escaping Write) async throws -> Outcome {
+        guard !takesLead() else { return try await lead(item, write) }
         let turn = try await withCheckedThrowingContinuation { turn in
             let answer = state.withLock { state -> Result<Turn, any Error>? in
                 guard state.waiting.count < longestQueue else { return .failure(SeatProblems.busy.retry(afterSeconds: 1)) }
@@ -36,14 +38,14 @@ final class HeartbeatBatch<Item: Sendable, Outcome: Sendable>: Sendable {
                     state.isLed = true
                     return .success(.lead)
                 }
-                state.waiting.append((beat, turn))
+                state.waiting.append((item, turn))
                 return nil
             }
             if let answer { turn.resume(with: answer) }
         }
         switch turn {
         case .settled(let outcome): return outcome
-        case .lead: return try await lead(beat, write)
+        case .lead: return try await lead(item, write)
         }
     }
 
@@ -62,12 +64,12 @@ final class HeartbeatBatch<Item: Sendable, Outcome: Sendable>: Sendable {
             return others
         }
         do {
-            let outcomes = try await write([own] + others.map(\.beat))
+            let outcomes = try await write([own] + others.map(\.item))
             for (waiting, outcome) in zip(others, outcomes.dropFirst()) { waiting.turn.resume(returning: .settled(outcome)) }
             handOver()
             return outcomes[0]
         } catch is CancellationError where Task.isCancelled {
-            // The leader's own request was given up; the others' were not. A beat that was written after all is written again: it says the same.
+            // The leader's own request was given up; the others' were not. What was written after all is written again: it says the same.
             state.withLock { $0.waiting.insert(contentsOf: others, at: 0) }
             handOver()
             throw CancellationError()
@@ -87,5 +89,32 @@ final class HeartbeatBatch<Item: Sendable, Outcome: Sendable>: Sendable {
             return state.waiting.removeFirst()
         }
         next?.turn.resume(returning: .lead)
+    }
+}
+
+/// A gathering for each tenant that asks at this moment, and for no other.
+final class TenantGatherings<Item: Sendable, Outcome: Sendable>: Sendable {
+    private let most: Int
+    private let lanes = Mutex<[TenantID: (gathering: Gathering<Item, Outcome>, asking: Int)]>([:])
+
+    init(most: Int) { self.most = most }
+
+    /// How many tenants ask at this moment.
+    var tenants: Int { lanes.withLock { $0.count } }
+    func waiting(of tenant: TenantID) -> Int { lanes.withLock { $0[tenant]?.gathering }?.waiting ?? 0 }
+
+    func submit(_ item: Item, of tenant: TenantID, write: @escaping Gathering<Item, Outcome>.Write) async throws -> Outcome {
+        let gathering = lanes.withLock { lanes in
+            lanes[tenant, default: (Gathering(most: most), 0)].asking += 1
+            return lanes[tenant]?.gathering
+        }
+        defer {
+            lanes.withLock { lanes in
+                lanes[tenant]?.asking -= 1
+                if lanes[tenant]?.asking == 0 { lanes[tenant] = nil }
+            }
+        }
+        guard let gathering else { throw SeatProblems.busy.retry(afterSeconds: 1) }
+        return try await gathering.submit(item, write: write)
     }
 }
