@@ -1,5 +1,7 @@
 -- wrk: every request asks a seat for a device that was never seen.
-local thread, count = 0, 0
+-- A global: setup() sets it from outside, and a local of that name would hide it.
+thread = 0
+local count = 0
 local threads = 0
 function setup(t) t:set("thread", threads); threads = threads + 1 end
 function request()

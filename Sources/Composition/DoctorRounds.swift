@@ -27,6 +27,7 @@ package struct DoctorRounds: Sendable {
         let unread = UnreadSettings(options).sentences()
         var findings =
             unread.isEmpty ? [Finding.fine("settings", "every setting is known and in its range")] : unread.map { .bad("settings", $0) }
+        findings.append(.fine("signatures", "made by \(CryptoLibrary.version)"))
         guard FileManager.default.fileExists(atPath: options.data.path) else {
             return findings + [.note("data", "\(options.data.path) does not exist yet; 'coditectd serve' makes it")] + policies()
         }

@@ -232,11 +232,19 @@ enum SeatTable {
         "seats.stay_aboard", "UPDATE seat_aboard_all SET generation = $2, token = $3 WHERE tenant_id = $1 RETURNING token")
     static let tenantsAboard = SQL(
         "seats.tenants_aboard", "SELECT tenant_id FROM seat_aboard_all WHERE tenant_id > $1 AND generation > 0 ORDER BY tenant_id LIMIT $2")
-    static let held = SQL(
-        "seats.held",
+    private static let standing = "session_id, license_id, epoch, ttl, resurrected, user_id, expires_at"
+    static let held = SQL("seats.held", "SELECT \(standing) FROM seat_all WHERE tenant_id = $1 AND session_id = $2")
+    /// So many of one tenant; where there are fewer, one of them is named again.
+    static let heldAtOnce = 32
+    /// SQLite takes a long list for a reason to read all of the tenant's rows, and looks up what is joined one by one.
+    static let heldMany = SQL(
+        "seats.held_many",
         """
-        SELECT license_id, epoch, ttl, resurrected, user_id, expires_at FROM seat_all WHERE tenant_id = $1 AND session_id = $2
-        """)
+        SELECT \(standing) FROM (VALUES \(wanted.map { "(\($0))" }.joined(separator: ", "))) wanted
+        CROSS JOIN seat_all ON tenant_id = $1 AND session_id = wanted.column1
+        """,
+        postgres: "SELECT \(standing) FROM seat_all WHERE tenant_id = $1 AND session_id IN (\(wanted.joined(separator: ", ")))")
+    private static let wanted = (2..<(2 + heldAtOnce)).map { "$\($0)" }
     static let heldOnes = SQL(
         "seats.held_ones",
         """

@@ -46,15 +46,16 @@ extension SharedLeaseLedger {
             let now = try inner.time.look(in: db)
             var berths: [TenantID: Berth] = [:]
             var licenses: [License.ID: Bool] = [:]
+            let rows = try Self.held(batch, in: db)
             return try batch.map { taken -> BeatOutcome? in
                 let beat = taken.beat
                 let berth = try berths[beat.tenant] ?? Self.berth(beat.tenant, in: db)
                 berths[beat.tenant] = berth
                 guard berth.marker == taken.marker, berth.memories.contains(taken.memory), now - taken.at <= Self.slack,
-                    let row = try db.row(SeatTable.held, beat.tenant, beat.lease), try row.integer(5) == taken.held,
-                    try row.id(4) == beat.user, try beat.epoch == nil || row.integer(1) == beat.epoch
+                    let row = rows[beat.tenant]?[beat.lease], try row.integer(6) == taken.held,
+                    try row.id(5) == beat.user, try beat.epoch == nil || row.integer(2) == beat.epoch
                 else { return nil }
-                let license: License.ID = try row.id(0)
+                let license: License.ID = try row.id(1)
                 let isUsable =
                     try licenses[license]
                     ?? db.within(beat.tenant) { db in
@@ -63,12 +64,33 @@ extension SharedLeaseLedger {
                 licenses[license] = isUsable
                 guard isUsable else { return nil }
                 return .alive(
-                    epoch: try row.integer(1), ttlSeconds: Duration.microseconds(try row.integer(2)).wholeSeconds,
-                    isResurrected: try row.bool(3), revived: nil)
+                    epoch: try row.integer(2), ttlSeconds: Duration.microseconds(try row.integer(3)).wholeSeconds,
+                    isResurrected: try row.bool(4), revived: nil)
             }
         }
         try await count(zip(batch, outcomes).compactMap { $1 == nil ? nil : $0.beat })
         return outcomes
+    }
+
+    /// The rows of these leases, many with each statement.
+    private static func held(_ batch: [SharedBeat], in db: any KernelScope) throws -> [TenantID: [Lease.ID: Row]] {
+        var wanted: [TenantID: Set<Lease.ID>] = [:]
+        for taken in batch { wanted[taken.beat.tenant, default: []].insert(taken.beat.lease) }
+        var found: [TenantID: [Lease.ID: Row]] = [:]
+        for (tenant, leases) in wanted {
+            var left = Array(leases)
+            while let first = left.first {
+                let some = left.prefix(SeatTable.heldAtOnce)
+                left.removeFirst(some.count)
+                let padding = Array(repeating: first, count: SeatTable.heldAtOnce - some.count)
+                let rows =
+                    some.count == 1
+                    ? try db.rows(SeatTable.held, tenant, first)
+                    : try db.rows(SeatTable.heldMany, [tenant] as [any SQLBindable] + (some + padding).map { $0 as any SQLBindable })
+                for row in rows { found[tenant, default: [:]][try row.id(0)] = row }
+            }
+        }
+        return found
     }
 
     // MARK: The journal's count

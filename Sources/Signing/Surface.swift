@@ -1,3 +1,4 @@
+import COpenSSL
 import Foundation
 import Vocabulary
 
@@ -11,6 +12,12 @@ package enum KeyPurpose: String, Sendable, CaseIterable, Codable {
     case license
     /// Ed25519, journal checkpoints.
     case journal
+}
+
+/// The library that signs, as the process found it when it was loaded.
+package enum CryptoLibrary {
+    /// `OpenSSL 3.0.19 27 Jan 2026`
+    package static var version: String { String(cString: OpenSSL_version(OPENSSL_VERSION)) }
 }
 
 package struct Signature: Sendable, Hashable {

@@ -1,7 +1,9 @@
 import RoomTesting
-import Seats
+import Store
 import Testing
 import Vocabulary
+
+@testable import Seats
 
 /// What the holder of a lease and a newcomer see of time.
 struct LedgerClockTests {
@@ -100,5 +102,56 @@ struct LedgerClockTests {
         try await seconds(1)
         #expect(try await two.live() == 0)
         #expect(try await one.live() == 0)
+    }
+
+    @Test("where processes share a store, a decision writes the time only where what stands there is older than the pace")
+    func paced() async throws {
+        let house = try await SeatHouse.make()
+        let store = house.test.store
+        func process() -> LedgerClock { LedgerClock(clock: house.test.clock, settings: Settings(), writesEvery: .milliseconds(250)) }
+        func decide(_ process: LedgerClock) async throws -> Int64 {
+            try await store.kernel(KernelReason("test")) { db in try process.advance(in: db).microseconds }
+        }
+        func stored() async throws -> Int64? {
+            try await store.kernelRead(KernelReason("test")) { db in try db.row(SeatTable.readTime)?.integer(0) }
+        }
+        let one = process()
+        house.test.clock.advance(by: .milliseconds(40))
+        #expect(try await decide(one) == 40_000)
+        #expect(try await stored() == 40_000)
+        house.test.clock.advance(by: .milliseconds(249))
+        #expect(try await decide(one) == 289_000)
+        #expect(try await stored() == 40_000)
+        house.test.clock.advance(by: .milliseconds(1))
+        #expect(try await decide(one) == 290_000)
+        #expect(try await stored() == 290_000)
+        // Another one begins where the store is, and finds it young enough.
+        let two = process()
+        try await two.begin(store)
+        house.test.clock.advance(by: .milliseconds(200))
+        #expect(try await decide(two) == 490_000)
+        #expect(try await stored() == 290_000)
+        // One that knows less is told by what it reads, also where it has nothing to write.
+        let late = process()
+        #expect(try await decide(late) == 290_000)
+        house.test.clock.advance(by: .milliseconds(30))
+        // A tick is for the others: it is written, however young.
+        try await one.tick(sharing: store)
+        #expect(try await stored() == 520_000)
+        house.test.clock.advance(by: .milliseconds(10))
+        #expect(try await decide(late) == 520_000)
+        // A decision that is undone leaves the time to the next one.
+        house.test.clock.advance(by: .milliseconds(300))
+        struct Undone: Error {}
+        await #expect(throws: Undone.self) {
+            try await store.kernel(KernelReason("test")) { db in
+                _ = try one.advance(in: db)
+                throw Undone()
+            }
+        }
+        #expect(try await stored() == 520_000)
+        house.test.clock.advance(by: .milliseconds(250))
+        #expect(try await decide(one) == 1_080_000)
+        #expect(try await stored() == 1_080_000)
     }
 }
