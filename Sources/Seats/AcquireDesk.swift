@@ -30,7 +30,7 @@ final class AcquireDesk: Sendable {
     typealias Decided = Result<AcquireOutcome, any Error>
     /// Decides all of them in one transaction, in this order. Throws for one as for all: nothing of it happened then.
     typealias Decide = @Sendable ([SeatAsking]) async throws -> [Decided]
-    private let lanes = TenantGatherings<SeatAsking, Decided>(most: 32)
+    private let lanes = TenantGatherings<SeatAsking, Decided>(most: 32, longest: 1_024)
 
     /// How many of a tenant's wait for others to be decided.
     func waiting(of tenant: TenantID) -> Int { lanes.waiting(of: tenant) }

@@ -22,9 +22,13 @@ final class Gathering<Item: Sendable, Outcome: Sendable>: Sendable {
     /// Items in one transaction.
     private let most: Int
     /// Items that may wait; one more is told to come back.
-    private let longestQueue = 16_384
+    private let longest: Int
+    private struct IsShort: Error {}
 
-    init(most: Int = 256) { self.most = most }
+    init(most: Int = 256, longest: Int = 16_384) {
+        self.most = most
+        self.longest = longest
+    }
 
     /// How many wait for somebody else's writing to be over.
     var waiting: Int { state.withLock { $0.waiting.count } }
@@ -33,7 +37,7 @@ final class Gathering<Item: Sendable, Outcome: Sendable>: Sendable {
         guard !takesLead() else { return try await lead(item, write) }
         let turn = try await withCheckedThrowingContinuation { turn in
             let answer = state.withLock { state -> Result<Turn, any Error>? in
-                guard state.waiting.count < longestQueue else { return .failure(SeatProblems.busy.retry(afterSeconds: 1)) }
+                guard state.waiting.count < longest else { return .failure(SeatProblems.busy.retry(afterSeconds: 1)) }
                 guard state.isLed else {
                     state.isLed = true
                     return .success(.lead)
@@ -65,6 +69,7 @@ final class Gathering<Item: Sendable, Outcome: Sendable>: Sendable {
         }
         do {
             let outcomes = try await write([own] + others.map(\.item))
+            guard outcomes.count == others.count + 1 else { throw IsShort() }
             for (waiting, outcome) in zip(others, outcomes.dropFirst()) { waiting.turn.resume(returning: .settled(outcome)) }
             handOver()
             return outcomes[0]
@@ -95,9 +100,14 @@ final class Gathering<Item: Sendable, Outcome: Sendable>: Sendable {
 /// A gathering for each tenant that asks at this moment, and for no other.
 final class TenantGatherings<Item: Sendable, Outcome: Sendable>: Sendable {
     private let most: Int
+    private let longest: Int
     private let lanes = Mutex<[TenantID: (gathering: Gathering<Item, Outcome>, asking: Int)]>([:])
 
-    init(most: Int) { self.most = most }
+    /// - Parameter longest: of each tenant's items, how many may wait.
+    init(most: Int, longest: Int) {
+        self.most = most
+        self.longest = longest
+    }
 
     /// How many tenants ask at this moment.
     var tenants: Int { lanes.withLock { $0.count } }
@@ -105,7 +115,7 @@ final class TenantGatherings<Item: Sendable, Outcome: Sendable>: Sendable {
 
     func submit(_ item: Item, of tenant: TenantID, write: @escaping Gathering<Item, Outcome>.Write) async throws -> Outcome {
         let gathering = lanes.withLock { lanes in
-            lanes[tenant, default: (Gathering(most: most), 0)].asking += 1
+            lanes[tenant, default: (Gathering(most: most, longest: longest), 0)].asking += 1
             return lanes[tenant]?.gathering
         }
         defer {

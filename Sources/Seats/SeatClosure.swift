@@ -40,7 +40,7 @@ extension Leases {
 extension SharedLeaseLedger {
     /// Nothing of the tenant stays in the shared store.
     package func forget(_ tenant: TenantID) async throws {
-        known.withLock { $0[tenant] = nil }
+        known.withLock { $0.forget(tenant) }
         try await memory.wipe(tenant)
     }
 }

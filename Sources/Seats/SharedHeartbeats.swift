@@ -16,7 +16,7 @@ extension SharedLeaseLedger {
 
     /// The usual one is a script and, shared with its neighbours, one look into the Store; the rest is decided by the Store.
     package func heartbeat(_ beat: Beat) async throws -> BeatOutcome {
-        if isNear, let marker = known.withLock({ $0[beat.tenant]?.marker }) {
+        if isNear, let marker = known.withLock({ $0.marker(beat.tenant) }) {
             var told: LeaseMemory.Told<LeaseMemory.Beaten>?
             do { told = try await memory.beat(beat.lease, beat.tenant, marker, inner.time.reckon()) } catch {
                 try await retreat(from: marker.generation, error)

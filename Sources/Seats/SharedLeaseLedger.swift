@@ -17,9 +17,9 @@ package final class SharedLeaseLedger: KeptLedger {
     let clock: any Clock
     let beats = Gathering<SharedBeat, BeatOutcome?>()
     let desk = AcquireDesk()
-    let surveys = TenantGatherings<Asker, Survey>(most: 32)
+    let surveys = TenantGatherings<Asker, Survey>(most: 32, longest: 1_024)
     /// Where each tenant stood when it was last looked up: nothing is decided by it that the deciding transaction does not look up again.
-    let known = Mutex<[TenantID: Berth]>([:])
+    let known = Mutex(Known())
     let tallies = Mutex<(counts: [BeatDesk.Tally: Int64], act: Act?)>(([:], nil))
     private let retryAt = Mutex<Duration>(.zero)
     private let log: @Sendable (String) -> Void
@@ -55,6 +55,26 @@ package final class SharedLeaseLedger: KeptLedger {
         }
         /// Its ends stood there, and what is there now counts no more.
         var isLost: Bool { aboard != 0 && aboard != generation }
+    }
+
+    /// What of it this process remembers. Which memories are believed is one thing for all tenants, and another in each generation.
+    struct Known {
+        private var generation: Int64 = 0
+        private var memories: [String] = []
+        private var markers: [TenantID: LeaseMemory.Marker] = [:]
+
+        func marker(_ tenant: TenantID) -> LeaseMemory.Marker? { markers[tenant] }
+        /// Nil where it is not known, or has been overtaken.
+        func berth(_ tenant: TenantID) -> Berth? {
+            guard let marker = markers[tenant], marker.generation == generation else { return nil }
+            return Berth(generation: generation, memories: memories, token: marker.token, aboard: generation)
+        }
+        mutating func keep(_ berth: Berth, _ tenant: TenantID) {
+            if berth.generation >= generation { (generation, memories) = (berth.generation, berth.memories) }
+            if markers.count > 100_000 { markers = [:] }
+            markers[tenant] = berth.marker
+        }
+        mutating func forget(_ tenant: TenantID) { markers[tenant] = nil }
     }
 
     static func berth(_ tenant: TenantID, in db: any KernelScope) throws -> Berth {
@@ -114,16 +134,13 @@ package final class SharedLeaseLedger: KeptLedger {
             }
             berth = try await self.berth(tenant)
         }
-        known.withLock { known in
-            if known.count > 100_000 { known = [:] }
-            known[tenant] = berth.marker == nil ? nil : berth
-        }
+        known.withLock { $0.keep(berth, tenant) }
         return berth
     }
 
     /// As it is known, or looked up.
     private func nearBerth(_ tenant: TenantID) async throws -> Berth {
-        if isNear, let berth = known.withLock({ $0[tenant] }) { return berth }
+        if isNear, let berth = known.withLock({ $0.berth(tenant) }) { return berth }
         return try await goAboard(tenant)
     }
 
@@ -283,7 +300,7 @@ package final class SharedLeaseLedger: KeptLedger {
     /// - Parameter isLook: nothing is decided by it, so that the tenant's standing need not be the newest.
     @discardableResult
     func sweep(_ tenant: TenantID, isLook: Bool = false) async throws -> LedgerTime? {
-        let remembered = isLook && isNear ? known.withLock { $0[tenant] } : nil
+        let remembered = isLook && isNear ? known.withLock { $0.berth(tenant) } : nil
         let berth: Berth
         if let remembered { berth = remembered } else { berth = try await self.berth(tenant) }
         guard berth.aboard != 0 else { return nil }

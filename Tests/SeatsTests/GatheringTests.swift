@@ -136,7 +136,7 @@ struct GatheringTests {
 
     @Test("each tenant has a gathering of its own, for as long as it asks")
     func tenants() async throws {
-        let lanes = TenantGatherings<Int, String>(most: 4)
+        let lanes = TenantGatherings<Int, String>(most: 4, longest: 8)
         let (desk, other) = (Desk(), Desk())
         let (one, two) = (TenantID(UUID()), TenantID(UUID()))
         let first = Task { try await lanes.submit(1, of: one, write: desk.write) }
@@ -156,5 +156,22 @@ struct GatheringTests {
         desk.allow(.failure(Broken()))
         await #expect(throws: Broken()) { try await second.value }
         #expect(lanes.tenants == 0)
+    }
+
+    @Test("a writer that answers for fewer than it was given keeps nobody waiting")
+    func short() async throws {
+        let (batch, desk) = (Gathering<Int, String>(longest: 2), Desk())
+        let first = begin(1, batch, desk)
+        await desk.nextIsAsked()
+        let others = [2, 3].map { item in Task { try await batch.submit(item) { _ in ["done"] } } }
+        while batch.waiting < 2 { await Task.yield() }
+        do {
+            _ = try await batch.submit(4, write: desk.write)
+            Issue.record("more were taken than may wait")
+        } catch let problem as Problem { #expect(problem.code == SeatProblems.busy.code) }
+        desk.allow()
+        #expect(try await first.value == "done 1")
+        for task in others { await #expect(throws: (any Error).self) { try await task.value } }
+        #expect(try await batch.submit(5) { _ in ["done 5"] } == "done 5")
     }
 }
