@@ -184,6 +184,35 @@ struct TLSTests {
         }
     }
 
+    @Test(
+        "over TLS, too, requests that come all at once are answered in their order, a long one among them, and the last ends the connection"
+    )
+    func pipelined() async throws {
+        let (certificate, key) = try certificate()
+        let long = Route(.get, "/long", name: "t.long", summary: "", access: .open, limit: .unlimited, answers: [RouteAnswer(200, "")]) {
+            _ in
+            Reply(
+                status: 200,
+                stream: ReplyStream(length: 1_000_000) { offset in
+                    Data(repeating: 97 + UInt8(offset / 100_000), count: Int(min(100_000, 1_000_000 - offset)))
+                })
+        }
+        let now = Route(.get, "/now", name: "t.now", summary: "", access: .open, limit: .unlimited, answers: [RouteAnswer(200, "")]) { _ in
+            .json(value: ["now": true])
+        }
+        let settings = Settings().setting(HTTPEdgeSettings.tlsCertificate, to: certificate).setting(HTTPEdgeSettings.tlsKey, to: key)
+        try await Loopback.serve([long, now], settings) { server in
+            func get(_ path: String, _ more: String = "") -> String { "GET \(path) HTTP/1.1\\r\\nHost: localhost\\r\\n\(more)\\r\\n" }
+            let asked = get("/now") + get("/long") + get("/now") + get("/nope", "Connection: close\\r\\n")
+            let command =
+                "printf '\(asked)' | openssl s_client -quiet -ign_eof -connect 127.0.0.1:\(server.port) -CAfile \(certificate) 2>/dev/null"
+            let text = try await Offside.run { try run("bash", ["-c", command]) }.text
+            #expect(text.statuses == [200, 200, 200, 404])
+            let letters = (0..<10).map { String(repeating: Character(UnicodeScalar(97 + UInt8($0))), count: 100_000) }.joined()
+            #expect(text.contains("\r\n\r\n\(letters)HTTP/1.1 200"))
+        }
+    }
+
     @Test("a certificate that cannot be used is told at start")
     func unusable() async throws {
         let (certificate, _) = try certificate()
