@@ -70,7 +70,12 @@ final class PostgresCanceller: @unchecked Sendable {  // libpq: a PGcancel may b
 
 /// One connection over libpq, always in pipeline mode: a batch of commands is one round trip. Belongs to one thread.
 final class PostgresLink {
+    /// Whether the server said that it ends the connection while nothing was under way. The end itself may come later: a server that is busy
+    /// lets go of what the transaction held, and closes when it comes to it.
+    private final class Farewell { var isHeard = false }
+
     private let handle: OpaquePointer
+    private let farewell = Farewell()
     let canceller: PostgresCanceller
     private let limits: PostgresLimits
     /// The server's process behind this connection; nil behind a pooler, where each transaction may get another.
@@ -99,14 +104,21 @@ final class PostgresLink {
         handle = raw
         self.limits = limits
         canceller = PostgresCanceller(raw)
-        PQsetNoticeProcessor(raw, { _, _ in }, nil)
+        PQsetNoticeReceiver(
+            raw,
+            { farewell, notice in
+                guard let farewell, let notice, let severity = PQresultErrorField(notice, Int32(UInt8(ascii: "V"))) else { return }
+                if ["FATAL", "PANIC"].contains(String(cString: severity)) {
+                    Unmanaged<Farewell>.fromOpaque(farewell).takeUnretainedValue().isHeard = true
+                }
+            }, Unmanaged.passUnretained(farewell).toOpaque())
         // From here on the object is whole: what throws ends it, and with it the connection.
         let pid = try lookAtBackend()
         backend = pid == Int64(PQbackendPID(raw)) ? pid : nil
     }
     deinit { PQfinish(handle) }
 
-    var isAlive: Bool { PQstatus(handle) == CONNECTION_OK }
+    var isAlive: Bool { PQstatus(handle) == CONNECTION_OK && !farewell.isHeard }
     /// No transaction is open, and nothing is under way.
     var isIdle: Bool { PQtransactionStatus(handle) == PQTRANS_IDLE }
 
@@ -115,7 +127,10 @@ final class PostgresLink {
         var descriptor = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
         // Its last words come first, then the end. Whoever says more than that is heard by the next statement.
         for _ in 0..<4 where poll(&descriptor, 1, 0) > 0 {
-            guard PQconsumeInput(handle) == 1, isAlive else { throw lost("store.between") }
+            let isRead = PQconsumeInput(handle) == 1
+            // What was read is understood when somebody asks.
+            _ = PQisBusy(handle)
+            guard isRead, isAlive else { throw lost("store.between") }
         }
     }
 

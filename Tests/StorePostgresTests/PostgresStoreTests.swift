@@ -244,6 +244,42 @@ import Vocabulary
         await bench.close()
     }
 
+    @Test("a server that has said goodbye has committed nothing, though it has not closed the line yet: the work is done once, elsewhere")
+    func farewell() async throws {
+        let bench = try await PostgresBench()
+        var limits = PostgresLimits()
+        (limits.idle, limits.tenantStatement, limits.grace) = (.seconds(1), .seconds(3), .seconds(1))
+        let line = try LateLine(to: bench.cluster.folder)
+        defer { line.close() }
+        let frozen = PostgresStore(
+            url: "postgresql://\(PostgresRoles.serve)@/\(bench.database)?host=\(line.folder)", clock: bench.clock,
+            entropy: SeededEntropy(9), sealer: bench.sealer, topics: [:], limits: limits)
+        try await frozen.begin([PostgresBench.note])
+        let (a, first, second) = (bench.tenant(1), bench.uuid(1), bench.uuid(2))
+        let (begun, told) = AsyncStream.makeStream(of: Void.self)
+        let tries = Mutex(0)
+        let thaw = DispatchSemaphore(value: 0)
+        let work = Task {
+            try await frozen.tenant(a) { db in
+                try db.run(PostgresBench.insert, db.tenant, first, "frozen", 1)
+                tries.withLock { $0 += 1 }
+                told.yield()
+                thaw.wait()
+                thaw.signal()
+            }
+        }
+        for await _ in begun { break }
+        // Let in when the server has undone what the other did, and told it.
+        try await bench.store.tenant(a) { db in try db.run(PostgresBench.insert, db.tenant, second, "goes on", 1) }
+        thaw.signal()
+        try await work.value
+        #expect(tries.withLock { $0 } == 2)
+        let texts = try await bench.store.tenantRead(a) { try $0.rows(PostgresBench.texts).map { try $0.text(0) } }
+        #expect(texts == ["frozen", "goes on"])
+        await frozen.close()
+        await bench.close()
+    }
+
     @Test(
         "a server that stands still is waited for once, and what waits behind is refused, not held up; when it goes on, so does the store")
     func silent() async throws {
