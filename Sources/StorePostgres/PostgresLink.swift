@@ -38,6 +38,8 @@ struct PostgresError: Error {
         if state == "55P03" { return limits.lockAttempts }
         // Whoever asks has waited long enough.
         if isSilent { return 1 }
+        // A row that nobody had when this transaction looked: another made it meanwhile. Where it is there when one looks again, it is the answer.
+        if state == "23505" { return 2 }
         return isConflict ? limits.attempts : isLost ? 3 : 1
     }
 

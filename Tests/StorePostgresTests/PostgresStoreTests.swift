@@ -244,6 +244,50 @@ import Vocabulary
         await bench.close()
     }
 
+    @Test("who makes a row that another made meanwhile looks again, and finds it; a row that is there already is a conflict")
+    func madeMeanwhile() async throws {
+        let bench = try await PostgresBench()
+        let (a, id) = (bench.tenant(1), bench.uuid(1))
+        let count = SQL("note.count", "SELECT count FROM note WHERE id = $1")
+        let insert = SQL("note.make", "INSERT INTO note_all (tenant_id, id, text, count) VALUES ($1, $2, $3, 1)")
+        let (looked, told) = AsyncStream.makeStream(of: Void.self)
+        let goOn = DispatchSemaphore(value: 0)
+        let tries = Guarded(0)
+        // In the kernel's scope there is no lane of the tenant: both are under way.
+        @Sendable func made(by who: String, _ waits: Bool) async throws -> String {
+            try await bench.store.kernel(bench.reason) { db in
+                if waits { tries.with { $0 += 1 } }
+                if try db.within(a, { try $0.row(count, id) }) != nil { return "found" }
+                if waits {
+                    told.yield()
+                    goOn.wait()
+                    goOn.signal()
+                }
+                try db.run(insert, a, id, who)
+                return "made"
+            }
+        }
+        let first = Task { try await made(by: "first", true) }
+        for await _ in looked { break }
+        #expect(try await made(by: "second", false) == "made")
+        goOn.signal()
+        #expect(try await first.value == "found")
+        #expect(tries.with { $0 } == 2)
+        // Without a look: there it is, and there it stays.
+        let blind = Guarded(0)
+        await #expect {
+            try await bench.store.kernel(bench.reason) { db in
+                blind.with { $0 += 1 }
+                try db.run(insert, a, id, "third")
+            }
+        } throws: { error in
+            if case StoreFault.conflict(let name, _) = error { name == "note.make" } else { false }
+        }
+        #expect(blind.with { $0 } == 2)
+        #expect(try await bench.store.tenantRead(a) { try $0.rows(PostgresBench.texts).map { try $0.text(0) } } == ["second"])
+        await bench.close()
+    }
+
     @Test("a server that has said goodbye has committed nothing, though it has not closed the line yet: the work is done once, elsewhere")
     func farewell() async throws {
         let bench = try await PostgresBench()
@@ -325,10 +369,12 @@ import Vocabulary
         if case .unreachable = other.fault { Issue.record("a statement that is not supported is a fault") }
     }
 
-    @Test("a lock that others keep is tried twice, a conflict often, a line that is cut thrice, anything else once") func tries() {
+    @Test(
+        "a lock that others keep and a row that others made are tried twice, a conflict often, a line that is cut thrice, anything else once"
+    ) func tries() {
         let limits = PostgresLimits()
         func tries(_ state: String) -> Int { PostgresError(state: state, name: "", message: "", constraint: "").tries(limits) }
-        #expect(["55P03", "40001", "40P01", "", "57P01", "25P03", "23505"].map(tries) == [2, 24, 24, 3, 3, 3, 1])
+        #expect(["55P03", "23505", "40001", "40P01", "", "57P01", "25P03", "23502"].map(tries) == [2, 2, 24, 24, 3, 3, 3, 1])
         // Whoever waits behind one that stands still is served before its tries are over.
         #expect(limits.idle < limits.lock + limits.lock)
     }
