@@ -46,7 +46,10 @@ enum SeatTable {
             SELECT device FROM (SELECT device FROM seat WHERE user_id = $1 AND acquired_at > $2 LIMIT 200) present) seen
         WHERE device <> $3
         """)
-    static let pool = SQL("seats.pool", "SELECT highest, occupied, waiting, reserved, sequence FROM seat_pool WHERE license_id = $1")
+    /// Every decision on a licence's seats begins here. Where processes share a store the second one waits at this row, and then looks anew at
+    /// what the first one did, before it has done anything of its own.
+    static let pool = SQL("seats.pool", poolRow, postgres: "\(poolRow) FOR UPDATE")
+    private static let poolRow = "SELECT highest, occupied, waiting, reserved, sequence FROM seat_pool WHERE license_id = $1"
     static let vacant = SQL(
         "seats.vacant", "SELECT slot FROM seat WHERE license_id = $1 AND expires_at = 0 AND slot <= $2 ORDER BY slot LIMIT $3")
     static let lapsed = SQL(

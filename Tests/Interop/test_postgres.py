@@ -68,8 +68,24 @@ def migrate(cluster, data, role, *arguments, code=0):
     return done.stdout + done.stderr
 
 
+# A crowd from one address, and signatures that cost little: what is tried is who decides.
+CONFIG = "http:\n  limits_enabled: false\nseats:\n  signature_algorithm: ed25519\n"
+
+
 def acquire(kernel, token, license_id, device):
     return kernel.call("POST", "/api/v1/licenses/acquire", {"license_id": license_id, "hardware_id": device}, token=token)
+
+
+def ask_at_once(kernels, token, license_id, devices):
+    answers = []
+    threads = [
+        threading.Thread(target=lambda d=device, k=kernels[number % 2]: answers.append(acquire(k, token, license_id, d).status))
+        for number, device in enumerate(devices)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
 
 
 def main():
@@ -90,7 +106,7 @@ def main():
             os.symlink(os.path.join(folders[0], name), os.path.join(folders[1], name))
         env = {"DATABASE_URL": cluster.url("coditect_serve")}
         for folder in folders:
-            kernel = Kernel(data=folder, env=env)
+            kernel = Kernel(data=folder, config=CONFIG, env=env)
             kernel.start()
             kernels.append(kernel)
         one, two = kernels
@@ -104,18 +120,19 @@ def main():
         license_id = one.paid_license(token, quantity=7)["id"]
         seen = [sorted(x["id"] for x in kernel.licenses(token)) for kernel in kernels]
         assert seen[0] == seen[1] and license_id in seen[0], (seen, license_id)
-        answers, threads = [], []
-        for number in range(30):
-            device = f"{number:064x}"
-            threads.append(
-                threading.Thread(target=lambda d=device, k=kernels[number % 2]: answers.append(acquire(k, token, license_id, d).status)))
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        answers = ask_at_once(kernels, token, license_id, [f"{number:064x}" for number in range(30)])
         held = int(cluster.psql("SELECT count(*) FROM coditect.seat_all WHERE session_id IS NOT NULL"))
         assert answers.count(200) == held > 0 and set(answers) <= {200, 429}, (answers, held)
         print(f"ok  {len(answers)} devices ask two servers at once: {held} seats granted, as many as there are")
+
+        # Each server decides for many at once, and they meet at every seat: nobody is told of it.
+        crowd = one.member("crowd@example.com")
+        large = one.paid_license(crowd, quantity=1_000)["id"]
+        answers = [status for start in range(0, 900, 60)
+                   for status in ask_at_once(kernels, crowd, large, [f"{number + 10_000:064x}" for number in range(start, start + 60)])]
+        granted = int(cluster.psql("SELECT count(*) FROM coditect.seat_all WHERE session_id IS NOT NULL")) - held
+        assert answers == [200] * 900 and granted == 900, (set(answers), granted)
+        print("ok  900 devices, 60 at a time, ask two servers for one licence's seats: each has one")
 
         left = int(cluster.psql("SELECT count(*) FROM coditect.store_job WHERE state = 'dead' OR attempt > 1"))
         assert left == 0, cluster.psql("SELECT kind, attempt, reason FROM coditect.store_job WHERE state = 'dead' OR attempt > 1")
