@@ -15,10 +15,12 @@ extension SQLLeaseLedger {
 
     /// One transaction for all of `batch`. A beat that is refused changes nothing for its neighbours.
     private func write(_ batch: [Beat]) async throws -> [BeatOutcome] {
-        let (outcomes, second) = try await store.kernel(Self.beatReason) { [self] db in
-            var desk = BeatDesk(ledger: self, db: db, now: try time.advance(in: db))
-            let outcomes = try batch.map { try desk.settle($0) }
-            return (outcomes, try desk.close())
+        let (outcomes, second) = try await WriteLanes.beside(batch.map(\.tenant)).take {
+            try await store.kernel(Self.beatReason) { [self] db in
+                var desk = BeatDesk(ledger: self, db: db, now: try time.advance(in: db))
+                let outcomes = try batch.map { try desk.settle($0) }
+                return (outcomes, try desk.close())
+            }
         }
         isTallied(second)
         return outcomes

@@ -36,6 +36,14 @@ package final class SQLLeaseLedger: KeptLedger {
         reviveWindow = .seconds(Int64(settings[SeatSettings.reviveWindowSeconds]))
     }
 
+    /// One transaction over a tenant's seats. Of those that change the same rows, each begins to look when the one before is over.
+    func decision<Value: Sendable>(
+        _ tenant: TenantID, _ reason: KernelReason, _ durability: Durability = .written,
+        _ body: @escaping @Sendable (any KernelScope) throws -> Value
+    ) async throws -> Value {
+        try await WriteLanes.alone(tenant).take { try await store.kernel(reason, durability, body) }
+    }
+
     // MARK: Looks
 
     package func recalled(_ act: Act) async throws -> LeaseGrant? { try await store.recalled(act, as: LeaseGrant.self) }
@@ -104,7 +112,7 @@ package final class SQLLeaseLedger: KeptLedger {
 
     package func acquire(_ claim: LeaseClaim, _ act: Act) async throws -> AcquireOutcome {
         try await desk.decide(claim, act) { [self] batch in
-            try await store.kernel(Self.acquireReason) { [self] db in
+            try await decision(claim.tenant, Self.acquireReason) { [self] db in
                 let now = try time.advance(in: db)
                 return try db.within(claim.tenant) { db in
                     let round = SeatRound(now, in: db)
@@ -279,7 +287,7 @@ package final class SQLLeaseLedger: KeptLedger {
     }
 
     package func deny(_ claim: LeaseClaim, reason: String, _ act: Act) async throws -> SeatCount {
-        try await store.kernel(Self.denyReason) { [self] db in
+        try await decision(claim.tenant, Self.denyReason) { [self] db in
             let now = try time.look(in: db)
             return try db.within(claim.tenant) { db in
                 var book = try SeatBook(claim.license, now, in: db)

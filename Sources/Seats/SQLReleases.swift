@@ -9,7 +9,7 @@ extension SQLLeaseLedger {
 
     @discardableResult
     package func release(_ id: Lease.ID, tenant: TenantID, by user: UserID?, note: String?, _ act: Act) async throws -> ForcedEnd? {
-        try await store.kernel(Self.releaseReason) { [self] db in
+        try await decision(tenant, Self.releaseReason) { [self] db in
             let now = try time.advance(in: db)
             return try db.within(tenant) { db in try finish(id, by: user, note: note, now, in: db, act) }
         }
@@ -58,7 +58,7 @@ extension SQLLeaseLedger {
 
     /// Flushed to disk before the answer: the file works for days without us.
     package func borrow(_ claim: BorrowClaim, _ act: Act) async throws -> BorrowGrant {
-        try await store.kernel(Self.borrowReason, .flushed) { [self] db in
+        try await decision(claim.tenant, Self.borrowReason, .flushed) { [self] db in
             let now = try time.advance(in: db)
             return try db.within(claim.tenant) { db in try db.once(act) { try lend(claim, now, in: db, act) } }
         }

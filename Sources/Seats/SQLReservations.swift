@@ -27,7 +27,7 @@ extension SQLLeaseLedger {
     package func reserve(
         _ license: License.ID, name: String, seats: Int, members: [UserID], tenant: TenantID, _ act: Act
     ) async throws {
-        try await store.kernel(Self.lookReason) { [self] db in
+        try await decision(tenant, Self.lookReason) { [self] db in
             let now = try time.look(in: db)
             try db.within(tenant) { db in
                 guard let found = try licenses.seatLicense(license, in: db) else { throw CommonProblems.notFound }
@@ -60,7 +60,7 @@ extension SQLLeaseLedger {
     }
 
     package func dropReservation(_ license: License.ID, name: String, tenant: TenantID, _ act: Act) async throws {
-        try await store.kernel(Self.lookReason) { [self] db in
+        try await decision(tenant, Self.lookReason) { [self] db in
             let now = try time.look(in: db)
             try db.within(tenant) { db in
                 guard try db.row(SeatTable.dropReservation, license, name) != nil else { throw CommonProblems.notFound }

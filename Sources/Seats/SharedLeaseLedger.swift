@@ -217,7 +217,7 @@ package final class SharedLeaseLedger: KeptLedger {
             }
             let seen = settled
             do {
-                let (value, entries) = try await inner.store.kernel(reason, durability) { [self] db in
+                let (value, entries) = try await inner.decision(tenant, reason, durability) { [self] db in
                     try commit(tenant, own, seen, in: db, body)
                 }
                 if let seen { await send(entries, forgetting: seen.found.dead, tenant, seen.marker) }

@@ -15,6 +15,20 @@ package enum ReadLag {
     }
 }
 
+/// With which writes of tenants a kernel-scope write does not run side by side, where a store runs several: what waits before it looks has
+/// nothing to undo. A store of one writer needs none. Around the call of the store alone.
+package enum WriteLanes: Sendable {
+    /// Beside no other write of this tenant that takes its lane: its tenant-scope writes do.
+    case alone(TenantID)
+    /// Beside each other, and beside none that is alone.
+    case beside([TenantID])
+
+    @TaskLocal package static var wanted: WriteLanes?
+    package func take<Value>(_ work: () async throws -> Value) async rethrows -> Value {
+        try await Self.$wanted.withValue(self) { try await work() }
+    }
+}
+
 /// What both scopes can do inside one transaction. A scope ends with its closure; later use throws `StoreFault.scopeEnded`.
 package protocol SQLScope: AnyObject {
     /// Runs a statement and gives every row.

@@ -49,7 +49,8 @@ final class PostgresPool: Sendable {
     var standing: StorePool { queue.standing(workers: count) }
 
     func submit<Value: Sendable>(
-        _ access: PostgresAccess, _ scope: PostgresScope, _ body: @escaping @Sendable (PostgresSession) throws -> Value,
+        _ access: PostgresAccess, _ scope: PostgresScope, lanes: WriteLanes? = nil,
+        _ body: @escaping @Sendable (PostgresSession) throws -> Value,
         done: @escaping @Sendable (PostgresSession) -> Void
     ) async throws -> Value {
         let ticket = PostgresTicket()
@@ -57,7 +58,7 @@ final class PostgresPool: Sendable {
             try await withCheckedThrowingContinuation { continuation in
                 do {
                     try queue.push { session in
-                        let result = Result { try session.transact(access, scope, ticket) { try body(session) } }
+                        let result = Result { try session.transact(access, scope, ticket, lanes) { try body(session) } }
                         ticket.ends()
                         if case .success = result { done(session) }
                         continuation.resume(with: result)

@@ -55,16 +55,16 @@ final class PostgresSession: LedgerConnection {
     func disconnect() { link = nil }
 
     /// Runs `body` in one transaction; again when others were in the way or the line was cut before the commit.
-    func transact<Value>(_ access: PostgresAccess, _ scope: PostgresScope, _ ticket: PostgresTicket, _ body: () throws -> Value) throws
-        -> Value
-    {
+    func transact<Value>(
+        _ access: PostgresAccess, _ scope: PostgresScope, _ ticket: PostgresTicket, _ lanes: WriteLanes? = nil, _ body: () throws -> Value
+    ) throws -> Value {
         var attempt = 0
         var tries: [String: Int] = [:]
         while true {
             attempt += 1
             try ticket.check()
             do {
-                try begin(access, scope, ticket)
+                try begin(access, scope, ticket, lanes)
                 let value = try body()
                 try commit()
                 return value
@@ -113,7 +113,7 @@ final class PostgresSession: LedgerConnection {
     }
 
     static let begin = "store.begin"
-    private func begin(_ access: PostgresAccess, _ scope: PostgresScope, _ ticket: PostgresTicket) throws {
+    private func begin(_ access: PostgresAccess, _ scope: PostgresScope, _ ticket: PostgresTicket, _ lanes: WriteLanes?) throws {
         failure = nil
         isCommitting = false
         inForce = nil
@@ -126,13 +126,17 @@ final class PostgresSession: LedgerConnection {
                 access == .write ? "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         ]
         // None of these takes a snapshot: the transaction sees what was committed while it waited for its lane.
-        commands.append(PostgresCommand("store.role", "SET LOCAL ROLE \(scope.role)"))
         commands.append(PostgresCommand("store.lock_limit", "SET LOCAL lock_timeout = \(limits.lock.microseconds / 1_000)"))
-        if access == .write, case .tenant(let raw) = scope {
+        var taken = access == .write ? lanes : nil
+        if access == .write, case .tenant(let raw) = scope { taken = .alone(TenantID(UUID(bytes: raw))) }
+        if let taken {
             // Before the lane, as behind a pooler a round trip lies between it and the scope, which sets the same.
             commands.append(PostgresCommand("store.idle_limit", "SET LOCAL idle_in_transaction_session_timeout = \(idle)"))
-            commands.append(PostgresCommand("store.lane", "LOCK TABLE \(PostgresGuard.lane(of: raw)) IN EXCLUSIVE MODE"))
+            // Lanes are the tenants' to take.
+            commands.append(PostgresCommand("store.role", "SET LOCAL ROLE \(PostgresRoles.tenant)"))
+            commands.append(PostgresCommand("store.lane", PostgresGuard.locking(taken)))
         }
+        if taken == nil || scope == .kernel { commands.append(PostgresCommand("store.role", "SET LOCAL ROLE \(scope.role)")) }
         do {
             if let known = link.backend {
                 backend = known

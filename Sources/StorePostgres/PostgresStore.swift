@@ -215,7 +215,7 @@ package final class PostgresStore: StoreDriver {
     ) async throws -> Value {
         count(reason)
         return try await writers.submit(
-            .write, .kernel,
+            .write, .kernel, lanes: WriteLanes.wanted,
             { [context] session in
                 let scope = PostgresKernelScope(session, context, reason: reason)
                 defer { scope.end() }
