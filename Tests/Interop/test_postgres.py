@@ -4,9 +4,11 @@
     test_postgres.py
 """
 
+import collections
 import glob
 import os
 import pwd
+import random
 import shutil
 import signal
 import subprocess
@@ -88,6 +90,29 @@ def ask_at_once(kernels, token, license_id, devices):
     return answers
 
 
+def lives(kernels, token, license_id):
+    """What people are answered who take seats, beat and give them back, each request at one of the servers by chance."""
+    seen = collections.Counter()
+
+    def live(number):
+        dice = random.Random(number)
+        for turn in range(4):
+            taken = acquire(dice.choice(kernels), token, license_id, f"{20_000 + number * 10 + turn % 2:064x}")
+            seen["acquire", taken.status] += 1
+            if taken.status != 200:
+                continue
+            body = {"session_id": taken.json["session_id"]}
+            for act in ["heartbeat"] * 4 + ["release"]:
+                seen[act, dice.choice(kernels).call("POST", f"/api/v1/licenses/{act}", body, token=token).status] += 1
+
+    threads = [threading.Thread(target=live, args=(number,)) for number in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return seen
+
+
 def main():
     cluster = Cluster()
     folders = [tempfile.mkdtemp(prefix="kernel-") for _ in range(2)]
@@ -133,6 +158,10 @@ def main():
         granted = int(cluster.psql("SELECT count(*) FROM coditect.seat_all WHERE session_id IS NOT NULL")) - held
         assert answers == [200] * 900 and granted == 900, (set(answers), granted)
         print("ok  900 devices, 60 at a time, ask two servers for one licence's seats: each has one")
+
+        seen = lives(kernels, crowd, large)
+        assert set(seen) == {("acquire", 200), ("heartbeat", 200), ("release", 200)}, seen
+        print(f"ok  40 people take, hold and give back seats at both servers, {sum(seen.values())} requests: none is told to come back")
 
         left = int(cluster.psql("SELECT count(*) FROM coditect.store_job WHERE state = 'dead' OR attempt > 1"))
         assert left == 0, cluster.psql("SELECT kind, attempt, reason FROM coditect.store_job WHERE state = 'dead' OR attempt > 1")
