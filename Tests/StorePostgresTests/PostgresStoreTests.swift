@@ -210,13 +210,8 @@ import Vocabulary
         await bench.close()
     }
 
-    @Test("a process that stands still in a transaction keeps others out only until the server ends it, and then does its work once")
-    func standsStill() async throws {
-        let bench = try await PostgresBench()
-        var limits = PostgresLimits()
-        limits.idle = .seconds(1)
-        let frozen = PostgresBench.store(
-            bench.cluster, bench.database, bench.clock, SeededEntropy(9), bench.sealer, [:], limits)
+    /// One that stands still in a transaction of `frozen` until the server has ended it, while another goes on; then it goes on, too.
+    private func standStill(_ frozen: PostgresStore, _ bench: PostgresBench) async throws {
         try await frozen.begin([PostgresBench.note])
         let (a, first, second) = (bench.tenant(1), bench.uuid(1), bench.uuid(2))
         let (begun, told) = AsyncStream.makeStream(of: Void.self)
@@ -233,13 +228,23 @@ import Vocabulary
             }
         }
         for await _ in begun { break }
-        // Waits for the lane that the other holds.
+        // Waits for the lane that the other holds: let in when the server has undone what that one did, and told it.
         try await bench.store.tenant(a) { db in try db.run(PostgresBench.insert, db.tenant, second, "goes on", 1) }
         thaw.signal()
         try await work.value
         #expect(tries.withLock { $0 } == 2)
         let texts = try await bench.store.tenantRead(a) { try $0.rows(PostgresBench.texts).map { try $0.text(0) } }
         #expect(texts == ["frozen", "goes on"])
+    }
+
+    @Test("a process that stands still in a transaction keeps others out only until the server ends it, and then does its work once")
+    func standsStill() async throws {
+        let bench = try await PostgresBench()
+        var limits = PostgresLimits()
+        limits.idle = .seconds(1)
+        let frozen = PostgresBench.store(
+            bench.cluster, bench.database, bench.clock, SeededEntropy(9), bench.sealer, [:], limits)
+        try await standStill(frozen, bench)
         await frozen.close()
         await bench.close()
     }
@@ -298,28 +303,7 @@ import Vocabulary
         let frozen = PostgresStore(
             url: "postgresql://\(PostgresRoles.serve)@/\(bench.database)?host=\(line.folder)", clock: bench.clock,
             entropy: SeededEntropy(9), sealer: bench.sealer, topics: [:], limits: limits)
-        try await frozen.begin([PostgresBench.note])
-        let (a, first, second) = (bench.tenant(1), bench.uuid(1), bench.uuid(2))
-        let (begun, told) = AsyncStream.makeStream(of: Void.self)
-        let tries = Mutex(0)
-        let thaw = DispatchSemaphore(value: 0)
-        let work = Task {
-            try await frozen.tenant(a) { db in
-                try db.run(PostgresBench.insert, db.tenant, first, "frozen", 1)
-                tries.withLock { $0 += 1 }
-                told.yield()
-                thaw.wait()
-                thaw.signal()
-            }
-        }
-        for await _ in begun { break }
-        // Let in when the server has undone what the other did, and told it.
-        try await bench.store.tenant(a) { db in try db.run(PostgresBench.insert, db.tenant, second, "goes on", 1) }
-        thaw.signal()
-        try await work.value
-        #expect(tries.withLock { $0 } == 2)
-        let texts = try await bench.store.tenantRead(a) { try $0.rows(PostgresBench.texts).map { try $0.text(0) } }
-        #expect(texts == ["frozen", "goes on"])
+        try await standStill(frozen, bench)
         await frozen.close()
         await bench.close()
     }
