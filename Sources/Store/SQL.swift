@@ -105,7 +105,7 @@ package enum StoreFault: Error, Sendable {
     case corrupt(String)
     /// The database server does not answer; it is asked again meanwhile.
     case unreachable(String)
-    /// The connection ended while the server was committing: done or not, nobody here knows.
+    /// The connection ended while the server was committing, or its standby has not confirmed: whether it holds, nobody here knows.
     case outcomeUnknown
 }
 
@@ -126,7 +126,7 @@ extension StoreFault: CustomStringConvertible {
         case .closed: "the store is closed"
         case .corrupt(let message): message
         case .unreachable(let message): "the database does not answer: \(message)"
-        case .outcomeUnknown: "the connection ended during a commit: whether it happened is unknown"
+        case .outcomeUnknown: "a commit was not confirmed, by the database or by its standby: whether it holds is unknown"
         }
     }
 }

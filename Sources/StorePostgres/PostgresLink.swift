@@ -28,6 +28,8 @@ struct PostgresError: Error {
     var isLost: Bool { state.isEmpty || state.hasPrefix("08") || state.hasPrefix("57P") || wasIdle || isStandby }
     /// The server is not the primary any more: after a fail-over a pooler may still have lines to it.
     var isStandby: Bool { state == "0A000" && name == PostgresSession.begin }
+    /// Committed at the server alone: no standby has confirmed it, so that it is gone if another becomes the primary.
+    var isUnconfirmed: Bool { state == PostgresLink.warning && name == PostgresLink.commit.name }
     /// The server ended the transaction because the next statement did not come: nothing of it is committed.
     var wasIdle: Bool { state == "25P03" }
     /// Others were in the way: the same transaction may well go through when it runs again.
@@ -72,12 +74,20 @@ final class PostgresCanceller: @unchecked Sendable {  // libpq: a PGcancel may b
 
 /// One connection over libpq, always in pipeline mode: a batch of commands is one round trip. Belongs to one thread.
 final class PostgresLink {
-    /// Whether the server said that it ends the connection while nothing was under way. The end itself may come later: a server that is busy
-    /// lets go of what the transaction held, and closes when it comes to it.
-    private final class Farewell { var isHeard = false }
+    /// What the server said beside its answers.
+    private final class Notices {
+        /// It ends the connection while nothing was under way. The end itself may come later: a server that is busy lets go of what the
+        /// transaction held, and closes when it comes to it.
+        var isFarewell = false
+        /// It warned, and why.
+        var warning: String?
+    }
 
+    static let commit = PostgresCommand("store.commit", "COMMIT")
+    /// The SQLSTATE of a warning that is no other.
+    static let warning = "01000"
     private let handle: OpaquePointer
-    private let farewell = Farewell()
+    private let notices = Notices()
     let canceller: PostgresCanceller
     private let limits: PostgresLimits
     /// The server's process behind this connection; nil behind a pooler, where each transaction may get another.
@@ -108,19 +118,23 @@ final class PostgresLink {
         canceller = PostgresCanceller(raw)
         PQsetNoticeReceiver(
             raw,
-            { farewell, notice in
-                guard let farewell, let notice, let severity = PQresultErrorField(notice, Int32(UInt8(ascii: "V"))) else { return }
-                if ["FATAL", "PANIC"].contains(String(cString: severity)) {
-                    Unmanaged<Farewell>.fromOpaque(farewell).takeUnretainedValue().isHeard = true
+            { notices, notice in
+                guard let notices, let notice else { return }
+                let kept = Unmanaged<Notices>.fromOpaque(notices).takeUnretainedValue()
+                switch PostgresLink.field("V", of: notice) {
+                case "FATAL", "PANIC": kept.isFarewell = true
+                case "WARNING" where PostgresLink.field("C", of: notice) == PostgresLink.warning:
+                    kept.warning = PostgresLink.field("M", of: notice)
+                default: break
                 }
-            }, Unmanaged.passUnretained(farewell).toOpaque())
+            }, Unmanaged.passUnretained(notices).toOpaque())
         // From here on the object is whole: what throws ends it, and with it the connection.
         let pid = try lookAtBackend()
         backend = pid == Int64(PQbackendPID(raw)) ? pid : nil
     }
     deinit { PQfinish(handle) }
 
-    var isAlive: Bool { PQstatus(handle) == CONNECTION_OK && !farewell.isHeard }
+    var isAlive: Bool { PQstatus(handle) == CONNECTION_OK && !notices.isFarewell }
     /// No transaction is open, and nothing is under way.
     var isIdle: Bool { PQtransactionStatus(handle) == PQTRANS_IDLE }
 
@@ -168,6 +182,16 @@ final class PostgresLink {
         try awaitSync(deadline)
         if let failure { throw failure }
         return rows
+    }
+
+    /// Throws `isUnconfirmed` where somebody cancelled the wait for a standby: the server then answers that it has committed, and says in a
+    /// warning alone that no other has it. (`statement_timeout` does not reach that wait.)
+    func commit(within limit: Duration) throws {
+        notices.warning = nil
+        _ = try run([PostgresLink.commit], within: limit)
+        if let warning = notices.warning {
+            throw PostgresError(state: PostgresLink.warning, name: PostgresLink.commit.name, message: warning, constraint: "")
+        }
     }
 
     private func send(_ command: PostgresCommand) throws {
@@ -276,8 +300,11 @@ final class PostgresLink {
     }
 
     private func error(_ result: OpaquePointer, _ name: String) -> PostgresError {
-        func field(_ code: UnicodeScalar) -> String { PQresultErrorField(result, Int32(code.value)).map { String(cString: $0) } ?? "" }
+        func field(_ code: UnicodeScalar) -> String { PostgresLink.field(code, of: result) }
         return PostgresError(state: field("C"), name: name, message: field("M"), constraint: field("n"))
+    }
+    private static func field(_ code: UnicodeScalar, of result: OpaquePointer) -> String {
+        PQresultErrorField(result, Int32(code.value)).map { String(cString: $0) } ?? ""
     }
     private func silent(_ name: String) -> PostgresError {
         PostgresError(state: "", name: name, message: "the server does not answer", constraint: "", isSilent: true)

@@ -73,14 +73,14 @@ final class PostgresSession: LedgerConnection {
                 let wasCommitting = isCommitting
                 if let broken = failure as? PostgresError { leave(broken) }
                 abandon()
-                try ticket.check()
-                guard let broken = failure as? PostgresError else { throw error }
-                if broken.isLost, wasCommitting, !broken.wasIdle {
+                if wasCommitting, let broken = failure as? PostgresError, broken.isLost && !broken.wasIdle || broken.isUnconfirmed {
                     // The segment may or may not have grown: another one takes over.
                     segment = context.segment()
                     heads = JournalHeads()
                     throw StoreFault.outcomeUnknown
                 }
+                try ticket.check()
+                guard let broken = failure as? PostgresError else { throw error }
                 tries[broken.state, default: 0] += 1
                 // What the closure threw may be its answer to the failure: it is not heard before the last attempt.
                 guard attempt < limits.attempts, tries[broken.state, default: 0] < broken.tries(limits) else {
@@ -217,7 +217,7 @@ final class PostgresSession: LedgerConnection {
         do {
             try link.checkBetweenStatements()
             isCommitting = true
-            _ = try link.run([PostgresCommand("store.commit", "COMMIT")], within: statementLimit)
+            try link.commit(within: statementLimit)
         } catch {
             failure = error
             throw fault(error)

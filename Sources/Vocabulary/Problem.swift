@@ -52,7 +52,7 @@ package enum CommonProblems {
     package static let unavailable = Problem(
         "temporarily_unavailable", status: 503, title: "The server cannot do this right now.", hint: "Try again shortly.")
     package static let outcomeUnknown = Problem(
-        "outcome_unknown", status: 503, title: "Whether this was done is not known: the database ended the line while it was writing.",
+        "outcome_unknown", status: 503, title: "Whether this was done is not known: the database has not confirmed it.",
         hint: "Ask again with the same Idempotency-Key: it is done once. Without one, look before you repeat it.")
     package static let signingUnavailable = Problem(
         "signing_unavailable", status: 503, title: "The key that signs this cannot be used right now.",

@@ -113,6 +113,26 @@ def lives(kernels, token, license_id):
     return seen
 
 
+def unconfirmed(cluster, kernel, token, license_id):
+    """The server waits for a standby that is away, and an operator cancels what hangs: PostgreSQL then answers that it has committed, and warns."""
+    device, seats = f"{99_999:064x}", "SELECT count(*) FROM coditect.seat_all WHERE session_id IS NOT NULL"
+    before, answers = int(cluster.psql(seats)), []
+    cluster.psql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'", database="postgres")
+    cluster.psql("SELECT pg_reload_conf()")
+    asking = threading.Thread(target=lambda: answers.append(acquire(kernel, token, license_id, device)))
+    asking.start()
+    deadline = time.monotonic() + 60
+    while asking.is_alive():
+        assert time.monotonic() < deadline, "nobody answers"
+        cluster.psql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+        asking.join(0.05)
+    cluster.psql("ALTER SYSTEM RESET synchronous_standby_names", database="postgres")
+    cluster.psql("SELECT pg_reload_conf()")
+    assert answers[0].status == 503 and answers[0].json["error"] == "outcome_unknown", answers[0].body
+    again = acquire(kernel, token, license_id, device)
+    assert again.status == 200 and int(cluster.psql(seats)) == before + 1, again.body
+
+
 def main():
     cluster = Cluster()
     folders = [tempfile.mkdtemp(prefix="kernel-") for _ in range(2)]
@@ -166,6 +186,9 @@ def main():
         left = int(cluster.psql("SELECT count(*) FROM coditect.store_job WHERE state = 'dead' OR attempt > 1"))
         assert left == 0, cluster.psql("SELECT kind, attempt, reason FROM coditect.store_job WHERE state = 'dead' OR attempt > 1")
         print("ok  no job was lost, repeated or given up")
+
+        unconfirmed(cluster, one, crowd, large)
+        print("ok  a seat whose commit no standby has, as the wait was broken off, is not said to be granted; asked for again it is, once")
     finally:
         for kernel in kernels:
             kernel.stop(keep=True)

@@ -155,6 +155,8 @@ final class Houses: KeyHouses {
         try await ring.maintain()
         let key = try await ring.sign([1], .license).keyID
         houses.setAway("hsm", true)
+        // The RSA key of a new ring is made beside it.
+        try await ring.ready()
         let before = ring.list()
         for _ in 0..<3 {
             let error = await #expect(throws: SigningFault.self) { _ = try await ring.sign([2], .license) }
