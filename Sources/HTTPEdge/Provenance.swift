@@ -87,7 +87,9 @@ struct Provenance: Sendable {
     /// A page of another site cannot reach us under such a name, whatever its own name resolves to.
     static func isLoopbackName(_ host: String) -> Bool {
         if host.hasPrefix("[") { return host == "[::1]" || host.hasPrefix("[::1]:") }
-        let name = host.prefix { $0 != ":" }.lowercased()
-        return name == "localhost" || name.hasSuffix(".localhost") || NetworkAddress(name)?.isLoopback == true
+        let name = Substring(host.utf8.prefix { $0 != UInt8(ascii: ":") })
+        if let address = NetworkAddress(name) { return address.isLoopback }
+        let lower = name.lowercased()
+        return lower == "localhost" || lower.hasSuffix(".localhost")
     }
 }

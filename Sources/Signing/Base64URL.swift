@@ -31,21 +31,26 @@ package enum Base64URL {
     /// Nil for another alphabet, padding, an impossible length, or spare bits that are not zero.
     package static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
         guard text.count % 4 != 1 else { return nil }
-        var out: [UInt8] = []
-        out.reserveCapacity(text.count * 3 / 4)
         var bits: UInt32 = 0
-        var held = 0
-        for digit in text {
-            let value = values[Int(digit)]
-            guard value != 255 else { return nil }
-            bits = bits << 6 | UInt32(value)
-            held += 6
-            if held >= 8 {
-                held -= 8
-                out.append(UInt8(truncatingIfNeeded: bits >> UInt32(held)))
-                bits &= (1 << UInt32(held)) - 1
+        var isInAlphabet = true
+        // Through plain memory: of every token that is verified, each byte comes here.
+        let out = [UInt8](unsafeUninitializedCapacity: text.count * 3 / 4) { out, count in
+            values.withUnsafeBufferPointer { values in
+                var held: UInt32 = 0
+                for digit in text {
+                    let value = values[Int(digit)]
+                    isInAlphabet = isInAlphabet && value != 255
+                    bits = bits << 6 | UInt32(value & 63)
+                    held += 6
+                    if held >= 8 {
+                        held -= 8
+                        out[count] = UInt8(truncatingIfNeeded: bits >> held)
+                        count += 1
+                        bits &= (1 << held) - 1
+                    }
+                }
             }
         }
-        return bits == 0 ? out : nil
+        return isInAlphabet && bits == 0 ? out : nil
     }
 }

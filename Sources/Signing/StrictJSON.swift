@@ -31,12 +31,12 @@ package struct StrictJSON {
     private mutating func skipSpace() {
         while let byte = next, byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 { index += 1 }
     }
-    private mutating func take(_ byte: Character) -> Bool {
-        guard next == byte.asciiValue else { return false }
+    private mutating func take(_ byte: Unicode.Scalar) -> Bool {
+        guard next == UInt8(ascii: byte) else { return false }
         index += 1
         return true
     }
-    private mutating func expect(_ byte: Character) throws(Fault) {
+    private mutating func expect(_ byte: Unicode.Scalar) throws(Fault) {
         guard take(byte) else { throw .syntax(at: index) }
     }
     private mutating func word(_ text: StaticString, _ value: JSONValue) throws(Fault) -> JSONValue {
@@ -96,19 +96,36 @@ package struct StrictJSON {
 
     private mutating func string() throws(Fault) -> String {
         try expect("\"")
-        var out: [UInt8] = []
+        let start = index
+        while let byte = next {
+            switch byte {
+            case UInt8(ascii: "\""):
+                let text = try Self.text(bytes[start..<index])
+                index += 1
+                return text
+            case UInt8(ascii: "\\"): return try escaped(from: start)
+            case 0..<0x20: throw .syntax(at: index)
+            default: index += 1
+            }
+        }
+        throw .syntax(at: index)
+    }
+    private mutating func escaped(from start: Int) throws(Fault) -> String {
+        var out = Array(bytes[start..<index])
         while let byte = next {
             index += 1
             switch byte {
-            case UInt8(ascii: "\""):
-                guard let text = String(validating: out, as: UTF8.self) else { throw .notUnicode }
-                return text
+            case UInt8(ascii: "\""): return try Self.text(out[...])
             case UInt8(ascii: "\\"): try escape(into: &out)
             case 0..<0x20: throw .syntax(at: index - 1)
             default: out.append(byte)
             }
         }
         throw .syntax(at: index)
+    }
+    private static func text(_ bytes: ArraySlice<UInt8>) throws(Fault) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw .notUnicode }
+        return text
     }
 
     private mutating func escape(into out: inout [UInt8]) throws(Fault) {

@@ -177,4 +177,21 @@ def back(world):
     return "the lost one back with an empty disk, then Patroni switches over to it", began
 
 
-SCENES = {"patroni": lost, "switchover": back}
+def frozen(world):
+    """Longer than its time as the leader, with transactions open: the other one promotes itself. The one that wakes believes for a moment that nothing has changed."""
+    first, second, began = world.database, world.standby, time.monotonic()
+    stopped = first.family()
+    first.signal(signal.SIGSTOP)
+    until("a fail-over", second.is_primary)
+    world.database, world.standby = second, first
+    what = "the primary and its Patroni stand still, Patroni fails over (from the stop on)", began
+    world.served_again(*what)
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    woken = time.monotonic()
+    # What it had begun is judged at the end; it comes back as the standby that confirms.
+    follows(second, first)
+    return "the one that stood still wakes, and follows", woken
+
+
+SCENES = {"patroni": lost, "switchover": back, "woken": frozen}
