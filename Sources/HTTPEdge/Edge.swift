@@ -121,6 +121,9 @@ package final class Edge: Sendable {
     // MARK: One request
 
     package func respond(to raw: RawRequest) async -> Reply {
+        await Attendance.$isAwaited.withValue(true) { await followed(raw) }
+    }
+    private func followed(_ raw: RawRequest) async -> Reply {
         guard observer.follows else { return await reply(to: raw) }
         let sent = raw.headers["traceparent"].flatMap { TraceContext(traceparent: $0, state: raw.headers["tracestate"]) }
         return await observer.follow(sent, isBelieved: isFromProxy(raw) || relay(in: raw) != nil) { await reply(to: raw) }

@@ -1,3 +1,4 @@
+import Store
 import Synchronization
 import Vocabulary
 
@@ -78,6 +79,14 @@ final class Gathering<Item: Sendable, Outcome: Sendable>: Sendable {
             state.withLock { $0.waiting.insert(contentsOf: others, at: 0) }
             handOver()
             throw CancellationError()
+        } catch StoreFault.unreachable(let why) {
+            // Whoever came meanwhile has waited as long as this one: nobody finds out anew, one after the other.
+            let behind = state.withLock { state in
+                defer { (state.waiting, state.isLed) = ([], false) }
+                return state.waiting
+            }
+            for waiting in others + behind { waiting.turn.resume(throwing: StoreFault.unreachable(why)) }
+            throw StoreFault.unreachable(why)
         } catch {
             for waiting in others { waiting.turn.resume(throwing: error) }
             handOver()

@@ -12,6 +12,9 @@ package struct PostgresLimits: Sendable {
     package var tenantStatement = Duration.seconds(5)
     /// The same in the kernel's scope.
     package var kernelStatement = Duration.seconds(30)
+    /// How long a transaction may take for which somebody waits at a connection, with its wait for a turn and all its tries; lists and reports
+    /// apart. With `grace`, how long a server that stands still holds up a request.
+    package var awaited = Duration.seconds(10)
     /// How long a statement waits for a lock that another transaction holds.
     package var lock = Duration.seconds(5)
     /// How much longer than a statement may take the driver waits before it gives the connection up.

@@ -154,8 +154,8 @@ final class PostgresLink {
         "store.backend", "SELECT pg_backend_pid(), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 
     /// The process that answers now; sets the clock by it.
-    @discardableResult func lookAtBackend(after first: [PostgresCommand] = []) throws -> Int64 {
-        let row = try run(first + [PostgresLink.look], within: .seconds(10)).first
+    @discardableResult func lookAtBackend(after first: [PostgresCommand] = [], within limit: Duration = .seconds(10)) throws -> Int64 {
+        let row = try run(first + [PostgresLink.look], within: limit).first
         guard let row else { throw PostgresError(state: "", name: "store.backend", message: "no answer", constraint: "") }
         clockLead = try row.integer(1) - PostgresLink.monotonic
         return try row.integer(0)

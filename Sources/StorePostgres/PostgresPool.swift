@@ -30,9 +30,11 @@ final class PostgresPool: Sendable {
     private let queue: WorkQueue<Job>
     private let finished = DispatchSemaphore(value: 0)
     private let count: Int
+    private let limits: PostgresLimits
 
-    init(name: String, count: Int, limit: Int, make: () -> PostgresSession) {
-        queue = WorkQueue(name: name, limit: limit)
+    init(name: String, count: Int, _ limits: PostgresLimits, make: () -> PostgresSession) {
+        self.limits = limits
+        queue = WorkQueue(name: name, limit: limits.queue)
         self.count = max(1, count)
         for number in 0..<self.count {
             let worker = PostgresWorker(make(), queue)
@@ -49,16 +51,16 @@ final class PostgresPool: Sendable {
     var standing: StorePool { queue.standing(workers: count) }
 
     func submit<Value: Sendable>(
-        _ access: PostgresAccess, _ scope: PostgresScope, lanes: WriteLanes? = nil,
+        _ access: PostgresAccess, _ scope: PostgresScope,
         _ body: @escaping @Sendable (PostgresSession) throws -> Value,
         done: @escaping @Sendable (PostgresSession) -> Void
     ) async throws -> Value {
-        let ticket = PostgresTicket()
+        let (ticket, work) = (PostgresTicket(), PostgresWork(access, scope, limits))
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 do {
                     try queue.push { session in
-                        let result = Result { try session.transact(access, scope, ticket, lanes) { try body(session) } }
+                        let result = Result { try session.transact(work, ticket) { try body(session) } }
                         ticket.ends()
                         if case .success = result { done(session) }
                         continuation.resume(with: result)

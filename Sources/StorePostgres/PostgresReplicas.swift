@@ -57,7 +57,7 @@ final class PostgresReplicas: Sendable {
         standbys = urls.enumerated().map { number, url in
             let name = "replica-\(number + 1)"
             return Standby(
-                name: name, pool: PostgresPool(name: name, count: limits.readers, limit: limits.queue) { make(url) })
+                name: name, pool: PostgresPool(name: name, count: limits.readers, limits) { make(url) })
         }
         state = Mutex(State(standings: standbys.map { ReplicaStanding(name: $0.name) }))
     }

@@ -4,6 +4,28 @@ import Vocabulary
 
 enum PostgresAccess { case write, read }
 
+/// What a transaction is, before it has a connection.
+struct PostgresWork: Sendable {
+    let access: PostgresAccess
+    let scope: PostgresScope
+    let lanes: WriteLanes?
+    /// By when its last statement ends, on the monotonic clock in microseconds: where somebody waits for it at a connection, and not for a report.
+    let deadline: Int64?
+
+    /// As the calling task wants it, from now on.
+    init(_ access: PostgresAccess, _ scope: PostgresScope, _ limits: PostgresLimits) {
+        self.access = access
+        self.scope = scope
+        lanes = scope == .kernel ? WriteLanes.wanted : nil
+        deadline = Attendance.isAwaited && !ReadLag.isAllowed ? PostgresLink.monotonic + limits.awaited.microseconds : nil
+    }
+
+    /// What is left of `limit` until the deadline.
+    func within(_ limit: Duration) -> Duration {
+        deadline.map { min(limit, .microseconds(max(0, $0 - PostgresLink.monotonic))) } ?? limit
+    }
+}
+
 /// One thread's side of the database: its connection, the transaction on it, and its segment of the journals.
 final class PostgresSession: LedgerConnection {
     private(set) var segment: UUID
@@ -17,7 +39,7 @@ final class PostgresSession: LedgerConnection {
     /// The scope that the server's role and settings are in now.
     private var inForce: PostgresScope?
     private var backend: Int64 = 0
-    private var statementLimit = Duration.seconds(1)
+    private var work: PostgresWork?
     /// Why the running transaction cannot be committed any more.
     private(set) var failure: (any Error)?
     private var isCommitting = false
@@ -55,16 +77,14 @@ final class PostgresSession: LedgerConnection {
     func disconnect() { link = nil }
 
     /// Runs `body` in one transaction; again when others were in the way or the line was cut before the commit.
-    func transact<Value>(
-        _ access: PostgresAccess, _ scope: PostgresScope, _ ticket: PostgresTicket, _ lanes: WriteLanes? = nil, _ body: () throws -> Value
-    ) throws -> Value {
+    func transact<Value>(_ work: PostgresWork, _ ticket: PostgresTicket, _ body: () throws -> Value) throws -> Value {
         var attempt = 0
         var tries: [String: Int] = [:]
         while true {
             attempt += 1
             try ticket.check()
             do {
-                try begin(access, scope, ticket, lanes)
+                try begin(work, ticket)
                 let value = try body()
                 try commit()
                 return value
@@ -113,11 +133,14 @@ final class PostgresSession: LedgerConnection {
     }
 
     static let begin = "store.begin"
-    private func begin(_ access: PostgresAccess, _ scope: PostgresScope, _ ticket: PostgresTicket, _ lanes: WriteLanes?) throws {
+    private func begin(_ work: PostgresWork, _ ticket: PostgresTicket) throws {
+        let (access, scope) = (work.access, work.scope)
         failure = nil
         isCommitting = false
         inForce = nil
-        statementLimit = scope == .kernel ? limits.kernelStatement : limits.tenantStatement
+        self.work = work
+        // It has waited for its turn, or tried, as long as whoever asked would.
+        guard work.within(.seconds(1)) > .zero else { throw StoreFault.overloaded(queue: "database") }
         let link = try connected()
         ticket.runs(link.canceller)
         var commands = [
@@ -127,7 +150,7 @@ final class PostgresSession: LedgerConnection {
         ]
         // None of these takes a snapshot: the transaction sees what was committed while it waited for its lane.
         commands.append(PostgresCommand("store.lock_limit", "SET LOCAL lock_timeout = \(limits.lock.microseconds / 1_000)"))
-        var taken = access == .write ? lanes : nil
+        var taken = access == .write ? work.lanes : nil
         if access == .write, case .tenant(let raw) = scope { taken = .alone(TenantID(UUID(bytes: raw))) }
         if let taken {
             // Before the lane, as behind a pooler a round trip lies between it and the scope, which sets the same.
@@ -141,12 +164,12 @@ final class PostgresSession: LedgerConnection {
             if let known = link.backend {
                 backend = known
             } else {
-                backend = try link.lookAtBackend(after: commands)
+                backend = try link.lookAtBackend(after: commands, within: work.within(.seconds(10)))
                 commands = []
             }
             commands.append(enter(scope, link, isFirst: true))
             // None of these does more than wait for the lane.
-            _ = try link.run(commands, within: limits.lock)
+            _ = try link.run(commands, within: work.within(limits.lock))
             inForce = scope
         } catch {
             failure = error
@@ -157,8 +180,8 @@ final class PostgresSession: LedgerConnection {
     private func enter(_ scope: PostgresScope, _ link: PostgresLink, isFirst: Bool) -> PostgresCommand {
         let expiry = PostgresLink.monotonic + link.clockLead + limits.seal.microseconds
         let seal = SQLValue.text(seal.text(scope, expiry: expiry, backend: backend))
-        let limit = scope == .kernel ? limits.kernelStatement : limits.tenantStatement
-        let milliseconds = SQLValue.text("\(limit.microseconds / 1_000)")
+        // Zero would be no limit.
+        let milliseconds = SQLValue.text("\(max(1, limit(scope).microseconds / 1_000))")
         guard isFirst else {
             return PostgresCommand(
                 "store.enter",
@@ -174,6 +197,10 @@ final class PostgresSession: LedgerConnection {
                 set_config('search_path', 'coditect, pg_temp', true), set_config('enable_seqscan', 'off', true),
                 set_config('idle_in_transaction_session_timeout', $4, true)
             """, [.text(scope.tenantHex), seal, milliseconds, .text("\(idle)")])
+    }
+    private func limit(_ scope: PostgresScope) -> Duration {
+        let limit = scope == .kernel ? limits.kernelStatement : limits.tenantStatement
+        return work?.within(limit) ?? limit
     }
     /// In milliseconds.
     private var idle: Int64 { limits.idle.microseconds / 1_000 }
@@ -202,7 +229,7 @@ final class PostgresSession: LedgerConnection {
         if inForce != scope { commands.append(enter(scope, link, isFirst: false)) }
         commands.append(PostgresCommand(sql.name, sql.postgres, arguments.map(\.sqlValue)))
         do {
-            let rows = try link.run(commands, within: scope == .kernel ? limits.kernelStatement : limits.tenantStatement)
+            let rows = try link.run(commands, within: limit(scope))
             inForce = scope
             return rows
         } catch {
@@ -217,7 +244,7 @@ final class PostgresSession: LedgerConnection {
         do {
             try link.checkBetweenStatements()
             isCommitting = true
-            try link.commit(within: statementLimit)
+            try link.commit(within: limit(work?.scope ?? .kernel))
         } catch {
             failure = error
             throw fault(error)

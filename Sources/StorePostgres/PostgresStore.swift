@@ -32,8 +32,8 @@ package final class PostgresStore: StoreDriver {
         self.context = context
         let schema = schema
         func make() -> PostgresSession { PostgresSession(url: url, seal: seal, context: context, limits: limits, schema: schema) }
-        writers = PostgresPool(name: "write", count: limits.writers, limit: limits.queue, make: make)
-        readers = PostgresPool(name: "read", count: limits.readers, limit: limits.queue, make: make)
+        writers = PostgresPool(name: "write", count: limits.writers, limits, make: make)
+        readers = PostgresPool(name: "read", count: limits.readers, limits, make: make)
     }
 
     /// Lets standbys answer reads that may lag; once, before the store is used.
@@ -215,7 +215,7 @@ package final class PostgresStore: StoreDriver {
     ) async throws -> Value {
         count(reason)
         return try await writers.submit(
-            .write, .kernel, lanes: WriteLanes.wanted,
+            .write, .kernel,
             { [context] session in
                 let scope = PostgresKernelScope(session, context, reason: reason)
                 defer { scope.end() }

@@ -1,4 +1,5 @@
 import Foundation
+import Store
 import Synchronization
 import Testing
 import Vocabulary
@@ -73,6 +74,27 @@ struct GatheringTests {
         await desk.nextIsAsked()
         desk.allow()
         #expect(try await later[0].value == "done 4")
+    }
+
+    @Test("that the store does not answer is found out once: whoever came meanwhile is told, and the next one asks anew")
+    func unreachable() async throws {
+        let (batch, desk) = (Gathering<Int, String>(), Desk())
+        let first = begin(1, batch, desk)
+        await desk.nextIsAsked()
+        let behind = await wait([2, 3], batch, desk)
+        desk.allow(.failure(StoreFault.unreachable("silent")))
+        for task in [first] + behind {
+            await #expect {
+                try await task.value
+            } throws: { error in
+                if case StoreFault.unreachable("silent") = error { true } else { false }
+            }
+        }
+        #expect(desk.batches.withLock { $0 } == [[1]] && batch.waiting == 0)
+        let next = begin(4, batch, desk)
+        await desk.nextIsAsked()
+        desk.allow()
+        #expect(try await next.value == "done 4")
     }
 
     @Test("a request that is given up while it writes for others takes none of them with it")

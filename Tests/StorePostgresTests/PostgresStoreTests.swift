@@ -309,19 +309,23 @@ import Vocabulary
     }
 
     @Test(
-        "a server that stands still is waited for once, and what waits behind is refused, not held up; when it goes on, so does the store")
-    func silent() async throws {
+        "a server that stands still is waited for once, not long where somebody waits; what waits behind is refused; when it goes on, so does the store",
+        arguments: [false, true])
+    func silent(isAwaited: Bool) async throws {
         let bench = try await PostgresBench(writers: 1) { limits in
-            (limits.kernelStatement, limits.grace, limits.reconnect) = (.seconds(2), .seconds(1), .hours(1))
-            limits.reconnectCap = .hours(1)
+            limits.kernelStatement = isAwaited ? .hours(1) : .seconds(2)
+            limits.awaited = isAwaited ? .seconds(2) : .hours(1)
+            (limits.grace, limits.reconnect, limits.reconnectCap) = (.seconds(1), .hours(1), .hours(1))
         }
         let tries = Guarded<[Int32]>([])
         await #expect {
-            try await bench.store.kernel(bench.reason) { db in
-                let pid = Int32(try db.row(SQL("pid", "SELECT pg_backend_pid()"))?.int(0) ?? 0)
-                tries.with { $0.append(pid) }
-                kill(pid, SIGSTOP)
-                try db.run(SQL("still", "SELECT 1"))
+            try await Attendance.$isAwaited.withValue(isAwaited) {
+                try await bench.store.kernel(bench.reason) { db in
+                    let pid = Int32(try db.row(SQL("pid", "SELECT pg_backend_pid()"))?.int(0) ?? 0)
+                    tries.with { $0.append(pid) }
+                    kill(pid, SIGSTOP)
+                    try db.run(SQL("still", "SELECT 1"))
+                }
             }
         } throws: { error in
             if case StoreFault.unreachable(let why) = error { why.contains("does not answer") } else { false }
@@ -338,6 +342,26 @@ import Vocabulary
         let (a, id) = (bench.tenant(1), bench.uuid(2))
         try await other.tenant(a) { db in try db.run(PostgresBench.insert, db.tenant, id, "goes on", 1) }
         await other.close()
+        await bench.close()
+    }
+
+    @Test("a transaction that somebody waits for is not begun after its time; a report is, and so is work that nobody waits for")
+    func awaited() async throws {
+        let bench = try await PostgresBench { $0.awaited = .zero }
+        let (store, a) = (bench.store, bench.tenant(1))
+        let read: @Sendable () async throws -> Int = { try await store.tenantRead(a) { try $0.rows(PostgresBench.texts).count } }
+        try await Attendance.$isAwaited.withValue(true) {
+            await #expect {
+                try await bench.add(a, 1, "late")
+            } throws: { error in
+                if case StoreFault.overloaded = error { true } else { false }
+            }
+            await #expect(throws: StoreFault.self) { _ = try await read() }
+            let report = try await ReadLag.allowed { try await read() }
+            #expect(report == 0)
+        }
+        try await bench.add(a, 2, "in its own time")
+        #expect(try await read() == 1)
         await bench.close()
     }
 

@@ -151,7 +151,11 @@ def follows(primary, member):
     def there():
         found = [x for x in primary.ask("/cluster")[1].get("members", []) if x["name"] == member.name]
         return bool(found) and found[0]["role"] == "sync_standby" and found[0]["state"] in ("streaming", "running")
-    until(f"{member.name} confirms", there)
+    try:
+        until(f"{member.name} confirms", there)
+    except AssertionError as error:
+        with open(os.path.join(member.folder, "log"), encoding="utf-8") as file:
+            raise AssertionError(f"{error}: {primary.ask('/cluster')[1]}: {file.read()[-4000:]}") from error
 
 
 def lost(world):
@@ -179,8 +183,10 @@ def back(world):
 
 def frozen(world):
     """Longer than its time as the leader, with transactions open: the other one promotes itself. The one that wakes believes for a moment that nothing has changed."""
-    first, second, began = world.database, world.standby, time.monotonic()
-    stopped = first.family()
+    first, second = world.database, world.standby
+    # Patroni hands over to nobody who has not confirmed all.
+    follows(first, second)
+    began, stopped = time.monotonic(), first.family()
     first.signal(signal.SIGSTOP)
     until("a fail-over", second.is_primary)
     world.database, world.standby = second, first
