@@ -47,6 +47,7 @@ struct PostgresError: Error {
 
     var fault: StoreFault {
         if isLost { return .unreachable(message) }
+        if isUnconfirmed { return .outcomeUnknown }
         switch state {
         case "23505": return .conflict(name: name, constraint: constraint)
         case "42501": return .outOfScope(name: name, message: message)

@@ -86,7 +86,7 @@ struct PostgresMigrator {
                         + PostgresRoles.migrate)
             }
             let value = try body()
-            _ = try run("COMMIT")
+            try link.commit(within: Self.patience)
             return value
         } catch {
             if link.isAlive, !link.isIdle { _ = try? run("ROLLBACK") }
