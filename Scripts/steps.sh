@@ -39,14 +39,14 @@ seconds_left() {
     echo $((left < $1 ? left : $1))
 }
 
-# step NAME COMMAND…: one step by itself, heard while it runs.
+# step NAME COMMAND…: one step by itself, heard while it runs; ended after an hour, or after `most` seconds.
 step() {
     local name=$1 started=$SECONDS code; shift
     if skipped_late "$name"; then return; fi
     echo "$who: $name"
     # Into a file and not into a pipe: whoever is left behind by a step would hold the pipe open, and all that comes after it.
     : > "$notes/said"
-    timeout -k 30 "$(seconds_left 3600)" "$@" > "$notes/said" 2>&1 < /dev/null &
+    timeout -k 30 "$(seconds_left "${most:-3600}")" "$@" > "$notes/said" 2>&1 < /dev/null &
     tail -n +1 -f -s 0.2 --pid=$! "$notes/said"
     wait $!; code=$?
     ended "$name" $code $((SECONDS - started)) "$notes/said" "$(printf '%q ' "$@")"

@@ -8,14 +8,14 @@ source Scripts/steps.sh
 step "build" Scripts/build.sh debug
 if [ ! -s "$notes/failed" ]; then
     step "swift build --build-tests" swift build --build-tests
-    # A process for each folder of tests: one that crashes takes no other along, and each has the machine to itself.
+    # A process for each folder of tests: one that crashes takes no other along, and each has the machine to itself. One that hangs has ten minutes.
     for folder in Tests/*Tests; do
-        step "$(basename "$folder")" swift test --skip-build --quiet --filter "^$(basename "$folder")\\."
+        most=600 step "$(basename "$folder")" swift test --skip-build --quiet --filter "^$(basename "$folder")\\."
     done
-    step "seats and a customer's life on PostgreSQL" env CODITECT_TEST_DATABASE=postgresql swift test --skip-build --quiet \
+    most=900 step "seats and a customer's life on PostgreSQL" env CODITECT_TEST_DATABASE=postgresql swift test --skip-build --quiet \
         --filter '^(SeatsTests|ContractTests\.LifeTests)'
     # The same suite on the ledger of many processes.
-    step "SeatsTests on Redis" env CODITECT_SEAT_LEDGER=redis swift test --skip-build --quiet --filter '^SeatsTests\.'
+    most=600 step "SeatsTests on Redis" env CODITECT_SEAT_LEDGER=redis swift test --skip-build --quiet --filter '^SeatsTests\.'
     python=$(Scripts/venv.sh test) || { echo "test: no Python environment" >&2; exit 1; }
     # Each has its own server and folder. Tests/Interop/en16931.py judges the documents of test_bank_invoice.py;
     # docs/how-to/keys-in-an-hsm.md is what test_hsm_keys.py does; docs/how-to/secrets-in-a-key-service.md is what test_secrets.py does.

@@ -19,7 +19,7 @@ package enum RedisTool {
         return said
     }
 
-    /// Reads a channel's messages from the moment of its making.
+    /// Reads a channel's messages from the moment of its making, two minutes at the most: what has not come by then is missed, not waited for.
     package final class Watch {
         private let process = Process()
         private let file: FileHandle
@@ -28,13 +28,14 @@ package enum RedisTool {
             let pipe = Pipe()
             file = pipe.fileHandleForReading
             process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            process.arguments = ["stdbuf", "-o0", "redis-cli", "-p", "\(port)", "PSUBSCRIBE", channel]
+            process.arguments = ["timeout", "120", "stdbuf", "-o0", "redis-cli", "-p", "\(port)", "PSUBSCRIBE", channel]
             process.standardOutput = pipe
             process.standardInput = FileHandle.nullDevice
             try process.run()
             try wait(for: "psubscribe")
         }
-        deinit { kill(process.processIdentifier, SIGKILL) }
+        // Which passes it on.
+        deinit { kill(process.processIdentifier, SIGTERM) }
 
         /// Returns when a message with `sign` has come.
         package func wait(for sign: String) throws {

@@ -50,12 +50,23 @@ final class AcquireDesk: Sendable {
 
     static func oneByOne(_ batch: [SeatAsking], _ decide: Decide) async throws -> [Decided] {
         var results: [Decided] = []
-        for asking in batch {
+        for (index, asking) in batch.enumerated() {
             do { results += try await decide([asking]) } catch is CancellationError where Task.isCancelled {
                 throw CancellationError()
+            } catch  where isOfNobody(error) {
+                // The next one would wait as long, and be told the same.
+                return results + batch[index...].map { _ in .failure(error) }
             } catch { results.append(.failure(error)) }
         }
         return results
+    }
+
+    /// Whether the store does not answer, whoever asks.
+    private static func isOfNobody(_ error: any Error) -> Bool {
+        switch error {
+        case StoreFault.unreachable, StoreFault.overloaded: true
+        default: false
+        }
     }
 
     /// Whether an error may be about one request alone, and not about the store.

@@ -1,4 +1,3 @@
-import Store
 import Synchronization
 import Vocabulary
 
@@ -36,6 +35,7 @@ final class Gathering<Item: Sendable, Outcome: Sendable>: Sendable {
 
     func submit(_ item: Item, write: @escaping Write) async throws -> Outcome {
         guard !takesLead() else { return try await lead(item, write) }
+        let began = ContinuousClock.now
         let turn = try await withCheckedThrowingContinuation { turn in
             let answer = state.withLock { state -> Result<Turn, any Error>? in
                 guard state.waiting.count < longest else { return .failure(SeatProblems.busy.retry(afterSeconds: 1)) }
@@ -50,7 +50,8 @@ final class Gathering<Item: Sendable, Outcome: Sendable>: Sendable {
         }
         switch turn {
         case .settled(let outcome): return outcome
-        case .lead: return try await lead(item, write)
+        // Who leads next is who has waited longest.
+        case .lead: return try await Attendance.$waited.withValue(began.duration(to: .now)) { try await lead(item, write) }
         }
     }
 
@@ -79,14 +80,6 @@ final class Gathering<Item: Sendable, Outcome: Sendable>: Sendable {
             state.withLock { $0.waiting.insert(contentsOf: others, at: 0) }
             handOver()
             throw CancellationError()
-        } catch StoreFault.unreachable(let why) {
-            // Whoever came meanwhile has waited as long as this one: nobody finds out anew, one after the other.
-            let behind = state.withLock { state in
-                defer { (state.waiting, state.isLed) = ([], false) }
-                return state.waiting
-            }
-            for waiting in others + behind { waiting.turn.resume(throwing: StoreFault.unreachable(why)) }
-            throw StoreFault.unreachable(why)
         } catch {
             for waiting in others { waiting.turn.resume(throwing: error) }
             handOver()

@@ -96,7 +96,7 @@ final class PostgresLink {
     /// The server's clock minus this process's monotonic one, in microseconds.
     private(set) var clockLead: Int64 = 0
 
-    init(url: String, limits: PostgresLimits) throws {
+    init(url: String, limits: PostgresLimits, within limit: Duration = .seconds(10)) throws {
         let given: [(String, String)] = [
             ("dbname", url), ("connect_timeout", "5"), ("client_encoding", "UTF8"), ("fallback_application_name", "coditectd"),
             ("keepalives_idle", "15"), ("keepalives_interval", "5"), ("keepalives_count", "3"), ("tcp_user_timeout", "20000"),
@@ -130,7 +130,7 @@ final class PostgresLink {
                 }
             }, Unmanaged.passUnretained(notices).toOpaque())
         // From here on the object is whole: what throws ends it, and with it the connection.
-        let pid = try lookAtBackend()
+        let pid = try lookAtBackend(within: limit)
         backend = pid == Int64(PQbackendPID(raw)) ? pid : nil
     }
     deinit { PQfinish(handle) }

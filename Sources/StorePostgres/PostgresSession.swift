@@ -9,7 +9,7 @@ struct PostgresWork: Sendable {
     let access: PostgresAccess
     let scope: PostgresScope
     let lanes: WriteLanes?
-    /// By when its last statement ends, on the monotonic clock in microseconds: where somebody waits for it at a connection, and not for a report.
+    /// When its last statement is to be over, on the monotonic clock in microseconds: where somebody waits for it at a connection, and not for a report.
     let deadline: Int64?
 
     /// As the calling task wants it, from now on.
@@ -17,8 +17,12 @@ struct PostgresWork: Sendable {
         self.access = access
         self.scope = scope
         lanes = scope == .kernel ? WriteLanes.wanted : nil
-        deadline = Attendance.isAwaited && !ReadLag.isAllowed ? PostgresLink.monotonic + limits.awaited.microseconds : nil
+        let left = limits.awaited - Attendance.waited
+        deadline = Attendance.isAwaited && !ReadLag.isAllowed ? PostgresLink.monotonic + left.microseconds : nil
     }
+
+    /// It has waited, run or been tried for as long as whoever asked would wait.
+    var isOver: Bool { deadline.map { $0 <= PostgresLink.monotonic } ?? false }
 
     /// What is left of `limit` until the deadline.
     func within(_ limit: Duration) -> Duration {
@@ -40,6 +44,9 @@ final class PostgresSession: LedgerConnection {
     private var inForce: PostgresScope?
     private var backend: Int64 = 0
     private var work: PostgresWork?
+    /// How long the server lets a statement run now, and by how much that may be longer than what is left.
+    private var timeout = Duration.zero
+    private static let slack = Duration.seconds(2)
     /// Why the running transaction cannot be committed any more.
     private(set) var failure: (any Error)?
     private var isCommitting = false
@@ -60,12 +67,12 @@ final class PostgresSession: LedgerConnection {
     }
 
     /// Connects where there is no connection. Between failed tries it refuses at once.
-    func connected() throws -> PostgresLink {
+    func connected(within limit: Duration = .seconds(10)) throws -> PostgresLink {
         if let link, link.isAlive { return link }
         link = nil
         guard PostgresLink.monotonic >= nextTry else { throw StoreFault.unreachable("trying again shortly") }
         do {
-            let made = try PostgresLink(url: url, limits: limits)
+            let made = try PostgresLink(url: url, limits: limits, within: limit)
             link = made
             pause = limits.reconnect
             return made
@@ -86,6 +93,8 @@ final class PostgresSession: LedgerConnection {
             do {
                 try begin(work, ticket)
                 let value = try body()
+                // From here on nobody breaks it off: what waits for a standby then would hold on this server alone.
+                ticket.ends()
                 try commit()
                 return value
             } catch {
@@ -133,15 +142,15 @@ final class PostgresSession: LedgerConnection {
     }
 
     static let begin = "store.begin"
+    private static let late = StoreFault.overloaded(queue: "database")
     private func begin(_ work: PostgresWork, _ ticket: PostgresTicket) throws {
         let (access, scope) = (work.access, work.scope)
         failure = nil
         isCommitting = false
         inForce = nil
         self.work = work
-        // It has waited for its turn, or tried, as long as whoever asked would.
-        guard work.within(.seconds(1)) > .zero else { throw StoreFault.overloaded(queue: "database") }
-        let link = try connected()
+        guard !work.isOver else { throw Self.late }
+        let link = try connected(within: work.within(.seconds(10)))
         ticket.runs(link.canceller)
         var commands = [
             PostgresCommand(
@@ -180,8 +189,9 @@ final class PostgresSession: LedgerConnection {
     private func enter(_ scope: PostgresScope, _ link: PostgresLink, isFirst: Bool) -> PostgresCommand {
         let expiry = PostgresLink.monotonic + link.clockLead + limits.seal.microseconds
         let seal = SQLValue.text(seal.text(scope, expiry: expiry, backend: backend))
+        timeout = limit(scope)
         // Zero would be no limit.
-        let milliseconds = SQLValue.text("\(max(1, limit(scope).microseconds / 1_000))")
+        let milliseconds = SQLValue.text("\(max(1, timeout.microseconds / 1_000))")
         guard isFirst else {
             return PostgresCommand(
                 "store.enter",
@@ -225,8 +235,13 @@ final class PostgresSession: LedgerConnection {
     func rows(_ sql: SQL, _ arguments: [any SQLBindable], as scope: PostgresScope) throws -> [Row] {
         if let failure { throw fault(failure) }
         guard let link else { throw StoreFault.closed }
+        if work?.isOver == true {
+            failure = Self.late
+            throw Self.late
+        }
         var commands: [PostgresCommand] = []
-        if inForce != scope { commands.append(enter(scope, link, isFirst: false)) }
+        // The server gives a statement up before the driver takes the server for silent.
+        if inForce != scope || timeout > limit(scope) + Self.slack { commands.append(enter(scope, link, isFirst: false)) }
         commands.append(PostgresCommand(sql.name, sql.postgres, arguments.map(\.sqlValue)))
         do {
             let rows = try link.run(commands, within: limit(scope))
@@ -262,5 +277,9 @@ final class PostgresSession: LedgerConnection {
         if !link.isAlive || !link.isIdle { self.link = nil }
     }
 
-    private func fault(_ error: any Error) -> any Error { (error as? PostgresError)?.fault ?? error }
+    private func fault(_ error: any Error) -> any Error {
+        guard let broken = error as? PostgresError else { return error }
+        // Ended because there was no time left, not because it costs too much.
+        return broken.state == "57014" && work?.within(.seconds(1)) ?? .seconds(1) < .seconds(1) ? Self.late : broken.fault
+    }
 }

@@ -2,4 +2,6 @@
 /// waits for.
 package enum Attendance {
     @TaskLocal package static var isAwaited = false
+    /// How long what is done next has waited for its turn already.
+    @TaskLocal package static var waited = Duration.zero
 }

@@ -14,6 +14,7 @@ private final class HeldStore: Store {
     let decisions = Mutex(0)
     /// The number of the decision for which there is no database.
     let failing = Mutex(0)
+    let fault = Mutex<any Error & Sendable>(Away())
     private let (held, holds) = AsyncStream<Void>.makeStream()
     private let (opened, opens) = AsyncStream<Void>.makeStream()
     init(_ inner: any Store) { self.inner = inner }
@@ -35,7 +36,7 @@ private final class HeldStore: Store {
             decisions += 1
             return decisions
         }
-        if number == failing.withLock({ $0 }) { throw Away() }
+        if number == failing.withLock({ $0 }) { throw fault.withLock { $0 } }
         if number == 1 {
             holds.yield()
             for await _ in opened { break }
@@ -160,5 +161,21 @@ struct AcquireTogetherTests {
         #expect(crowd.store.decisions.withLock { $0 } == 2)
         #expect(try await crowd.house.live() == 1)
         try await crowd.house.acquire("a")
+    }
+
+    @Test("where the store goes away while each goes by itself, the others are told so without asking it")
+    func goesAway() async throws {
+        let crowd = try await Crowd.make(seats: 20)
+        crowd.store.failing.withLock { $0 = 4 }
+        crowd.store.fault.withLock { $0 = StoreFault.unreachable("silent") }
+        let answers = try await crowd.ask((0..<6).map { "d\($0)" }) { number in
+            guard number < 2 else { return nil }
+            return IdempotencyClaim(key: "the same", scope: "test", fingerprint: [UInt8](repeating: UInt8(number), count: 32))
+        }
+        // One for the first, one that was undone, one that went well, and the one that did not.
+        #expect(crowd.store.decisions.withLock { $0 } == 4)
+        #expect(answers.grants.count == 1)
+        let silent = answers.filter { if case .failure(StoreFault.unreachable) = $0 { true } else { false } }
+        #expect(silent.count == 5)
     }
 }

@@ -1,5 +1,5 @@
 import Foundation
-import Store
+import RoomTesting
 import Synchronization
 import Testing
 import Vocabulary
@@ -76,25 +76,30 @@ struct GatheringTests {
         #expect(try await later[0].value == "done 4")
     }
 
-    @Test("that the store does not answer is found out once: whoever came meanwhile is told, and the next one asks anew")
-    func unreachable() async throws {
+    @Test("whoever leads after it has waited is known to have waited")
+    func waited() async throws {
         let (batch, desk) = (Gathering<Int, String>(), Desk())
         let first = begin(1, batch, desk)
         await desk.nextIsAsked()
-        let behind = await wait([2, 3], batch, desk)
-        desk.allow(.failure(StoreFault.unreachable("silent")))
-        for task in [first] + behind {
-            await #expect {
-                try await task.value
-            } throws: { error in
-                if case StoreFault.unreachable("silent") = error { true } else { false }
+        let waits = Guarded<[Duration]>([])
+        let others = [2, 3].map { item in
+            Task {
+                try await batch.submit(item) { items in
+                    waits.with { $0.append(Attendance.waited) }
+                    return items.map { "done \($0)" }
+                }
             }
         }
-        #expect(desk.batches.withLock { $0 } == [[1]] && batch.waiting == 0)
-        let next = begin(4, batch, desk)
-        await desk.nextIsAsked()
+        while batch.waiting < 2 { await Task.yield() }
         desk.allow()
-        #expect(try await next.value == "done 4")
+        #expect(try await first.value == "done 1")
+        for task in others { _ = try await task.value }
+        _ = try await batch.submit(4) { items in
+            waits.with { $0.append(Attendance.waited) }
+            return items.map { "done \($0)" }
+        }
+        let found = waits.with { $0 }
+        #expect(found.count == 2 && found[0] > .zero && found[1] == .zero)
     }
 
     @Test("a request that is given up while it writes for others takes none of them with it")

@@ -345,26 +345,6 @@ import Vocabulary
         await bench.close()
     }
 
-    @Test("a transaction that somebody waits for is not begun after its time; a report is, and so is work that nobody waits for")
-    func awaited() async throws {
-        let bench = try await PostgresBench { $0.awaited = .zero }
-        let (store, a) = (bench.store, bench.tenant(1))
-        let read: @Sendable () async throws -> Int = { try await store.tenantRead(a) { try $0.rows(PostgresBench.texts).count } }
-        try await Attendance.$isAwaited.withValue(true) {
-            await #expect {
-                try await bench.add(a, 1, "late")
-            } throws: { error in
-                if case StoreFault.overloaded = error { true } else { false }
-            }
-            await #expect(throws: StoreFault.self) { _ = try await read() }
-            let report = try await ReadLag.allowed { try await read() }
-            #expect(report == 0)
-        }
-        try await bench.add(a, 2, "in its own time")
-        #expect(try await read() == 1)
-        await bench.close()
-    }
-
     @Test("a transaction that reaches a server which is no primary any more is tried on another line, and refused cleanly")
     func standby() {
         let limits = PostgresLimits()

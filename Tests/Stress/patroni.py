@@ -186,14 +186,15 @@ def frozen(world):
     first, second = world.database, world.standby
     # Patroni hands over to nobody who has not confirmed all.
     follows(first, second)
-    began, stopped = time.monotonic(), first.family()
+    began = time.monotonic()
+    # Once more for those that were born meanwhile: the one that bears them stands still now.
+    first.signal(signal.SIGSTOP)
     first.signal(signal.SIGSTOP)
     until("a fail-over", second.is_primary)
     world.database, world.standby = second, first
     what = "the primary and its Patroni stand still, Patroni fails over (from the stop on)", began
     world.served_again(*what)
-    for pid in stopped:
-        os.kill(pid, signal.SIGCONT)
+    first.signal(signal.SIGCONT)
     woken = time.monotonic()
     # What it had begun is judged at the end; it comes back as the standby that confirms.
     follows(second, first)
