@@ -12,7 +12,7 @@ import Vocabulary
 /// does not read. A single timer serves them all; it is set again only when it fires or a phase ends earlier than it.
 ///
 /// It is the last of its pipeline, right behind NIO's decoder: what is read while an answer is due waits here for its turn, and an answer leaves as
-/// the bytes that it is.
+/// the bytes that it is. As long as each read is one whole plain request, the decoder is not asked.
 final class ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = ByteBuffer
@@ -41,13 +41,17 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var waiting = WaitingParts()
     /// Some bytes of a next head may have come while an answer was due.
     private var hasPartOfNext = false
+    /// The decoder has seen nothing yet of this connection.
+    private var isPlain = true
     private var isQuiescing = false
     /// The first request of what was read begins at once; those behind it in the same bytes take turns with the other connections.
     private var mayBegin = false
     /// Of answers, kept while they are small.
     private var out = ByteBuffer()
     private var peer = ""
-    private var head: HTTPRequestHead?
+    private var manner = Manner.unknown
+    /// What has come, without its body; then what is answered.
+    private var arriving: RawRequest?
     private var body: ByteBuffer?
     private var bodyLimit = 0
     private var isOverLimit = false
@@ -126,10 +130,20 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    /// Bytes have come; called before they are understood.
-    func bytesArrived() {
+    /// Bytes have come; called before they are understood. True: they were one plain request, which is under way.
+    func takes(_ bytes: ByteBuffer) -> Bool {
         mayBegin = true
+        if isPlain, phase == .idle, !isQuiescing, let plain = plain(bytes) {
+            begin(plain)
+            return true
+        }
+        isPlain = false
         if phase == .idle { enter(.head, for: rules.headerTimeout) } else if isAnswerDue { hasPartOfNext = true }
+        return false
+    }
+
+    private func plain(_ bytes: ByteBuffer) -> PlainRequest? {
+        bytes.withUnsafeReadableBytes { PlainRequest($0, maxHeaderBytes: rules.maxHeaderBytes, maxHeaderFields: rules.maxHeaderFields) }
     }
 
     // MARK: One at a time
@@ -194,9 +208,23 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
+    private func begin(_ plain: PlainRequest) {
+        manner = .plain
+        isOverLimit = false
+        isRequestComplete = true
+        var raw = RawRequest(
+            method: plain.method, target: plain.target, headers: plain.headers, remoteAddress: peer, isTLS: rules.isTLS)
+        raw.body = plain.body
+        arriving = raw
+        dispatch()
+    }
+
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         guard phase == .idle || phase == .head else { return }
-        self.head = head
+        manner = Manner(head)
+        arriving = RawRequest(
+            method: head.method.rawValue, target: head.uri, headers: HeaderFields(head.headers.map { (name: $0.name, value: $0.value) }),
+            remoteAddress: peer, isTLS: rules.isTLS)
         body = nil
         bodyLimit = 0
         isOverLimit = false
@@ -226,11 +254,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     // MARK: Handling
 
     private func dispatch() {
-        guard let context, let executor, let head else { return }
+        guard let context, let executor, var raw = arriving else { return }
         guard context.channel.isWritable else { return enter(.blocked, for: rules.bodyTimeout) }
-        var raw = RawRequest(
-            method: head.method.rawValue, target: head.uri, headers: HeaderFields(head.headers.map { (name: $0.name, value: $0.value) }),
-            remoteAddress: peer, isTLS: rules.isTLS)
+        arriving = nil
         if let body, !isOverLimit { raw.body = Data(body.readableBytesView) }
         raw.isBodyTooLarge = isOverLimit
         raw.requestID = rules.edge.identify(raw)
@@ -266,14 +292,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
         request = nil
         write(reply, isLast: isLastAnswer)
     }
-    var isLastAnswer: Bool {
-        guard let head else { return true }
-        return !head.isKeepAlive || !isRequestComplete || isInputClosed || head.method == .CONNECT || isQuiescing
-            || rules.draining.isDraining
-    }
+    var isLastAnswer: Bool { !manner.isKept || !isRequestComplete || isInputClosed || isQuiescing || rules.draining.isDraining }
 
     private func refuse(_ problem: Problem) {
-        if phase != .body { head = nil }
+        if phase != .body { manner = .unknown }
         isRequestComplete = false
         write(rules.edge.refuse(problem), isLast: true)
     }
@@ -287,7 +309,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// How the answer to this request begins.
     func start(_ reply: Reply, isLast: Bool) -> AnswerStart {
-        AnswerStart(reply, to: head, date: rules.date.text, isLast: isLast)
+        AnswerStart(reply, manner, date: rules.date.text, isLast: isLast)
     }
 
     private func write(_ reply: Reply, isLast: Bool) {

@@ -43,14 +43,13 @@ enum Framing: Equatable {
     }
 }
 
-/// Tells the connection that bytes have come, before the decoder has made anything of them.
+/// Shows the connection the bytes that have come, before the decoder gets those that are not taken.
 final class ByteWatch: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     private let connection: ConnectionHandler
     init(_ connection: ConnectionHandler) { self.connection = connection }
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        connection.bytesArrived()
-        context.fireChannelRead(data)
+        if !connection.takes(unwrapInboundIn(data)) { context.fireChannelRead(data) }
     }
 }

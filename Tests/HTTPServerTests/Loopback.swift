@@ -143,6 +143,18 @@ final class Count: Sendable {
     var now: Int { value.load(ordering: .relaxed) }
 }
 
+/// Random, and the same again from the same seed.
+struct Steps {
+    var state: UInt64
+    init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
+    mutating func below(_ bound: Int) -> Int {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        return Int(state % UInt64(bound))
+    }
+}
+
 extension String {
     /// The statuses of the answers in a stream of them.
     var statuses: [Int] { split(separator: "HTTP/1.1 ").compactMap { Int($0.prefix(3)) } }

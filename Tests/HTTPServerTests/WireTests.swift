@@ -285,16 +285,6 @@ struct WireTests {
         }
     }
     private struct Ended: Error { let text: String }
-    private struct Steps {
-        var state: UInt64
-        init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
-        mutating func below(_ bound: Int) -> Int {
-            state ^= state << 13
-            state ^= state >> 7
-            state ^= state << 17
-            return Int(state % UInt64(bound))
-        }
-    }
 
     @Test("many connections at once are all answered")
     func many() async throws {
