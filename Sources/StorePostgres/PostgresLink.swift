@@ -9,10 +9,13 @@ struct PostgresCommand {
     let name: String
     let text: String
     var values: [SQLValue] = []
-    init(_ name: String, _ text: String, _ values: [SQLValue] = []) {
+    /// The role in which it comes again and again, so that its plan may be kept; nil: none is.
+    var role: String?
+    init(_ name: String, _ text: String, _ values: [SQLValue] = [], keptFor role: String? = nil) {
         self.name = name
         self.text = text
         self.values = values
+        self.role = role
     }
 }
 
@@ -25,7 +28,9 @@ struct PostgresError: Error {
     let constraint: String
     /// Nobody answered in time: the server stands still, or the line to it is silent.
     var isSilent = false
-    var isLost: Bool { state.isEmpty || state.hasPrefix("08") || state.hasPrefix("57P") || wasIdle || isStandby }
+    /// The server does not know, or cannot use, a plan that it was to keep: on another connection it makes a new one.
+    var isStale = false
+    var isLost: Bool { state.isEmpty || state.hasPrefix("08") || state.hasPrefix("57P") || wasIdle || isStandby || isStale }
     /// The server is not the primary any more: after a fail-over a pooler may still have lines to it.
     var isStandby: Bool { state == "0A000" && name == PostgresSession.begin }
     /// Committed at the server alone: no standby has confirmed it, so that it is gone if another becomes the primary.
@@ -93,6 +98,7 @@ final class PostgresLink {
     private let limits: PostgresLimits
     /// The server's process behind this connection; nil behind a pooler, where each transaction may get another.
     private(set) var backend: Int64?
+    private var plans = PostgresPlans()
     /// The server's clock minus this process's monotonic one, in microseconds.
     private(set) var clockLead: Int64 = 0
 
@@ -169,16 +175,29 @@ final class PostgresLink {
 
     /// Sends all, answers the rows of the last. At the first that fails the server skips the others.
     func run(_ commands: [PostgresCommand], within limit: Duration) throws -> [Row] {
-        for command in commands { try send(command) }
+        let sent = try commands.map(send)
         guard PQpipelineSync(handle) == 1 else { throw lost("store.sync") }
         let deadline = PostgresLink.monotonic + limit.microseconds + limits.grace.microseconds
         var failure: (any Error)?
         var rows: [Row] = []
-        for (index, command) in commands.enumerated() {
-            do { rows = try collect(command, isLast: index == commands.count - 1, deadline) } catch {
+        func each(_ step: () throws -> Void) throws {
+            do { try step() } catch {
                 guard isAlive else { throw error }
                 failure = failure ?? error
             }
+        }
+        for (index, command) in commands.enumerated() {
+            let sent = sent[index]
+            // That it was read is answered by itself.
+            if let new = sent.new {
+                var isKept = false
+                try each {
+                    _ = try collect(command, isLast: false, deadline)
+                    isKept = true
+                }
+                plans.settle(new, isKept: isKept)
+            }
+            try each { rows = try collect(command, isKept: sent.isKept, isLast: index == commands.count - 1, deadline) }
         }
         try awaitSync(deadline)
         if let failure { throw failure }
@@ -195,7 +214,15 @@ final class PostgresLink {
         }
     }
 
-    private func send(_ command: PostgresCommand) throws {
+    /// How a command went out.
+    private struct Sent {
+        /// The server reads it first, to keep it.
+        var new: PostgresPlans.Subject?
+        /// By a plan that was there.
+        var isKept = false
+    }
+
+    private func send(_ command: PostgresCommand) throws -> Sent {
         let types = command.values.map(PostgresValue.type)
         let bytes = command.values.map(PostgresValue.bytes)
         let lengths = bytes.map { Int32($0?.count ?? 0) }
@@ -214,16 +241,30 @@ final class PostgresLink {
             throw StoreFault.refused(name: command.name, constraint: "text holds a NUL")
         }
         flat.append(0)
-        let sent = flat.withUnsafeBufferPointer { buffer in
+        let subject = backend == nil ? nil : command.role.map { PostgresPlans.Subject(role: $0, text: command.text, types: types) }
+        let way = subject.map { plans.way(to: $0) } ?? .once
+        let count = Int32(types.count)
+        let isSent = flat.withUnsafeBufferPointer { buffer in
             let pointers: [UnsafePointer<CChar>?] = places.map { place in
                 place.flatMap { buffer.baseAddress.map { UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self) }?.advanced(by: $0) }
             }
-            return PQsendQueryParams(handle, command.text, Int32(types.count), types, pointers, lengths, formats, 1)
+            switch way {
+            case .once: return PQsendQueryParams(handle, command.text, count, types, pointers, lengths, formats, 1) == 1
+            case .kept(let name): return PQsendQueryPrepared(handle, name, count, pointers, lengths, formats, 1) == 1
+            case .first(let name):
+                return PQsendPrepare(handle, name, command.text, count, types) == 1
+                    && PQsendQueryPrepared(handle, name, count, pointers, lengths, formats, 1) == 1
+            }
         }
-        guard sent == 1 else { throw lost(command.name) }
+        guard isSent else { throw lost(command.name) }
+        switch way {
+        case .once: return Sent()
+        case .first: return Sent(new: subject)
+        case .kept: return Sent(isKept: true)
+        }
     }
 
-    private func collect(_ command: PostgresCommand, isLast: Bool, _ deadline: Int64) throws -> [Row] {
+    private func collect(_ command: PostgresCommand, isKept: Bool = false, isLast: Bool, _ deadline: Int64) throws -> [Row] {
         if isLast { PQsetSingleRowMode(handle) }
         var rows: [Row] = []
         var size = 0
@@ -250,7 +291,10 @@ final class PostgresLink {
             case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: break
             case PGRES_PIPELINE_ABORTED:
                 failure = failure ?? PostgresError(state: "25P02", name: command.name, message: "skipped", constraint: "")
-            default: failure = failure ?? error(result, command.name)
+            default:
+                var error = error(result, command.name)
+                error.isStale = isKept && (error.state == "26000" || error.state == "0A000")
+                failure = failure ?? error
             }
         }
         if let failure { throw failure }

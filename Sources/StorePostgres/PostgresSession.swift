@@ -123,7 +123,7 @@ final class PostgresSession: LedgerConnection {
     /// Gives a connection up on which nothing can be asked for: one that is silent would be silent on a rollback, too, and for those who wait
     /// behind this one.
     private func leave(_ broken: PostgresError) {
-        guard broken.isSilent || broken.isStandby else { return }
+        guard broken.isSilent || broken.isStandby || broken.isStale else { return }
         link = nil
         if broken.isSilent { putOff() }
     }
@@ -198,7 +198,7 @@ final class PostgresSession: LedgerConnection {
                 """
                 SELECT set_config('role', $1, true), set_config('app.tenant_id', $2, true), set_config('app.seal', $3, true),
                     set_config('statement_timeout', $4, true)
-                """, [.text(scope.role), .text(scope.tenantHex), seal, milliseconds])
+                """, [.text(scope.role), .text(scope.tenantHex), seal, milliseconds], keptFor: Self.anybody)
         }
         return PostgresCommand(
             "store.enter",
@@ -206,8 +206,10 @@ final class PostgresSession: LedgerConnection {
             SELECT set_config('app.tenant_id', $1, true), set_config('app.seal', $2, true), set_config('statement_timeout', $3, true),
                 set_config('search_path', 'coditect, pg_temp', true), set_config('enable_seqscan', 'off', true),
                 set_config('idle_in_transaction_session_timeout', $4, true)
-            """, [.text(scope.tenantHex), seal, milliseconds, .text("\(idle)")])
+            """, [.text(scope.tenantHex), seal, milliseconds, .text("\(idle)")], keptFor: Self.anybody)
     }
+    /// It looks at no table.
+    private static let anybody = ""
     private func limit(_ scope: PostgresScope) -> Duration {
         let limit = scope == .kernel ? limits.kernelStatement : limits.tenantStatement
         return work?.within(limit) ?? limit
@@ -242,7 +244,7 @@ final class PostgresSession: LedgerConnection {
         var commands: [PostgresCommand] = []
         // The server gives a statement up before the driver takes the server for silent.
         if inForce != scope || timeout > limit(scope) + Self.slack { commands.append(enter(scope, link, isFirst: false)) }
-        commands.append(PostgresCommand(sql.name, sql.postgres, arguments.map(\.sqlValue)))
+        commands.append(PostgresCommand(sql.name, sql.postgres, arguments.map(\.sqlValue), keptFor: scope.role))
         do {
             let rows = try link.run(commands, within: limit(scope))
             inForce = scope
