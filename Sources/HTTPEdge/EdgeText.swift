@@ -3,7 +3,15 @@ import Synchronization
 import Vocabulary
 
 /// Texts made so often that the general way would show.
-enum EdgeText {
+package enum EdgeText {
+    /// Whether there is nothing but ASCII from `lowest` (a space, or the first sign that is none) to the tilde.
+    package static func isPrintable(_ bytes: UnsafeBufferPointer<UInt8>, from lowest: UInt8) -> Bool {
+        var outside: UInt8 = 0
+        // Without a way out of the loop it is done many bytes at a time.
+        for byte in bytes { outside |= byte &- lowest > 0x7E - lowest ? 1 : 0 }
+        return outside == 0
+    }
+
     private static let digits = Array("0123456789abcdef".utf8)
 
     /// A UUID in lower case.

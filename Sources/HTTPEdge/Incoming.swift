@@ -70,10 +70,7 @@ struct Incoming: Sendable {
             var start = mark.utf8CodeUnitCount
             while start < text.count, text[start] == 0x20 { start += 1 }
             let token = UnsafeBufferPointer(rebasing: text[start...])
-            // Without a way out of the loop it is done many bytes at a time.
-            var isVisible = !token.isEmpty
-            for sign in token { isVisible = isVisible && sign > 0x20 && sign < 0x7F }
-            return isVisible ? String(decoding: token, as: UTF8.self) : nil
+            return !token.isEmpty && EdgeText.isPrintable(token, from: 0x21) ? String(decoding: token, as: UTF8.self) : nil
         }
     }
     /// The media type in lower case, and whether its charset is UTF-8 or not said.

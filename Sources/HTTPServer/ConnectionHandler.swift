@@ -61,7 +61,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Of the answer that is being poured.
     var isPouringLast = false
     var request: RawRequest?
-    var task: Task<Void, Never>?
+    /// The request under way.
+    var work: LoopWorker.Turn?
     /// Tells a reply that comes too late from the one awaited.
     private(set) var turn: UInt64 = 0
     private var deadline = NIODeadline.distantFuture
@@ -89,7 +90,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         phase = .closed
         timer?.cancel()
         timer = nil
-        task = nil
+        work = nil
         request = nil
         waiting.drop()
         self.context = nil
@@ -270,7 +271,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         let loop = context.eventLoop
         let isFirst = mayBegin
         mayBegin = false
-        executor.begin(atOnce: isFirst, { [raw] in await Self.serve(raw, edge, me, loop, turn: turn) }) { task = $0 }
+        executor.begin(atOnce: isFirst, { [raw] in await Self.serve(raw, edge, me, loop, turn: turn) }) { work = $0 }
     }
 
     private static func serve(
@@ -288,7 +289,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private func answer(_ reply: Reply, turn: UInt64) {
         guard phase == .handling, turn == self.turn else { return }
-        task = nil
+        work = nil
         request = nil
         write(reply, isLast: isLastAnswer)
     }
@@ -373,8 +374,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .body: refuse(HTTPProblems.requestTimeout)
         case .handling:
             turn &+= 1
-            task?.cancel()
-            task = nil
+            work?.cancel()
+            work = nil
             if let request { write(rules.edge.expired(request), isLast: true) } else { context.close(promise: nil) }
         // Before a head is whole there is no request to answer.
         case .idle, .head, .blocked, .pouring, .closing: context.close(promise: nil)

@@ -39,6 +39,9 @@ final class ConnectionRules: Sendable {
         executors = Dictionary(uniqueKeysWithValues: group.makeIterator().map { (ObjectIdentifier($0), LoopExecutor($0)) })
     }
 
+    /// After the last connection.
+    func close() { for executor in executors.values { executor.close() } }
+
     func executor(of loop: any EventLoop) -> LoopExecutor { executors[ObjectIdentifier(loop)] ?? LoopExecutor(loop) }
 }
 

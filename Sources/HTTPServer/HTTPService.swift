@@ -99,6 +99,7 @@ package final class HTTPService: Sendable {
             cut.cancel()
         }
         await drain.value
+        defer { rules.close() }
         try await server.value
     }
 

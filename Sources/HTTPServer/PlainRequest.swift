@@ -78,14 +78,13 @@ private struct PlainReader {
         guard !name.isEmpty, at < bytes.count, bytes[at] == UInt8(ascii: ":") else { return nil }
         at += 1
         if at < bytes.count, bytes[at] == 0x20 { at += 1 }
-        let value = at..<ends()
-        guard let last = value.last, bytes[value.lowerBound] != 0x20, bytes[last] != 0x20, takes("\r\n") else { return nil }
+        guard let base = bytes.baseAddress, let end = memchr(base + at, 0x0D, bytes.count - at) else { return nil }
+        let value = at..<UnsafeRawPointer(end) - base
+        at = value.upperBound
+        guard let last = value.last, bytes[value.lowerBound] != 0x20, bytes[last] != 0x20, takes("\r\n"),
+            EdgeText.isPrintable(UnsafeRawBufferPointer(rebasing: bytes[value]).assumingMemoryBound(to: UInt8.self), from: 0x20)
+        else { return nil }
         return (name, value)
-    }
-    /// Goes to the first byte that is not printable.
-    private mutating func ends() -> Int {
-        while at < bytes.count, bytes[at] >= 0x20, bytes[at] < 0x7F { at += 1 }
-        return at
     }
     private func number(_ range: Range<Int>) -> Int? {
         guard range.count <= 8 else { return nil }

@@ -59,7 +59,7 @@ extension ConnectionHandler {
     }
     private func endPouring(_ turn: UInt64) {
         guard phase == .pouring, turn == self.turn else { return }
-        task = nil
+        work = nil
         end(ByteBuffer(), isLast: isPouringLast || isLastAnswer)
     }
     /// What was promised will not come: the client must not take the part for the whole.
