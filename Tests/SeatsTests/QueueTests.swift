@@ -175,6 +175,19 @@ struct QueueTests {
         try await house.acquire("c")
         #expect(house.hooks.questions.last?.input["user"]?["recent_devices"]?.int == 0)
     }
+
+    @Test("a device that holds seats of two licences is one device, and one that gave its seat back counts once with it")
+    func churnOverLicenses() async throws {
+        let house = try await SeatHouse.make()
+        let first = try await house.license(seats: 9).license
+        let second = try await house.license(seats: 9).license
+        for (device, license) in [("a", first), ("b", first), ("a", second), ("c", second)] {
+            try await house.acquire(device, license: license)
+        }
+        try await house.release(try await house.acquire("b", license: second).session)
+        try await house.acquire("d", license: first)
+        #expect(house.hooks.questions.map { $0.input["user"]?["recent_devices"]?.int } == [0, 1, 1, 2, 2, 3])
+    }
 }
 
 struct BorrowTests {
