@@ -142,7 +142,7 @@ extension SQLLeaseLedger {
     }
 }
 
-/// Settles the beats of one transaction: the usual one in a single statement, the rest by the rules.
+/// Settles the beats of one transaction: the usual one as it is found, the rest by the rules.
 struct BeatDesk {
     let ledger: SQLLeaseLedger
     let db: any KernelScope
@@ -167,6 +167,7 @@ struct BeatDesk {
         if let row {
             let license: License.ID = try row.id(0)
             if try status(license, beat)?.isUsable ?? false {
+                try db.run(SeatTable.prolong, beat.tenant, license, try row.int(4), now, beat.act.now)
                 count(beat)
                 return .alive(
                     epoch: try row.integer(1), ttlSeconds: Duration.microseconds(try row.integer(2)).wholeSeconds,

@@ -207,14 +207,26 @@ enum SeatTable {
         "seats.drop_reservation", "DELETE FROM seat_reservation WHERE license_id = $1 AND name = $2 RETURNING reservation_id")
 
     // Heartbeats, in kernel scope: one statement for the usual case. The tenant stands in the key.
+    /// The lease that this beat prolongs, if nothing stands against it. Over PostgreSQL it is prolonged with the same; SQLite builds a table of its own for what
+    /// an update returns, which costs more than to look and then to write.
     static let beat = SQL(
-        "seats.beat",
+        "seats.beat", "SELECT \(beaten) FROM seat_all WHERE \(beating)",
+        postgres: """
+            UPDATE seat_all SET expires_at = CASE WHEN expires_at > $4 + ttl THEN expires_at ELSE $4 + ttl END, beat_at = $5
+            WHERE \(beating) RETURNING \(beaten)
+            """)
+    private static let beaten = "license_id, epoch, ttl, resurrected, slot"
+    private static let beating = """
+        tenant_id = $1 AND session_id = $2 AND user_id = $3 AND expires_at > $4 AND released_at IS NULL AND ($6 = 0 OR epoch = $6)
+            AND borrowed_until IS NULL
+        """
+    /// Prolongs what `beat` found.
+    static let prolong = SQL(
+        "seats.prolong",
         """
         UPDATE seat_all SET expires_at = CASE WHEN expires_at > $4 + ttl THEN expires_at ELSE $4 + ttl END, beat_at = $5
-        WHERE tenant_id = $1 AND session_id = $2 AND user_id = $3 AND expires_at > $4 AND released_at IS NULL AND ($6 = 0 OR epoch = $6)
-            AND borrowed_until IS NULL
-        RETURNING license_id, epoch, ttl, resurrected
-        """)
+        WHERE tenant_id = $1 AND license_id = $2 AND slot = $3
+        """, postgres: SQL.nothing)
     static let tally = SQL(
         "seats.tally",
         """

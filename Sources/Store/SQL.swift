@@ -6,8 +6,10 @@ package struct SQL: Sendable, Hashable {
     /// `seats.insert_lease`: how it is called in metrics, plans and tests.
     package let name: String
     package let text: String
-    /// The text for PostgreSQL, where the engines need two: this one says the same in its dialect.
+    /// The text for PostgreSQL, where the engines need two: this one says the same in its dialect. `nothing`: the statement before did it already.
     package let postgres: String
+    /// Of a statement that only one engine needs: the other answers no rows.
+    package static let nothing = ""
     package init(_ name: String, _ text: String, postgres: String? = nil) {
         self.name = name
         self.text = text

@@ -34,7 +34,8 @@ struct PlanTests {
         (LicenseTable.activationCount, "tenant_id=? AND license_id=?"), (LicenseTable.keyBox, "tenant_id=? AND license_id=?"),
     ]
     static let kernel: [(SQL, String)] = [
-        (SeatTable.beat, "tenant_id=? AND session_id=?"), (LicenseTable.findKey, "digest=?"),
+        (SeatTable.beat, "tenant_id=? AND session_id=?"), (SeatTable.prolong, "tenant_id=? AND license_id=? AND slot=?"),
+        (LicenseTable.findKey, "digest=?"),
         (SeatTable.held, "tenant_id=? AND session_id=?"), (SeatTable.heldMany, "tenant_id=? AND session_id=?"),
         (SeatTable.aboard, "tenant_id=?"), (SeatTable.memory, "PRIMARY KEY"), (SeatTable.readTime, "PRIMARY KEY"),
     ]
