@@ -25,7 +25,7 @@ struct PostgresPlans {
     private var standings: [Subject: Standing] = [:]
     private var named = 0
     private var kept = 0
-    /// Each takes the server some tens of kilobytes for each connection.
+    /// Each takes the server some kilobytes for each connection.
     private static let most = 256
     /// So often it is used before it is worth a place.
     private static let worth = 3
