@@ -50,7 +50,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var out = ByteBuffer()
     private var peer = ""
     private var manner = Manner.unknown
-    /// What has come, without its body; then what is answered.
+    /// What has come and waits for its body, or for a client that reads.
     private var arriving: RawRequest?
     private var body: ByteBuffer?
     private var bodyLimit = 0

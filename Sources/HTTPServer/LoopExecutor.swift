@@ -14,7 +14,7 @@ final class LoopExecutor: TaskExecutor {
     }
     private let loop: any EventLoop
     private let standing: NIOLoopBoundBox<Standing>
-    /// Workers that wait for work, on each loop: they keep some 16 KB each.
+    /// Workers that wait for work, on each loop: each keeps the memory of the deepest request that it ran.
     private static let mostIdle = 64
 
     init(_ loop: any EventLoop) {
@@ -84,7 +84,7 @@ final class LoopWorker: Sendable {
         var number: UInt64 = 0
         var isAtWork = false
         var work: LoopExecutor.Work?
-        var waiting: UnsafeContinuation<Void, Never>?
+        var waiting: UnsafeContinuation<Bool, Never>?
         var task: Task<Void, Never>?
     }
     private let standing: NIOLoopBoundBox<Standing>
@@ -97,7 +97,7 @@ final class LoopWorker: Sendable {
         standing.value.work = work
         if let waiting = standing.value.waiting {
             standing.value.waiting = nil
-            waiting.resume()
+            waiting.resume(returning: true)
         } else {
             standing.value.task = Task(executorPreference: executor) { await self.live(executor) }
         }
@@ -105,7 +105,14 @@ final class LoopWorker: Sendable {
     }
 
     private func live(_ executor: LoopExecutor) async {
-        while await doWork(), !Task.isCancelled, executor.keeps(self) { await withUnsafeContinuation { standing.value.waiting = $0 } }
+        while await doWork(), !Task.isCancelled, await isCalled(by: executor) {}
+    }
+    /// Waits for more work. False: none will come.
+    private func isCalled(by executor: LoopExecutor) async -> Bool {
+        await withUnsafeContinuation { waiting in
+            // Nobody gives work to a worker that does not wait yet.
+            if executor.keeps(self) { standing.value.waiting = waiting } else { waiting.resume(returning: false) }
+        }
     }
     /// By itself, so that nothing of what is done is kept while the worker waits. False: it was let go.
     private func doWork() async -> Bool {
@@ -117,7 +124,7 @@ final class LoopWorker: Sendable {
     }
 
     fileprivate func dismiss() {
-        standing.value.waiting?.resume()
+        standing.value.waiting?.resume(returning: false)
         standing.value.waiting = nil
     }
     private func cancel(_ number: UInt64) { if standing.value.isAtWork, standing.value.number == number { standing.value.task?.cancel() } }

@@ -226,7 +226,7 @@ enum SeatTable {
         """
         UPDATE seat_all SET expires_at = CASE WHEN expires_at > $4 + ttl THEN expires_at ELSE $4 + ttl END, beat_at = $5
         WHERE tenant_id = $1 AND license_id = $2 AND slot = $3
-        """, postgres: SQL.nothing)
+        """, isForSQLite: true)
     static let tally = SQL(
         "seats.tally",
         """

@@ -6,14 +6,15 @@ package struct SQL: Sendable, Hashable {
     /// `seats.insert_lease`: how it is called in metrics, plans and tests.
     package let name: String
     package let text: String
-    /// The text for PostgreSQL, where the engines need two: this one says the same in its dialect. `nothing`: the statement before did it already.
+    /// The text for PostgreSQL, where the engines need two: this one says the same in its dialect.
     package let postgres: String
-    /// Of a statement that only one engine needs: the other answers no rows.
-    package static let nothing = ""
-    package init(_ name: String, _ text: String, postgres: String? = nil) {
+    /// Over PostgreSQL the statement before did it already: there it is not sent, and answers no rows.
+    package let isForSQLite: Bool
+    package init(_ name: String, _ text: String, postgres: String? = nil, isForSQLite: Bool = false) {
         self.name = name
         self.text = text
         self.postgres = postgres ?? text
+        self.isForSQLite = isForSQLite
     }
     /// By the name alone: statements are looked up at each use, and texts are long.
     package func hash(into hasher: inout Hasher) { hasher.combine(name) }

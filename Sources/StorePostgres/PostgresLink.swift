@@ -175,6 +175,7 @@ final class PostgresLink {
 
     /// Sends all, answers the rows of the last. At the first that fails the server skips the others.
     func run(_ commands: [PostgresCommand], within limit: Duration) throws -> [Row] {
+        for command in commands { try Self.check(command) }
         let sent = try commands.map(send)
         guard PQpipelineSync(handle) == 1 else { throw lost("store.sync") }
         let deadline = PostgresLink.monotonic + limit.microseconds + limits.grace.microseconds
@@ -222,6 +223,12 @@ final class PostgresLink {
         var isKept = false
     }
 
+    /// Before any of them is sent.
+    private static func check(_ command: PostgresCommand) throws {
+        for case .text(let text) in command.values where text.utf8.contains(0) {
+            throw StoreFault.refused(name: command.name, constraint: "text holds a NUL")
+        }
+    }
     private func send(_ command: PostgresCommand) throws -> Sent {
         let types = command.values.map(PostgresValue.type)
         let bytes = command.values.map(PostgresValue.bytes)
@@ -236,9 +243,6 @@ final class PostgresLink {
                 flat.append(0)
             }
             return flat.count
-        }
-        if zip(command.values, bytes).contains(where: { if case .text = $0.0 { $0.1?.contains(0) == true } else { false } }) {
-            throw StoreFault.refused(name: command.name, constraint: "text holds a NUL")
         }
         flat.append(0)
         let subject = backend == nil ? nil : command.role.map { PostgresPlans.Subject(role: $0, text: command.text, types: types) }

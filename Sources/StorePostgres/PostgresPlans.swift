@@ -3,7 +3,8 @@ import CPostgres
 /// Which statements a server keeps read and planned for one connection: those that come again and again, each under a name. For direct connections
 /// only: behind a pooler the next transaction may get a server process that knows none of the names.
 struct PostgresPlans {
-    /// What a plan was made from. The server looks for itself whether tables, statistics or settings have changed since.
+    /// What a plan was made from. The server looks for itself whether tables or their statistics have changed since. A null has no type, so that a text
+    /// has a plan for each of the ways in which its arguments are left out.
     struct Subject: Hashable {
         let role: String
         let text: String

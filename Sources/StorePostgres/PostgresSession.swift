@@ -221,7 +221,7 @@ final class PostgresSession: LedgerConnection {
 
     /// A statement of a room: its text is judged first.
     func roomRows(_ sql: SQL, _ arguments: [any SQLBindable], as scope: PostgresScope) throws -> [Row] {
-        if sql.postgres == SQL.nothing { return [] }
+        if sql.isForSQLite { return [] }
         let mode: PostgresMode = scope == .kernel ? .kernel : .tenant
         if schemaVersion != schema.version {
             schemaVersion = schema.version
