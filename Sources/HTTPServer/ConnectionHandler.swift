@@ -102,7 +102,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case is ChannelShouldQuiesceEvent:
             isQuiescing = true
             waiting.drop()
-            if phase == .idle || phase == .head { context.close(promise: nil) }
+            // A request may be on its way, or already here and not yet read: who has sent it cannot know that it was not carried out.
+            switch phase {
+            case .idle: enter(.idle, for: turn == 0 ? ConnectionRules.firstRequestTime : ConnectionRules.crossingTime)
+            case .head: enter(.head, for: ConnectionRules.firstRequestTime)
+            default: break
+            }
         case ChannelEvent.inputClosed where !waiting.isEmpty: waiting.add(.inputClosed)
         case ChannelEvent.inputClosed: inputClosed(context)
         default: break

@@ -21,6 +21,11 @@ final class ConnectionRules: Sendable {
     /// How long what still comes in is read and dropped after an answer that closes, so that the answer is not lost in a reset.
     static let lingerTime = TimeAmount.seconds(2)
 
+    /// When the port has closed: in which a connection that never had a request may send its first, or the rest of a head that has begun; and
+    /// one that was answered before may send another that crossed our leaving on its way.
+    static let firstRequestTime = TimeAmount.seconds(2)
+    static let crossingTime = TimeAmount.milliseconds(5)
+
     /// Of a connection's buffer for answers, in bytes: a larger one is given back.
     static let largestKept = 4_096
 

@@ -21,7 +21,8 @@ package enum HTTPServiceFault: Error, Sendable, CustomStringConvertible {
 /// Serves an edge over HTTP/1.1, with TLS 1.3 where a certificate is configured.
 ///
 /// `run` binds, tells the port, and serves until `stop` or until its task is cancelled. Then: readiness falls (`draining`), after the
-/// notice the port closes, requests in flight finish within `http.drain_seconds`, what is left is cut.
+/// notice the port takes nobody new and closes when all who stood at it are in, requests in flight finish within `http.drain_seconds`, what
+/// is left is cut.
 package final class HTTPService: Sendable {
     private let edge: Edge
     private let settings: Settings
@@ -32,6 +33,7 @@ package final class HTTPService: Sendable {
     /// Bare in a generic box a closure would be wrapped once more at each look.
     private struct Count: Sendable { let read: @Sendable () -> Int }
     private let openCount = Mutex(Count { 0 })
+    private let listening = Mutex<(any Channel)?>(nil)
 
     package init(edge: Edge, settings: Settings, draining: DrainSwitch, clock: any Vocabulary.Clock, logger: Logger) {
         self.edge = edge
@@ -59,7 +61,10 @@ package final class HTTPService: Sendable {
         let configuration = ServerConfiguration(
             address: .hostname(host, port: port), serverName: nil, backlog: 1_024,
             availableConnectionsDelegate: MaximumAvailableConnections(settings[HTTPEdgeSettings.maxConnections], logger: logger))
-        let bound: @Sendable (any Channel) async -> Void = { onBound($0.localAddress?.port ?? port) }
+        let bound: @Sendable (any Channel) async -> Void = { [self] channel in
+            listening.withLock { $0 = channel }
+            onBound(channel.localAddress?.port ?? port)
+        }
         let child = EdgeChannel(rules: rules)
         if let tls {
             let server = Server(
@@ -91,6 +96,9 @@ package final class HTTPService: Sendable {
         draining.begin()
         let drain = Task.detached {
             if notice > 0 { try? await Task.sleep(for: .seconds(notice)) }
+            if let port = self.listening.withLock({ $0.take() }) {
+                await ClosingPort.settle(port, loops: MultiThreadedEventLoopGroup.singleton)
+            }
             let cut = Task.detached {
                 try await Task.sleep(for: .seconds(limit))
                 rules.registry.closeAll()

@@ -1,0 +1,67 @@
+import NIOCore
+
+/// Closes a port without losing who is already on the way in.
+///
+/// A listening socket that is closed resets what the system has accepted for it and the process has not. A client that has sent its
+/// request by then cannot know whether it was carried out: nginx answers 502 to a POST. So at first no new connection is begun: the
+/// system drops their first packet, as if it were lost, and by the time the client sends it again, a second later, the port is closed and
+/// it is told so. What was begun before is taken in meanwhile.
+enum ClosingPort {
+    /// In which a connection that the system has half taken comes whole: some round trips to a proxy.
+    private static let least = Duration.milliseconds(10)
+    private static let most = Duration.milliseconds(1_000)
+
+    static func settle(_ port: any Channel, loops: any EventLoopGroup) async {
+        #if os(Linux)
+            guard let socket = port as? any SocketOptionProvider else { return }
+            guard (try? await socket.unsafeSetSocketOption(level: .socket, name: attachFilter, value: Filter.noNew).get()) != nil else {
+                return
+            }
+            let (clock, begin) = (ContinuousClock(), ContinuousClock.now)
+            var isAnyLeft = true
+            while isAnyLeft, clock.now < begin + most {
+                try? await Task.sleep(for: least, clock: clock)
+                // Of a listening socket `tcpi_unacked` says how many connections wait to be taken.
+                isAnyLeft = ((try? await socket.getTCPInfo().get().tcpi_unacked) ?? 0) > 0
+            }
+            // Each that was taken goes from the port's loop to its own and back before it may be told that we leave.
+            for _ in 0..<2 {
+                for loop in loops.makeIterator() { try? await loop.submit {}.get() }
+                try? await port.eventLoop.submit {}.get()
+            }
+        #endif
+    }
+
+    #if os(Linux)
+        /// SO_ATTACH_FILTER.
+        private static let attachFilter = NIOBSDSocket.Option(rawValue: 26)
+
+        /// `struct sock_filter` and `struct sock_fprog` of linux/filter.h.
+        private struct Step {
+            let code: UInt16
+            let ifTrue: UInt8
+            let ifFalse: UInt8
+            let operand: UInt32
+        }
+        private struct Filter: @unchecked Sendable {
+            let count: UInt16
+            /// Never freed, never changed: the kernel copies what it is given.
+            let steps: UnsafePointer<Step>
+
+            init(_ steps: [Step]) {
+                let kept = UnsafeMutablePointer<Step>.allocate(capacity: steps.count)
+                kept.initialize(from: steps, count: steps.count)
+                (count, self.steps) = (UInt16(steps.count), UnsafePointer(kept))
+            }
+
+            /// Drops a packet with SYN and without ACK, and lets every other one in. The first byte is the TCP header's.
+            static let noNew = Filter([
+                Step(code: 0x30, ifTrue: 0, ifFalse: 0, operand: 13),  // the byte of flags
+                Step(code: 0x54, ifTrue: 0, ifFalse: 0, operand: 0x12),  // SYN and ACK of it
+                Step(code: 0x15, ifTrue: 0, ifFalse: 1, operand: 0x02),  // SYN alone?
+                Step(code: 0x06, ifTrue: 0, ifFalse: 0, operand: 0),
+                Step(code: 0x06, ifTrue: 0, ifFalse: 0, operand: .max),
+            ])
+        }
+    #endif
+}
