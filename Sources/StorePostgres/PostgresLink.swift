@@ -189,16 +189,18 @@ final class PostgresLink {
         }
         for (index, command) in commands.enumerated() {
             let sent = sent[index]
-            // That it was read is answered by itself.
-            if let new = sent.new {
-                var isKept = false
+            // That another was given up, and that it was read, is answered by itself.
+            func isDone(_ isOfPlan: Bool) throws -> Bool {
+                var isDone = false
                 try each {
-                    _ = try collect(command, isLast: false, deadline)
-                    isKept = true
+                    _ = try collect(command, isOfPlan: isOfPlan, isLast: false, deadline)
+                    isDone = true
                 }
-                plans.settle(new, isKept: isKept)
+                return isDone
             }
-            try each { rows = try collect(command, isKept: sent.isKept, isLast: index == commands.count - 1, deadline) }
+            if let given = sent.given { plans.settle(giving: given, isGone: try isDone(true)) }
+            if let new = sent.new { plans.settle(new, isKept: try isDone(false)) }
+            try each { rows = try collect(command, isOfPlan: sent.isKept, isLast: index == commands.count - 1, deadline) }
         }
         try awaitSync(deadline)
         if let failure { throw failure }
@@ -217,6 +219,8 @@ final class PostgresLink {
 
     /// How a command went out.
     private struct Sent {
+        /// The server gives this one up first.
+        var given: PostgresPlans.Plan?
         /// The server reads it first, to keep it.
         var new: PostgresPlans.Subject?
         /// By a plan that was there.
@@ -255,7 +259,8 @@ final class PostgresLink {
             switch way {
             case .once: return PQsendQueryParams(handle, command.text, count, types, pointers, lengths, formats, 1) == 1
             case .kept(let name): return PQsendQueryPrepared(handle, name, count, pointers, lengths, formats, 1) == 1
-            case .first(let name):
+            case .first(let name, let other):
+                if let other, PQsendQueryParams(handle, "DEALLOCATE \(other.name)", 0, nil, nil, nil, nil, 1) != 1 { return false }
                 return PQsendPrepare(handle, name, command.text, count, types) == 1
                     && PQsendQueryPrepared(handle, name, count, pointers, lengths, formats, 1) == 1
             }
@@ -263,12 +268,12 @@ final class PostgresLink {
         guard isSent else { throw lost(command.name) }
         switch way {
         case .once: return Sent()
-        case .first: return Sent(new: subject)
+        case .first(_, let other): return Sent(given: other, new: subject)
         case .kept: return Sent(isKept: true)
         }
     }
 
-    private func collect(_ command: PostgresCommand, isKept: Bool = false, isLast: Bool, _ deadline: Int64) throws -> [Row] {
+    private func collect(_ command: PostgresCommand, isOfPlan: Bool = false, isLast: Bool, _ deadline: Int64) throws -> [Row] {
         if isLast { PQsetSingleRowMode(handle) }
         var rows: [Row] = []
         var size = 0
@@ -297,7 +302,7 @@ final class PostgresLink {
                 failure = failure ?? PostgresError(state: "25P02", name: command.name, message: "skipped", constraint: "")
             default:
                 var error = error(result, command.name)
-                error.isStale = isKept && (error.state == "26000" || error.state == "0A000")
+                error.isStale = isOfPlan && (error.state == "26000" || error.state == "0A000")
                 failure = failure ?? error
             }
         }

@@ -13,43 +13,86 @@ struct PostgresPlans {
     enum Way {
         /// Without a name, read and planned for this once.
         case once
-        /// Read now, and kept if that succeeds.
-        case first(String)
+        /// Read now, and kept if that succeeds; where every place is taken, after another was given up.
+        case first(String, insteadOf: Plan?)
         case kept(String)
     }
+    struct Plan {
+        let subject: Subject
+        let name: String
+    }
+    private enum State { case loose, asked, kept }
     private struct Standing {
         let name: String
+        /// Of late: halved now and then.
         var uses = 0
-        var isAsked = false
-        var isKept = false
+        var state = State.loose
     }
     private var standings: [Subject: Standing] = [:]
     private var named = 0
     private var kept = 0
+    private var untilHalved = Self.period
+    /// None of the kept was used less when this was last looked at, and none has been since.
+    private var least = 0
     /// Each takes the server some kilobytes for each connection.
     private static let most = 256
     /// So often it is used before it is worth a place.
     private static let worth = 3
     private static let longest = 2_048
+    private static let period = 16_384
 
     mutating func way(to subject: Subject) -> Way {
-        if let standing = standings[subject], standing.isKept { return .kept(standing.name) }
-        if standings.count >= Self.longest { standings = standings.filter { $0.value.isKept || $0.value.isAsked } }
+        age()
+        if standings.count >= Self.longest, standings[subject] == nil { standings = standings.filter { $0.value.state != .loose } }
         var standing = standings[subject] ?? Standing(name: "p\(named)")
-        if standing.uses == 0 { named += 1 }
+        if standings[subject] == nil { named += 1 }
         standing.uses += 1
         defer { standings[subject] = standing }
-        guard standing.uses >= Self.worth, kept < Self.most, !standing.isAsked else { return .once }
-        standing.isAsked = true
-        return .first(standing.name)
+        switch standing.state {
+        case .kept: return .kept(standing.name)
+        case .asked: return .once
+        case .loose: break
+        }
+        guard standing.uses >= Self.worth else { return .once }
+        var other: Plan?
+        if kept >= Self.most {
+            guard let found = weaker(than: standing.uses) else { return .once }
+            standings[found.subject]?.state = .asked
+            other = found
+        }
+        kept += 1
+        standing.state = .asked
+        return .first(standing.name, insteadOf: other)
     }
+
+    /// One that is used so much less than `uses` that the two will not take turns.
+    private mutating func weaker(than uses: Int) -> Plan? {
+        guard uses >= 2 * least + Self.worth,
+            let found = standings.filter({ $0.value.state == .kept }).min(by: { $0.value.uses < $1.value.uses })
+        else { return nil }
+        least = found.value.uses
+        return uses >= 2 * least + Self.worth ? Plan(subject: found.key, name: found.value.name) : nil
+    }
+    private mutating func age() {
+        untilHalved -= 1
+        guard untilHalved == 0 else { return }
+        untilHalved = Self.period
+        least /= 2
+        for subject in standings.keys { standings[subject]?.uses /= 2 }
+    }
+
     /// What the server said to the first.
     mutating func settle(_ subject: Subject, isKept: Bool) {
         if isKept {
-            standings[subject]?.isKept = true
-            kept += 1
+            standings[subject]?.state = .kept
         } else {
             standings[subject] = nil
+            kept -= 1
         }
+    }
+    /// What the server said to giving it up.
+    mutating func settle(giving plan: Plan, isGone: Bool) {
+        standings[plan.subject]?.state = isGone ? .loose : .kept
+        if isGone { kept -= 1 }
     }
 }

@@ -7,6 +7,7 @@ down, a region goes down, and a server is killed in the middle of sign-ups.
 """
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import json
@@ -60,6 +61,30 @@ class Redis:
 
 class Directory:
     """A database server of its own, so that it can be away while the regions' are not."""
+
+    @contextlib.contextmanager
+    def held(self):
+        """Whoever writes where addresses lead waits meanwhile."""
+        if self.cluster:
+            session = subprocess.Popen(
+                [os.path.join(self.cluster.programs, "psql"), "-qAtX", self.cluster.url("postgres", "directory")], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, text=True)
+            session.stdin.write("BEGIN; LOCK TABLE coditect.mail_region_directory IN SHARE ROW EXCLUSIVE MODE; SELECT 'held';\n")
+            session.stdin.flush()
+            assert session.stdout.readline() == "held\n"
+            try:
+                yield
+            finally:
+                session.communicate("COMMIT;\n", timeout=20)
+        else:
+            import sqlite3
+            file = sqlite3.connect(self.path, isolation_level=None, timeout=20)
+            file.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                file.execute("ROLLBACK")
+                file.close()
 
     def __init__(self, folder):
         self.path, self.cluster = os.path.join(folder, "directory.sqlite"), None
@@ -508,8 +533,10 @@ def killed_between(world):
     threads = [threading.Thread(target=ask, args=(mail,)) for mail in mails]
     for thread in threads:
         thread.start()
-    begun.wait()
-    us.until("a first claim", lambda: us.rows("SELECT state FROM mail_claim WHERE state = 'claiming'"), seconds=20)
+    with world.directory.held():
+        begun.wait()
+        us.until("first claims", lambda: len(us.rows("SELECT user_id FROM mail_claim WHERE state = 'claiming'")) > 2, seconds=60)
+    # Some are the directory's by now, and have no account.
     us.kill()
     for thread in threads:
         thread.join()

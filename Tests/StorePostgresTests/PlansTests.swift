@@ -87,4 +87,65 @@ import Vocabulary
         #expect(Self.isPooled ? count == 0 : (250...256).contains(count))
         await bench.close()
     }
+
+    @Test("where every place is taken, what is used more gets the place of what is used least; statements of equal use do not take turns")
+    func places() async throws {
+        let bench = try await PostgresBench(writers: 1)
+        func ask(_ numbers: some Sequence<Int> & Sendable, times: Int) async throws {
+            try await bench.store.kernel(bench.reason) { db in
+                for _ in 0..<times {
+                    for number in numbers {
+                        let found = try db.row(SQL("plans.\(number)", "SELECT \(number)"))?.integer(0)
+                        #expect(found == Int64(number))
+                    }
+                }
+            }
+        }
+        let mine = { (plans: [String: Int64]) in Set(plans.keys.filter { $0.wholeMatch(of: /SELECT \d+/) != nil }) }
+        try await ask(0..<300, times: 3)
+        let first = mine(try await plans(bench))
+        try await ask(0..<300, times: 40)
+        let second = mine(try await plans(bench))
+        try await ask(1_000..<1_010, times: 200)
+        let all = try await plans(bench)
+        let third = mine(all)
+        // Used again, each of those that were given up is read again.
+        try await ask(0..<300, times: 1)
+        if Self.isPooled {
+            #expect(all.isEmpty)
+        } else {
+            #expect(first.count > 240 && second == first)
+            #expect((1_000..<1_010).allSatisfy { third.contains("SELECT \($0)") } && all.count <= 256 && third.count >= first.count - 10)
+        }
+        await bench.close()
+    }
+
+    @Test("a place that was to be given in a transaction that failed before it is where it was")
+    func givenInVain() async throws {
+        let bench = try await PostgresBench(writers: 1)
+        let hot = SQL("plans.hot", "SELECT 1000")
+        try await bench.store.kernel(bench.reason) { db in
+            for _ in 0..<3 { for number in 0..<300 { _ = try db.row(SQL("plans.\(number)", "SELECT \(number)")) } }
+            for _ in 0..<5 { _ = try db.row(hot) }
+        }
+        for _ in 0..<12 {
+            await #expect(throws: StoreFault.self) {
+                try await bench.store.kernel(bench.reason) { db in
+                    // Sent with the next, and fails.
+                    try db.run(SQL("plans.fails", "UPDATE kettle SET warmth = 1 / 0"))
+                    _ = try db.row(hot)
+                }
+            }
+        }
+        for _ in 0..<3 {
+            let sum = try await bench.store.kernel(bench.reason) { db in
+                try (0..<300).reduce(0 as Int64) { $0 + (try db.row(SQL("plans.\($1)", "SELECT \($1)"))?.integer(0) ?? 0) }
+                    + (try db.row(hot)?.integer(0) ?? 0)
+            }
+            #expect(sum == 45_850)
+        }
+        let count = try await plans(bench).count
+        #expect(Self.isPooled ? count == 0 : (250...256).contains(count))
+        await bench.close()
+    }
 }
