@@ -1,5 +1,6 @@
 import Foundation
 import HookEngine
+import LuaShim
 import Synchronization
 
 /// What has passed its own tests or kept its contracts, by the hash of everything that it depends on: the texts, the settings and data, the
@@ -110,15 +111,13 @@ package final class PolicyVerdicts: Sendable {
         if rename(draft.path, file.path) != 0 { unlink(draft.path) }
     }
 
-    /// The running program and the Lua library as they lie on disk.
+    /// The running program and the Lua library as they lie on disk. What cannot be found out is no other process's.
     package static let thisProgram: String = {
         func mark(_ path: String) -> String {
             var status = stat()
             guard stat(path, &status) == 0 else { return UUID().uuidString }
             return "\(status.st_dev) \(status.st_ino) \(status.st_size) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
         }
-        let maps = FileManager.default.contents(atPath: "/proc/self/maps").map { String(decoding: $0, as: UTF8.self) } ?? ""
-        let library = maps.split(separator: "\n").lazy.compactMap { $0.split(separator: " ").last }.first { $0.contains("/liblua") }
-        return mark("/proc/self/exe") + "\n" + mark(library.map(String.init) ?? "")
+        return mark("/proc/self/exe") + "\n" + mark(luashim_library().map { String(cString: $0) } ?? "")
     }()
 }

@@ -53,6 +53,22 @@ def sign_up(kernel, number):
     return kernel.call("POST", "/api/v1/auth/signup", body)
 
 
+def believed(policies):
+    """What has passed is not tried again by the next process; what has changed is."""
+    write(policies, "init.lua", open(os.path.join(policies, "init.lua"), encoding="utf-8").read() + "-- another text\n")
+    with Kernel(policies=policies) as kernel:
+        passed = os.path.join(kernel.data, "policies", "passed")
+        first = os.path.getsize(passed)
+        assert first >= 32 * 10, first
+        kernel.stop(keep=True)
+        kernel.start()
+        assert os.path.getsize(passed) == first, (first, os.path.getsize(passed))
+        kernel.kill()
+        write(policies, "contracts.lua", open(os.path.join(policies, "contracts.lua"), encoding="utf-8").read() + "-- another text\n")
+        kernel.start()
+        assert os.path.getsize(passed) > first
+
+
 def rolled_back(policies):
     """A set that refuses everybody by a mistake: three failures, and it is gone, also after kill -9."""
     with Kernel(policies=policies, config="http:\n  limits_enabled: false\npolicies:\n  probation_failures: 2\n") as kernel:
@@ -113,7 +129,7 @@ def promoted(policies):
 def main():
     place = tempfile.mkdtemp(prefix="trials-")
     try:
-        for trial in (rolled_back, promoted):
+        for trial in (believed, rolled_back, promoted):
             policies = os.path.join(place, trial.__name__)
             shutil.copytree(os.path.join(ROOT, "policies"), policies)
             trial(policies)

@@ -127,6 +127,13 @@ struct VerdictTests {
         #expect(folder.findings(data: Self.data).contains { $0.contains("expected deny, got abstain") })
     }
 
+    @Test("a program and its Lua are known again by the next process of theirs")
+    func program() {
+        let marks = PolicyVerdicts.thisProgram.split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(marks.count == 2 && marks.allSatisfy { $0.wholeMatch(of: /\d+ \d+ \d+ \d+\.\d+/) != nil }, "\(marks)")
+        #expect(Set(marks).count == 2)
+    }
+
     @Test("no more are kept than there is room for, and those in use stay")
     func bounded() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "verdicts-\(UUID().uuidString)/passed")

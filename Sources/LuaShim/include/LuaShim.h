@@ -145,4 +145,7 @@ void luashim_destroy(luashim *box);
 /// Bytes of stack that the calling thread has left below this call, 0 if unknown.
 size_t luashim_stack_left(void);
 
+/// The file that Lua itself was loaded from; NULL if unknown.
+const char *luashim_library(void);
+
 #include "LuaShimDefences.h"
