@@ -1,5 +1,6 @@
 import Foundation
 import KeyValue
+import NIOCore
 import RedisTesting
 import RoomTesting
 import Seats
@@ -75,7 +76,8 @@ final class LedgerWorld {
         self.seed = seed
         if engine == .redis {
             let server = try await RedisServer.start(isLasting: seed % 2 == 0)
-            let runner = try SharedStore.runner(server)
+            // The schedule alone loses answers: one that is slow, as the machine does other things, too, would be another.
+            let runner = try SharedStore.runner(server, timeout: .seconds(20))
             (self.server, self.runner, flaky) = (server, runner, FlakyRunner(inner: runner))
         } else {
             flaky = nil

@@ -31,11 +31,10 @@ enum SharedStore {
     private static func end() { started.with { $0?.kill() } }
 
     /// Keys of its own, since houses of one seed have the same tenants.
-    static func runner(_ server: RedisServer) throws -> any ScriptRunner {
+    static func runner(_ server: RedisServer, timeout: TimeAmount = .seconds(3)) throws -> any ScriptRunner {
         var options = try RedisOptions(url: server.url)
         options.bounds.longestPause = .milliseconds(1)
-        // On a machine that does other things, too, a slow answer is no lost one.
-        options.bounds.timeout = .seconds(20)
+        options.bounds.timeout = timeout
         let mine = number.with { number -> Int in
             number += 1
             return number
