@@ -42,9 +42,9 @@ enum ClosingPort {
             let ifFalse: UInt8
             let operand: UInt32
         }
+        // Its steps are written once, before it is seen by anyone, and neither changed nor freed: the kernel copies them.
         private struct Filter: @unchecked Sendable {
             let count: UInt16
-            /// Never freed, never changed: the kernel copies what it is given.
             let steps: UnsafePointer<Step>
 
             init(_ steps: [Step]) {
