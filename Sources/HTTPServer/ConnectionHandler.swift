@@ -144,9 +144,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
             return true
         }
         isPlain = false
-        if phase == .idle { enter(.head, for: rules.headerTimeout) } else if isAnswerDue { hasPartOfNext = true }
+        if phase == .idle { enter(.head, for: headTime) } else if isAnswerDue { hasPartOfNext = true }
         return false
     }
+
+    private var headTime: TimeAmount { isQuiescing ? ConnectionRules.firstRequestTime : rules.headerTimeout }
 
     private func plain(_ bytes: ByteBuffer) -> PlainRequest? {
         bytes.withUnsafeReadableBytes { PlainRequest($0, maxHeaderBytes: rules.maxHeaderBytes, maxHeaderFields: rules.maxHeaderFields) }

@@ -21,7 +21,7 @@ package enum HTTPServiceFault: Error, Sendable, CustomStringConvertible {
 /// Serves an edge over HTTP/1.1, with TLS 1.3 where a certificate is configured.
 ///
 /// `run` binds, tells the port, and serves until `stop` or until its task is cancelled. Then: readiness falls (`draining`), after the
-/// notice the port takes nobody new and closes when all who stood at it are in, requests in flight finish within `http.drain_seconds`, what
+/// notice the port takes nobody new and closes when those who stood at it are in, within a second; requests in flight finish within `http.drain_seconds`, what
 /// is left is cut.
 package final class HTTPService: Sendable {
     private let edge: Edge
@@ -34,6 +34,7 @@ package final class HTTPService: Sendable {
     private struct Count: Sendable { let read: @Sendable () -> Int }
     private let openCount = Mutex(Count { 0 })
     private let listening = Mutex<(any Channel)?>(nil)
+    private let closing = ClosingPort()
 
     package init(edge: Edge, settings: Settings, draining: DrainSwitch, clock: any Vocabulary.Clock, logger: Logger) {
         self.edge = edge
@@ -60,7 +61,7 @@ package final class HTTPService: Sendable {
         openCount.withLock { $0 = Count { rules.registry.count } }
         let configuration = ServerConfiguration(
             address: .hostname(host, port: port), serverName: nil, backlog: 1_024,
-            availableConnectionsDelegate: MaximumAvailableConnections(settings[HTTPEdgeSettings.maxConnections], logger: logger))
+            availableConnectionsDelegate: ClosingPort.Places(settings[HTTPEdgeSettings.maxConnections], of: closing))
         let bound: @Sendable (any Channel) async -> Void = { [self] channel in
             listening.withLock { $0 = channel }
             onBound(channel.localAddress?.port ?? port)
@@ -97,7 +98,8 @@ package final class HTTPService: Sendable {
         let drain = Task.detached {
             if notice > 0 { try? await Task.sleep(for: .seconds(notice)) }
             if let port = self.listening.withLock({ $0.take() }) {
-                await ClosingPort.settle(port, loops: MultiThreadedEventLoopGroup.singleton)
+                let lost = await self.closing.settle(port, loops: MultiThreadedEventLoopGroup.singleton)
+                if lost > 0 { self.logger.warning("the port closes on \(lost) connections that nobody has come to take") }
             }
             let cut = Task.detached {
                 try await Task.sleep(for: .seconds(limit))

@@ -111,13 +111,17 @@ package final class PolicyVerdicts: Sendable {
         if rename(draft.path, file.path) != 0 { unlink(draft.path) }
     }
 
-    /// The running program and the Lua library as they lie on disk. What cannot be found out is no other process's.
+    /// The running program and the Lua library: where they lie on disk, their size, and when they were last changed or put there; of Lua
+    /// also which build of it was loaded. What cannot be found out is no other process's.
     package static let thisProgram: String = {
         func mark(_ path: String) -> String {
             var status = stat()
             guard stat(path, &status) == 0 else { return UUID().uuidString }
-            return "\(status.st_dev) \(status.st_ino) \(status.st_size) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+            return "\(status.st_dev) \(status.st_ino) \(status.st_size)"
+                + [status.st_mtim, status.st_ctim].map { " \($0.tv_sec).\($0.tv_nsec)" }.joined()
         }
-        return mark("/proc/self/exe") + "\n" + mark(luashim_library().map { String(cString: $0) } ?? "")
+        var build = [CChar](repeating: 0, count: 129)
+        let library = luashim_library(&build, build.count).map { String(cString: $0) } ?? ""
+        return mark("/proc/self/exe") + "\n" + mark(library) + " " + String(cString: build)
     }()
 }

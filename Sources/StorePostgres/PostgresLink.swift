@@ -9,7 +9,8 @@ struct PostgresCommand {
     let name: String
     let text: String
     var values: [SQLValue] = []
-    /// The role in which it comes again and again, so that its plan may be kept; nil: none is.
+    /// The role in which it comes again and again, so that its plan may be kept; nil: none is. For what comes behind the lane alone: to read a
+    /// statement or give one up takes the transaction's snapshot.
     var role: String?
     init(_ name: String, _ text: String, _ values: [SQLValue] = [], keptFor role: String? = nil) {
         self.name = name
@@ -99,6 +100,8 @@ final class PostgresLink {
     /// The server's process behind this connection; nil behind a pooler, where each transaction may get another.
     private(set) var backend: Int64?
     private var plans = PostgresPlans()
+    /// What was sent and what is awaited may differ.
+    private var isTorn = false
     /// The server's clock minus this process's monotonic one, in microseconds.
     private(set) var clockLead: Int64 = 0
 
@@ -141,7 +144,7 @@ final class PostgresLink {
     }
     deinit { PQfinish(handle) }
 
-    var isAlive: Bool { PQstatus(handle) == CONNECTION_OK && !notices.isFarewell }
+    var isAlive: Bool { PQstatus(handle) == CONNECTION_OK && !notices.isFarewell && !isTorn }
     /// No transaction is open, and nothing is under way.
     var isIdle: Bool { PQtransactionStatus(handle) == PQTRANS_IDLE }
 
@@ -189,7 +192,7 @@ final class PostgresLink {
         }
         for (index, command) in commands.enumerated() {
             let sent = sent[index]
-            // That another was given up, and that it was read, is answered by itself.
+            // That it was read, and that another was given up, is answered by itself.
             func isDone(_ isOfPlan: Bool) throws -> Bool {
                 var isDone = false
                 try each {
@@ -198,8 +201,8 @@ final class PostgresLink {
                 }
                 return isDone
             }
-            if let given = sent.given { plans.settle(giving: given, isGone: try isDone(true)) }
             if let new = sent.new { plans.settle(new, isKept: try isDone(false)) }
+            if let given = sent.given { plans.settle(giving: given, isGone: try isDone(true)) }
             try each { rows = try collect(command, isOfPlan: sent.isKept, isLast: index == commands.count - 1, deadline) }
         }
         try awaitSync(deadline)
@@ -219,10 +222,10 @@ final class PostgresLink {
 
     /// How a command went out.
     private struct Sent {
-        /// The server gives this one up first.
-        var given: PostgresPlans.Plan?
         /// The server reads it first, to keep it.
         var new: PostgresPlans.Subject?
+        /// The server gives this one up for it; where it cannot be read, the server skips that.
+        var given: PostgresPlans.Plan?
         /// By a plan that was there.
         var isKept = false
     }
@@ -232,6 +235,8 @@ final class PostgresLink {
         for case .text(let text) in command.values where text.utf8.contains(0) {
             throw StoreFault.refused(name: command.name, constraint: "text holds a NUL")
         }
+        // Of the protocol.
+        guard command.values.count <= 65_535 else { throw StoreFault.refused(name: command.name, constraint: "more than 65,535 values") }
     }
     private func send(_ command: PostgresCommand) throws -> Sent {
         let types = command.values.map(PostgresValue.type)
@@ -260,15 +265,19 @@ final class PostgresLink {
             case .once: return PQsendQueryParams(handle, command.text, count, types, pointers, lengths, formats, 1) == 1
             case .kept(let name): return PQsendQueryPrepared(handle, name, count, pointers, lengths, formats, 1) == 1
             case .first(let name, let other):
-                if let other, PQsendQueryParams(handle, "DEALLOCATE \(other.name)", 0, nil, nil, nil, nil, 1) != 1 { return false }
                 return PQsendPrepare(handle, name, command.text, count, types) == 1
+                    && other.map { PQsendQueryParams(handle, "DEALLOCATE \($0.name)", 0, nil, nil, nil, nil, 1) == 1 } ?? true
                     && PQsendQueryPrepared(handle, name, count, pointers, lengths, formats, 1) == 1
             }
         }
-        guard isSent else { throw lost(command.name) }
+        guard isSent else {
+            // Part of it may be on its way, and nobody would know whose answer comes next.
+            isTorn = true
+            throw lost(command.name)
+        }
         switch way {
         case .once: return Sent()
-        case .first(_, let other): return Sent(given: other, new: subject)
+        case .first(_, let other): return Sent(new: subject, given: other)
         case .kept: return Sent(isKept: true)
         }
     }

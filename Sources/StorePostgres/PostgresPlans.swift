@@ -13,7 +13,7 @@ struct PostgresPlans {
     enum Way {
         /// Without a name, read and planned for this once.
         case once
-        /// Read now, and kept if that succeeds; where every place is taken, after another was given up.
+        /// Read now, and kept if that succeeds; where every place is taken, another is given up then.
         case first(String, insteadOf: Plan?)
         case kept(String)
     }
@@ -32,7 +32,7 @@ struct PostgresPlans {
     private var named = 0
     private var kept = 0
     private var untilHalved = Self.period
-    /// None of the kept was used less when this was last looked at, and none has been since.
+    /// None of the kept was used less when this was last looked at, and none that was kept since has been.
     private var least = 0
     /// Each takes the server some kilobytes for each connection.
     private static let most = 256
@@ -59,6 +59,8 @@ struct PostgresPlans {
             guard let found = weaker(than: standing.uses) else { return .once }
             standings[found.subject]?.state = .asked
             other = found
+        } else {
+            least = min(least, standing.uses)
         }
         kept += 1
         standing.state = .asked

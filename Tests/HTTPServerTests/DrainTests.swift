@@ -58,27 +58,43 @@ struct DrainTests {
     }
 
     @Test("who stands at the port, request sent, when the process is told to leave is taken in and answered")
-    func atThePort() async throws {
-        try await Loopback.serve([echo]) { server in
+    func atThePort() async throws { try await standing(40) }
+
+    @Test("so is who stands there because every place is taken", .timeLimit(.minutes(1)))
+    func noRoom() async throws { try await standing(40, places: 16) }
+
+    /// The process stands still while so many come.
+    private func standing(_ many: Int, places: Int? = nil) async throws {
+        let settings = places.map { Settings().setting(HTTPEdgeSettings.maxConnections, to: $0) } ?? Settings()
+        try await Loopback.serve([echo], settings) { server in
             let loops = Array(MultiThreadedEventLoopGroup.singleton.makeIterator())
             let (held, free) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+            let request = request("here")
+            // Answered, and kept by their clients.
+            let kept = try await Offside.run {
+                try (0..<(places ?? 0)).map { _ in
+                    let socket = try Socket(port: server.port)
+                    socket.send(request)
+                    #expect(socket.read { $0.hasSuffix("here") }.statuses == [200])
+                    return socket
+                }
+            }
             for loop in loops {
                 loop.execute {
                     held.signal()
                     free.wait()
                 }
             }
-            let request = request("here")
             let sockets = try await Offside.run {
+                defer { for _ in loops { free.signal() } }
                 for _ in loops { held.wait() }
                 // The system takes them; the process stands still.
-                let sockets = try (0..<40).map { _ in try Socket(port: server.port) }
+                let sockets = try (0..<many).map { _ in try Socket(port: server.port) }
                 for socket in sockets { socket.send(request) }
+                server.service.stop()
                 return sockets
             }
-            defer { for socket in sockets { socket.close() } }
-            server.service.stop()
-            for _ in loops { free.signal() }
+            defer { for socket in sockets + kept { socket.close() } }
             let answers = try await Offside.run { sockets.map { $0.read { _ in false } } }
             #expect(answers.allSatisfy { $0.statuses == [200] && $0.hasSuffix("here") }, "\(answers.count { $0.isEmpty }) got nothing")
             try await server.running.value

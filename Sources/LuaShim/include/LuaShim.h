@@ -145,7 +145,8 @@ void luashim_destroy(luashim *box);
 /// Bytes of stack that the calling thread has left below this call, 0 if unknown.
 size_t luashim_stack_left(void);
 
-/// The file that Lua itself was loaded from; NULL if unknown.
-const char *luashim_library(void);
+/// The file that Lua itself was loaded from; NULL if unknown. `build` gets what its linker named it by, in hexadecimal, as it was loaded, whatever
+/// lies in that place by now; an empty text where it was not named, or where there is no room.
+const char *luashim_library(char *build, size_t room);
 
 #include "LuaShimDefences.h"
