@@ -89,8 +89,17 @@ def main():
         back = kernel.until("the module's next process", child)
         kernel.until("its answer", lambda: "device_listed" in json.dumps(seat("laptop-7").json))
         tell("a module that was killed answers again, from another process", back != mine)
-        os.kill(back, signal.SIGSTOP)
-        held = seat("laptop-7")
+
+        def halted():
+            """Its process, stopped, and an answer that was asked for meanwhile; None where another one had taken its place."""
+            one = child()
+            if one is None:
+                return None
+            os.kill(one, signal.SIGSTOP)
+            answer = seat("laptop-7")
+            return (one, answer) if one in children(kernel.process.pid) or "device_listed" not in json.dumps(answer.json) else None
+
+        back, held = kernel.until("a module stopped while it is asked", halted)
         tell("a module that hangs in the middle of a hook lets nobody in", held.status in (403, 503) and "device_listed" not in json.dumps(held.json), f"{held.status} {held.json}")
         silent = decisions(kernel, "on_seat_request")[-1]
         tell("the record says that it did not answer in time", "did not answer within 50 ms" in json.dumps(silent), silent)
