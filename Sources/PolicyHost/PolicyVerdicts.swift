@@ -122,6 +122,7 @@ package final class PolicyVerdicts: Sendable {
         }
         var build = [CChar](repeating: 0, count: 129)
         let library = luashim_library(&build, build.count).map { String(cString: $0) } ?? ""
-        return mark("/proc/self/exe") + "\n" + mark(library) + " " + String(cString: build)
+        return mark("/proc/self/exe") + "\n" + mark(library) + " "
+            + String(decoding: build.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }()
 }

@@ -86,7 +86,7 @@ struct CouponTests {
     @Test("a provider without coupons says so before it is asked for anything")
     func notSupported() async throws {
         let house = try await Self.house(Self.coupon("SPRING", share: 2_500))
-        house.provider.desk.state.with { $0.capabilities.remove(.coupons) }
+        _ = house.provider.desk.state.with { $0.capabilities.remove(.coupons) }
         await #expect(throws: BillingProblems.couponNotSupported) { try await house.checkout(Self.order(house, "SPRING")) }
         #expect(house.provider.requests.isEmpty)
     }

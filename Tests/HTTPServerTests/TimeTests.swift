@@ -64,6 +64,42 @@ struct TimeTests {
         }
     }
 
+    @Test("who ran a handler that came back too late runs no other: what is asked afterwards is not cancelled")
+    func lateHandlers() async throws {
+        let latch = Latch()
+        let stubborn = Route(
+            .get, "/stubborn", name: "t.stubborn", summary: "", access: .open, limit: .unlimited, answers: [RouteAnswer(200, "")]
+        ) { _ in
+            await latch.wait()
+            return .json(value: [:])
+        }
+        let asked = Route(.get, "/asked", name: "t.asked", summary: "", access: .open, limit: .unlimited, answers: [RouteAnswer(200, "")]) {
+            _ in
+            await Task.yield()
+            return .json(value: ["cancelled": .bool(Task.isCancelled)])
+        }
+        try await Loopback.serve([stubborn, asked], short) { server in
+            let get: @Sendable (String) -> [UInt8] = { path in Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8) }
+            let texts = try await Offside.run {
+                let late = try (0..<8).map { _ in try Socket(port: server.port) }
+                defer { for socket in late { socket.close() } }
+                for socket in late { socket.send(get("/stubborn")) }
+                let first = late.map { $0.read { _ in false } }
+                // All of them come back now, beside the requests that follow.
+                latch.open()
+                let socket = try Socket(port: server.port)
+                defer { socket.close() }
+                return first
+                    + (0..<60).map { _ in
+                        socket.send(get("/asked"))
+                        return socket.read { $0.hasSuffix("}") }
+                    }
+            }
+            #expect(texts.prefix(8).allSatisfy { $0.statuses == [503] && $0.contains("timed_out") })
+            #expect(texts.dropFirst(8).allSatisfy { $0.statuses == [200] && $0.hasSuffix("{\"cancelled\":false}") })
+        }
+    }
+
     @Test("a drain lets the request in flight finish, tells readiness, and takes no new connection")
     func drains() async throws {
         let (gate, entered) = (Gate(), Gate())
@@ -123,7 +159,7 @@ struct TimeTests {
     @Test("a port that is taken is told at once")
     func taken() async throws {
         try await Loopback.serve([]) { server in
-            await #expect(throws: (any Error).self) { try await server.service.run(host: "127.0.0.1", port: server.port) { _ in } }
+            _ = await #expect(throws: (any Error).self) { try await server.service.run(host: "127.0.0.1", port: server.port) { _ in } }
         }
     }
 
@@ -257,5 +293,26 @@ struct TelemetryTests {
                 && text.contains("http_faults_total{route=\"a.b\"} 1\n"))
         let written = lines.all.withLock { $0 }
         #expect(written.count == 2 && written[0].contains("\"level\":\"warning\"") && written[1].contains("\"request_id\":\"r-2\""))
+    }
+}
+
+/// Opened once, for any number that wait; a cancelled one waits on.
+private final class Latch: Sendable {
+    private let standing = Mutex<(isOpen: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))
+    func wait() async {
+        await withCheckedContinuation { waiting in
+            let isOpen = standing.withLock { standing in
+                if !standing.isOpen { standing.waiting.append(waiting) }
+                return standing.isOpen
+            }
+            if isOpen { waiting.resume() }
+        }
+    }
+    func open() {
+        let waiting = standing.withLock { standing in
+            defer { standing = (true, []) }
+            return standing.waiting
+        }
+        for each in waiting { each.resume() }
     }
 }

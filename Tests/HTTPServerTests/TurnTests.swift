@@ -83,6 +83,22 @@ struct TurnTests {
         #expect(large.statuses == [200, 413, 404])
     }
 
+    @Test("a body that came whole and is over its route's bound is refused, and whoever sent it may ask on")
+    func overBound() async throws {
+        try await Loopback.serve(routes(Gate(), Gate())) { server in
+            let texts = try await Offside.run {
+                let socket = try Socket(port: server.port)
+                defer { socket.close() }
+                return [1_001, 1_000].map { size in
+                    socket.send(Array(Self.echo(String(repeating: "x", count: size)).utf8))
+                    return socket.read { $0.hasSuffix("}") || $0.hasSuffix(String(repeating: "x", count: 1_000)) }
+                }
+            }
+            #expect(texts[0].statuses == [413] && texts[0].contains("\"limit_bytes\":1000"))
+            #expect(texts[1].statuses == [200] && texts[1].hasSuffix(String(repeating: "x", count: 1_000)))
+        }
+    }
+
     @Test("half a request behind another is finished later")
     func halves() async throws {
         let echo = Self.echo("abcdef")

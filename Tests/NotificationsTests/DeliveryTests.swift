@@ -255,8 +255,8 @@ struct MailboxTests {
         let (mailbox, folder) = try box()
         defer { try? FileManager.default.removeItem(at: folder) }
         let long = String(repeating: "ü", count: 1_500)
-        try await mailbox.send(someMail(id: "a1@x", at: Timestamp(seconds: 2_000_000_000)))
-        try await mailbox.send(
+        _ = try await mailbox.send(someMail(id: "a1@x", at: Timestamp(seconds: 2_000_000_000)))
+        _ = try await mailbox.send(
             someMail(
                 to: MailAddress(email: "zoe@example.com", name: "Zoë, \"Z\""), subject: "Über 漢字 " + String(repeating: "é", count: 60),
                 text: long,

@@ -97,7 +97,7 @@ struct SMTPReply: Sendable, Hashable {
     static func line(_ bytes: some Collection<UInt8>) -> (code: Int, isLast: Bool, text: String)? {
         let text = String(decoding: bytes, as: UTF8.self)
         let digits = text.utf8.prefix(3)
-        guard digits.count == 3, digits.allSatisfy { (48...57).contains($0) }, let code = Int(text.prefix(3)), (200..<600).contains(code)
+        guard digits.count == 3, digits.allSatisfy({ (48...57).contains($0) }), let code = Int(text.prefix(3)), (200..<600).contains(code)
         else {
             return nil
         }
