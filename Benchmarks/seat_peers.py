@@ -238,12 +238,13 @@ def settings(mode):
 
 
 def members(kernel, server):
-    """Two tenants: one of ten million seats, one of a hundred and the seat of the free licence; each with as many tokens as the neighbours'."""
+    """Two tenants: one of ten million seats, one of a hundred; each with as many tokens as the neighbours'. Their free licences ended with the purchase."""
     big = kernel.member("bench@example.com")
     kernel.paid_license(big, "team", quantity=10_000)
     small = kernel.member("small@example.com")
     kernel.paid_license(small, "pro", quantity=SMALL // 50)
-    server.seats = sum(license["seats"] for license in kernel.licenses(small))
+    server.seats = sum(license["seats"] for license in kernel.licenses(small) if license["status"] == "active")
+    assert server.seats == SMALL, server.seats
     server.tokens = [big] + [kernel.login("bench@example.com")["access_token"] for _ in range(TOKENS - 1)]
     server.small_tokens = [small] + [kernel.login("small@example.com")["access_token"] for _ in range(TOKENS - 1)]
 
