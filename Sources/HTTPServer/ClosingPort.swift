@@ -1,5 +1,4 @@
 import HummingbirdCore
-import Logging
 import NIOCore
 import Synchronization
 
