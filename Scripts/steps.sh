@@ -2,6 +2,10 @@
 # shellcheck shell=bash
 notes=$(mktemp -d)
 trap 'rm -rf "$notes"' EXIT
+# What tests and compilers leave behind, keys among it, goes with the run. Others, such as PostgreSQL's user, find what is handed to them in it.
+export TMPDIR=$notes/t
+mkdir -m 1777 "$TMPDIR"
+chmod 711 "$notes"
 touch "$notes/failed" "$notes/ends" "$notes/skipped" "$notes/second"
 # CODITECT_TRIES=2: what failed alone is tried once more at the end, and said to have failed first.
 # CODITECT_STEPS_UNTIL, in seconds since 1970: no step begins after it, none goes on for long after it, and the closing line names what was left out.

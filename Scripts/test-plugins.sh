@@ -3,11 +3,11 @@
 #
 #   Scripts/test-plugins.sh [PACKAGE_FOLDER …]
 #
-# All packages share one scratch path, so that the kit is compiled once; the build plan is made anew for each.
+# All packages share the scratch path of Scripts/build-plugins.sh, so that kit and plugins are compiled once; the build plan is made anew for each.
 set -eu
 
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
-scratch=${CODITECT_PLUGIN_SCRATCH:-$root/.build-plugins}-tests
+scratch=${CODITECT_PLUGIN_SCRATCH:-$root/.build-plugins}
 if [ $# -eq 0 ]; then
     set -- "$root/plugins/sdk"
     for manifest in "$root"/plugins/*/plugin.json "$root"/plugins/template/*/plugin.json "$root"/examples/*/plugin.json; do

@@ -34,7 +34,7 @@ def check(claim, holds, *more):
 
 
 def plugin_tests(endpoint, notes):
-    scratch = os.environ.get("CODITECT_PLUGIN_SCRATCH", str(ROOT / ".build-plugins")) + "-tests"
+    scratch = os.environ.get("CODITECT_PLUGIN_SCRATCH", str(ROOT / ".build-plugins"))
     run = subprocess.run(
         ["swift", "test", "--disable-build-manifest-caching", "--package-path", ROOT / "plugins/s3-files", "--scratch-path", scratch,
          "--disable-xctest", "--filter", "PeerTests"],
