@@ -18,7 +18,7 @@ package struct ComplianceDesk: Sendable {
     private let ground: Ground
     private let host: PluginHost
     private let room: Compliance
-    private let scratch: URL
+    private let scratch: ScratchFolder
 
     /// Loads the plugins as the server does, apart from it, to know what they declare.
     package init(_ options: PlatformOptions) async throws {
@@ -35,8 +35,8 @@ package struct ComplianceDesk: Sendable {
         ground = Ground(
             data: data, keys: keys, sealer: sealer, store: store, logger: quiet, client: OutboundClient(), redis: nil,
             keyValue: InProcessKeyValue())
-        scratch = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-compliance-\(getpid())")
-        host = PluginHost(directory: options.plugins, copies: scratch, services: ground.pluginHouse(options))
+        scratch = try ScratchFolder("compliance")
+        host = PluginHost(directory: options.plugins, copies: scratch.url, services: ground.pluginHouse(options))
         await host.load()
         let tenancy = Tenancy(store: store, sealer: sealer, entropy: options.entropy, settings: options.settings)
         room = Compliance(
@@ -47,7 +47,7 @@ package struct ComplianceDesk: Sendable {
     package func close() async {
         await host.stop()
         await ground.close()
-        try? FileManager.default.removeItem(at: scratch)
+        scratch.remove()
     }
 
     private var act: Act { Act(actor: .system("operator"), requestID: "compliance", now: options.clock.now()) }

@@ -166,10 +166,11 @@ package final class Platform: Sendable {
 
     /// The literals and routes of a platform over a folder of its own, for the reference.
     package static func register(_ options: PlatformOptions) async throws -> Register {
-        var scratch = options
-        scratch.data = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-reference-\(getpid())")
-        defer { try? FileManager.default.removeItem(at: scratch.data) }
-        let platform = try await open(scratch)
+        let scratch = try ScratchFolder("reference")
+        defer { scratch.remove() }
+        var options = options
+        options.data = scratch.url
+        let platform = try await open(options)
         var register = Register(
             settings: PlatformRegister.settings, problems: PlatformRegister.problems,
             permissions: PlatformRegister.permissions(platform.routes),

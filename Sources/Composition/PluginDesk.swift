@@ -33,15 +33,15 @@ package struct PluginDesk: Sendable {
     ) async throws -> (lines: [String], isFine: Bool) {
         let isolation = word.flatMap { PluginIsolation(rawValue: $0) }
         guard word == nil || isolation != nil else { throw OperatorProblem("--isolation is in_process or process, not '\(word ?? "")'") }
-        let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-plugin-check-\(getpid())")
-        defer { try? FileManager.default.removeItem(at: scratch) }
-        let data = try DataDirectory(scratch)
+        let scratch = try ScratchFolder("plugin-check")
+        defer { scratch.remove() }
+        let data = try DataDirectory(scratch.url)
         var folder = path.map { URL(fileURLWithPath: $0) } ?? options.plugins
         guard FileManager.default.fileExists(atPath: folder.path) || path == nil else {
             throw OperatorProblem("there is no folder \(folder.path)")
         }
         if FileManager.default.fileExists(atPath: folder.appendingPathComponent("plugin.json").path) {
-            let alone = scratch.appendingPathComponent("alone")
+            let alone = scratch.url.appendingPathComponent("alone")
             try FileManager.default.createDirectory(at: alone, withIntermediateDirectories: true)
             // A waiting version is checked like any other.
             let name = folder.lastPathComponent.replacing(".next", with: "")

@@ -23,10 +23,10 @@ extension PolicyDesk {
     /// Decides over and over, each decision recorded in a log as the server's are; `people` users of as many tenants ask in turn, each
     /// with the policies in the folder `tenant` as its own.
     package func bench(calls: Int, people: Int = 1, tenant: String? = nil, keeping log: URL? = nil) async throws -> [Measurement] {
-        let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-policy-bench-\(getpid())")
-        defer { try? FileManager.default.removeItem(at: scratch) }
+        let scratch = try ScratchFolder("policy-bench")
+        defer { scratch.remove() }
         let engine = PolicyEngine(
-            definitions: PlatformRegister.hooks, directory: options.policies, sink: try DecisionLog(directory: log ?? scratch),
+            definitions: PlatformRegister.hooks, directory: options.policies, sink: try DecisionLog(directory: log ?? scratch.url),
             entropy: options.entropy, clock: options.clock, data: PolicyFloor.data)
         try engine.load()
         let crowd = Crowd(people, options)
@@ -136,13 +136,13 @@ extension PolicyDesk {
 
     /// How long the folder takes until it is live: with every test, and as a process started anew takes it up, which believes what passed.
     package func reloads() throws -> [Reload] {
-        let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("coditect-policy-reload-\(getpid())")
-        defer { try? FileManager.default.removeItem(at: scratch) }
+        let scratch = try ScratchFolder("policy-reload")
+        defer { scratch.remove() }
         return try ["with every test and contract", "tests and contracts known"].map { what in
             let engine = PolicyEngine(
-                definitions: PlatformRegister.hooks, directory: options.policies, sink: try DecisionLog(directory: scratch),
+                definitions: PlatformRegister.hooks, directory: options.policies, sink: try DecisionLog(directory: scratch.url),
                 entropy: options.entropy, clock: options.clock, data: PolicyFloor.data)
-            engine.believe(PolicyArchive(directory: scratch).verdicts)
+            engine.believe(PolicyArchive(directory: scratch.url).verdicts)
             let processor = Self.processorTime()
             let start = options.clock.monotonic()
             try engine.load()

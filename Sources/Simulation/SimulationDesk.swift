@@ -47,14 +47,16 @@ package struct SimulationDesk: Sendable {
         _exit(code)
     }
 
-    /// What somebody left who was killed: older than an hour, and nobody holds it.
+    /// What somebody left who was killed: older than an hour, ours, and nobody holds it. What others put there is not even looked into.
     static func sweep() {
         let old = Date(timeIntervalSinceNow: -3_600)
         remove {
             $0.hasPrefix(prefix)
         } where: { folder in
-            let changed = try? FileManager.default.attributesOfItem(atPath: folder.path)[.modificationDate] as? Date
-            guard let changed, changed < old, let data = try? DataDirectory(folder, isShared: true) else { return false }
+            var status = stat()
+            guard lstat(folder.path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid() else { return false }
+            guard Date(timeIntervalSince1970: TimeInterval(status.st_mtim.tv_sec)) < old else { return false }
+            guard let data = try? DataDirectory(folder, isShared: true) else { return false }
             return data.holder == nil
         }
     }
