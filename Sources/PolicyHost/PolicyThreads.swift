@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Vocabulary
 
 /// A few threads of a known stack for questions that cannot be answered where they are asked. The queue is bounded.
 final class PolicyThreads: Sendable {
@@ -52,7 +53,7 @@ final class PolicyThreads: Sendable {
 
     /// The body of each index, over as many threads as there are cores; a few of them on the calling one.
     static func each<Value: Sendable>(_ count: Int, _ body: @escaping @Sendable (Int) -> Value) -> [Value] {
-        let cores = ProcessInfo.processInfo.activeProcessorCount
+        let cores = Processors.count
         guard count >= 64, cores > 1 else { return (0..<count).map(body) }
         let piece = 32
         let next = Atomic<Int>(0)

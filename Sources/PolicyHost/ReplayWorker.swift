@@ -28,7 +28,7 @@ package struct PolicyReplay: Sendable {
     }
 
     /// Over the files in their order; the report lists in that order, however the threads took turns. Holds a few megabytes a thread.
-    package func run(_ files: [URL], threads: Int = ProcessInfo.processInfo.activeProcessorCount) throws -> PolicyReplayReport {
+    package func run(_ files: [URL], threads: Int = Processors.count) throws -> PolicyReplayReport {
         let chunks = try files.flatMap(chunks)
         let next = Atomic<Int>(0)
         let done = Mutex<[Int: PolicyReplayReport]>([:])

@@ -93,7 +93,7 @@ package final class KeyRing: Signer, TokenSigner {
         tokenCache = settings[SigningSettings.tokenCache]
         let threads = settings[SigningSettings.rsaThreads]
         pool = SignaturePool(
-            width: threads == 0 ? ProcessInfo.processInfo.activeProcessorCount : threads, depth: settings[SigningSettings.rsaQueue],
+            width: threads == 0 ? 2 * Processors.count : threads, depth: settings[SigningSettings.rsaQueue],
             cache: settings[SigningSettings.signatureCache])
         state = Mutex(
             State(

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Makes slow signatures on own threads, as many as there are cores; a message that is being signed or was signed lately is not signed again.
+/// Makes slow signatures on own threads; a message that is being signed or was signed lately is not signed again.
 final class SignaturePool: Sendable {
     struct Key: Hashable, Sendable {
         let keyID: String

@@ -15,7 +15,7 @@ package enum SigningSettings {
         reason: "Age at which the key of access tokens is replaced by the next one, which was published long before; 0 never.")
     package static let rsaThreads = Setting<Int>(
         "signing.rsa_threads", default: 0, in: 0...256,
-        reason: "Threads that make RSA signatures; 0 is one for each core. A signature takes milliseconds of one core.")
+        reason: "Threads that make RSA signatures; 0 is two for each core, so that beside a busy server they get half of its time.")
     package static let rsaQueue = Setting<Int>(
         "signing.rsa_queue", default: 1_024, in: 1...1_000_000,
         reason: "RSA signatures that may wait; beyond that callers are told to come back, instead of waiting for ever.")
