@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "keeper.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -224,6 +226,19 @@ static void watch(struct run *run, char *why, size_t bytes) {
     }
 }
 
+/// Takes the port at `[::1]` for as long as the keeper lives, and listens to nobody there: a browser asks for `name.localhost` there first, and
+/// would show the token to whoever on this machine has taken it. False where somebody has; true also where there is no such address.
+static bool hold_other_door(int port) {
+    int door = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (door < 0) return true;
+    // Without SO_REUSEADDR nobody else can take it beside us.
+    struct sockaddr_in6 own = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    if (bind(door, (struct sockaddr *)&own, sizeof own) == 0) return true;  // open until the process ends
+    bool is_taken = errno == EADDRINUSE || errno == EACCES;
+    close(door);
+    return !is_taken;
+}
+
 /// The keeper itself, in a session of its own.
 static int live(const struct terms *terms, int place, int lock, int report) {
     static struct run run;
@@ -249,7 +264,7 @@ static int live(const struct terms *terms, int place, int lock, int report) {
     }
     tell_life(place, "starting\n");
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-    const char *fault = start_program(&run);
+    const char *fault = hold_other_door(terms->port) ? start_program(&run) : "another program has its port at [::1]";
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     char why[240];
     if (fault) {

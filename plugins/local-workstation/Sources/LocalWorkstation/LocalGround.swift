@@ -96,19 +96,31 @@ final class DiskGround: LocalGround {
         guard Self.flush(plan.place(key)) else { throw ProvisionerError.unknown("the disk did not confirm its folder") }
     }
 
+    /// At both of this machine's own addresses: browsers ask at `[::1]` first.
     func isFree(port: Int) -> Bool {
-        let door = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard door >= 0 else { return false }
+        var four = sockaddr_in()
+        four.sin_family = sa_family_t(AF_INET)
+        four.sin_port = in_port_t(port).bigEndian
+        four.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var six = sockaddr_in6()
+        six.sin6_family = sa_family_t(AF_INET6)
+        six.sin6_port = in_port_t(port).bigEndian
+        six.sin6_addr = in6addr_loopback
+        // The keeper takes the second as it is taken here: without SO_REUSEADDR.
+        return Self.canBind(&four, AF_INET, reusing: true) == 0
+            && ![EADDRINUSE, EACCES].contains(Self.canBind(&six, AF_INET6, reusing: false))
+    }
+    /// 0, or `errno`.
+    private static func canBind<Address>(_ address: inout Address, _ family: Int32, reusing: Bool) -> Int32 {
+        let door = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard door >= 0 else { return errno }
         defer { close(door) }
         var on: Int32 = 1
-        setsockopt(door, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-        var own = sockaddr_in()
-        own.sin_family = sa_family_t(AF_INET)
-        own.sin_port = in_port_t(port).bigEndian
-        own.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        return withUnsafePointer(to: &own) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(door, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+        if reusing { setsockopt(door, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size)) }
+        let code = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(door, $0, socklen_t(MemoryLayout<Address>.size)) }
         }
+        return code == 0 ? 0 : errno
     }
 
     // MARK: Keepers

@@ -85,6 +85,39 @@ struct LocalWorkstationTests {
         }
     }
 
+    /// Takes `port` (0: any) at `[::1]` as another program would, listening; nil where it cannot.
+    private func squat(_ port: Int) -> (door: Int32, port: Int)? {
+        let door = socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        var (on, own, size) = (Int32(1), sockaddr_in6(), socklen_t(MemoryLayout<sockaddr_in6>.size))
+        setsockopt(door, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+        (own.sin6_family, own.sin6_port, own.sin6_addr) = (sa_family_t(AF_INET6), in_port_t(port).bigEndian, in6addr_loopback)
+        let isTaken = withUnsafeMutablePointer(to: &own) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(door, $0, size) == 0 && listen(door, 1) == 0 && getsockname(door, $0, &size) == 0
+            }
+        }
+        guard isTaken else {
+            close(door)
+            return nil
+        }
+        return (door, Int(own.sin6_port.bigEndian))
+    }
+
+    @Test("a port that another program has at [::1], where browsers ask first, is not given; while a workstation runs nobody gets it there")
+    func otherDoor() async throws {
+        let squatter = try #require(squat(0))
+        let machine = try Machine(["first_port": .int(Int64(squatter.port)), "last_port": .int(Int64(squatter.port))])
+        let told = await said { try await all(.create(Self.size), machine) }
+        #expect(told.hasPrefix("full: "), "\(told)")
+        close(squatter.door)
+        try await all(.create(Self.size), machine)
+        #expect(try machine.record(Self.key)?.port == squatter.port)
+        #expect(squat(squatter.port) == nil)
+        try await all(.delete, machine)
+        let after = try #require(squat(squatter.port))
+        close(after.door)
+    }
+
     @Test("a program sees its disk and the system's programs; neither files, ports nor processes of others")
     func walls() async throws {
         let place = try Machine()
