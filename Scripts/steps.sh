@@ -3,8 +3,10 @@
 notes=$(mktemp -d)
 trap 'rm -rf "$notes"' EXIT
 # What tests and compilers leave behind, keys among it, goes with the run. Others, such as PostgreSQL's user, find what is handed to them in it.
-export TMPDIR=$notes/t
-mkdir -m 1777 "$TMPDIR"
+# Nobody can list the folder above, so nobody foretells this one's name.
+TMPDIR=$(mktemp -d -p "$notes" XXXXXX)
+export TMPDIR
+chmod 1777 "$TMPDIR"
 chmod 711 "$notes"
 touch "$notes/failed" "$notes/ends" "$notes/skipped" "$notes/second"
 # CODITECT_TRIES=2: what failed alone is tried once more at the end, and said to have failed first.

@@ -188,7 +188,7 @@ package struct BackupDesk: Sendable {
 
     /// One snapshot, made by PostgreSQL's own tool. The seal's key is not in it: the restored database gets it anew from the master key.
     private func postgres(_ part: URL) throws -> BackupManifest.Piece {
-        let address = DatabaseAddress(options.settings[PlatformSettings.databaseURL])
+        let address = try DatabaseAddress(options.settings[PlatformSettings.databaseURL])
         let dump = try target(part, Self.database)
         let told = Once()
         try BackupTool.run(

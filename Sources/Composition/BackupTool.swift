@@ -100,24 +100,38 @@ enum BackupTool {
     }
 }
 
-/// A libpq address, with its password apart: arguments are seen by everybody on the machine.
-struct DatabaseAddress {
-    let url: String
-    let environment: [String: String]
+/// A libpq address with its passwords apart, wherever they stand in it: arguments are seen by everybody on the machine.
+package struct DatabaseAddress: Equatable {
+    package let url: String
+    package let environment: [String: String]
 
-    init(_ text: String) {
-        guard let scheme = text.range(of: "://") else {
-            (url, environment) = (text, [:])
-            return
-        }
+    /// Throws where it holds a secret that the programs of PostgreSQL take from nowhere but their arguments.
+    package init(_ text: String) throws {
+        guard let scheme = text.range(of: "://") else { throw OperatorProblem("the database's address is no URI") }
         let rest = text[scheme.upperBound...]
         let authority = rest.prefix { $0 != "/" && $0 != "?" }
-        guard let at = authority.lastIndex(of: "@"), let colon = authority[..<at].firstIndex(of: ":") else {
-            (url, environment) = (text, [:])
-            return
+        var (shown, path) = (String(authority), String(rest[authority.endIndex...]))
+        var password: String?
+        if let at = authority.lastIndex(of: "@"), let colon = authority[..<at].firstIndex(of: ":") {
+            password = String(authority[authority.index(after: colon)..<at])
+            shown = String(authority[..<colon]) + String(authority[at...])
         }
-        let password = String(authority[authority.index(after: colon)..<at])
-        url = String(text[..<scheme.upperBound]) + String(authority[..<colon]) + String(rest[at...])
-        environment = ["PGPASSWORD": password.removingPercentEncoding ?? password]
+        if let question = path.firstIndex(of: "?") {
+            var kept: [Substring] = []
+            for item in path[path.index(after: question)...].split(separator: "&", omittingEmptySubsequences: false) {
+                let sides = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                switch Self.plain(sides[0]).lowercased() {
+                case "password": password = sides.count == 2 ? String(sides[1]) : ""
+                case "sslpassword":
+                    throw OperatorProblem(
+                        "the address of the database holds sslpassword, and all would see it: use a key without a password")
+                default: kept.append(item)
+                }
+            }
+            path = String(path[..<question]) + (kept.isEmpty ? "" : "?" + kept.joined(separator: "&"))
+        }
+        url = String(text[..<scheme.upperBound]) + shown + path
+        environment = password.map { ["PGPASSWORD": Self.plain($0[...])] } ?? [:]
     }
+    private static func plain(_ text: Substring) -> String { text.removingPercentEncoding ?? String(text) }
 }

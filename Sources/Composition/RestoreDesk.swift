@@ -113,7 +113,9 @@ package struct RestoreDesk: Sendable {
     /// A folder beside the place, locked; what an attempt before left there goes.
     private func begin(_ part: URL) throws -> DataDirectory {
         if FileManager.default.fileExists(atPath: part.path) {
-            do { _ = try DataDirectory(part) } catch { throw OperatorProblem("another restore into \(data.path) is under way", .late) }
+            do { _ = try DataDirectory(part) } catch is DataDirectory.InUse {
+                throw OperatorProblem("another restore into \(data.path) is under way", .late)
+            }
             try FileManager.default.removeItem(at: part)
         }
         return try DataDirectory(part)
@@ -147,7 +149,7 @@ package struct RestoreDesk: Sendable {
             _ = try target.finish(name: BackupDesk.database)
             try SQLiteCopy.check(data.database)
         } else {
-            let address = DatabaseAddress(options.settings[PlatformSettings.databaseURL])
+            let address = try DatabaseAddress(options.settings[PlatformSettings.databaseURL])
             try BackupTool.run(
                 "pg_restore", ["--single-transaction", "--exit-on-error", "--no-password", "--dbname=\(address.url)"],
                 environment: address.environment, feed: { try piece(BackupDesk.database, of: manifest, backup, $0) })

@@ -11,8 +11,8 @@ package struct ScratchFolder: Sendable {
         var name = Array(place.appendingPathComponent("coditect-\(use)-XXXXXX").path.utf8CString)
         // Makes it with mode 0700, and never takes one that is there.
         guard mkdtemp(&name) != nil else {
-            throw OperatorProblem(
-                "no folder could be made in \(place.path): \(String(cString: strerror(errno))); TMPDIR names another place")
+            let reason = String(cString: strerror(errno))
+            throw OperatorProblem("no folder could be made in \(place.path): \(reason); TMPDIR names another place")
         }
         url = URL(fileURLWithPath: String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
     }

@@ -78,13 +78,9 @@ package struct SecretDesk: Sendable {
                     secret = (sealed.name, try await sealed.opened(as: sealed.name, with: keys), sealed.service)
                 } catch let fault as SealedSecret.Fault { throw OperatorProblem("\(path) \(fault)") }
                 let text = try await self.sealed(secret.text, secret.name, service ?? secret.service, key, bench)
-                let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] ?? 0o600
-                let part = file.appendingPathExtension("part")
-                guard
-                    FileManager.default.createFile(
-                        atPath: part.path, contents: Data((text + "\n").utf8), attributes: [.posixPermissions: mode]),
-                    rename(part.path, path) == 0
-                else { throw OperatorProblem("\(path) cannot be replaced: \(String(cString: strerror(errno)))") }
+                var status = stat()
+                guard stat(path, &status) == 0 else { throw OperatorProblem("\(path): \(String(cString: strerror(errno)))") }
+                try OwnFile.write(Data((text + "\n").utf8), to: file.resolvingSymlinksInPath(), mode: status.st_mode & 0o777)
                 lines.append("\(path): \(secret.name) is sealed under \(key) of \(service ?? secret.service)")
             }
             return lines

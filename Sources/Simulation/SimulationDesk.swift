@@ -39,11 +39,16 @@ package struct SimulationDesk: Sendable {
     /// same number: so no thread of it is left that could still write into what is being removed.
     /// - Parameter code: what the process ends with.
     package static func endWithoutFolders(_ code: Int32) -> Never {
-        let script = "for place do rm -rf -- \"$place/\(prefix)$$-\"*; done; exit \(code)"
+        // What another user gave such a name is his.
+        let script = "for place do for own in \"$place/\(prefix)$$-\"*; do [ -O \"$own\" ] && rm -rf -- \"$own\"; done; done; exit \(code)"
         var arguments = (["/bin/sh", "-c", script, "sh"] + places.map(\.path)).map { strdup($0) } + [nil]
         execv("/bin/sh", &arguments)
         // There is no shell here.
-        remove { $0.hasPrefix("\(prefix)\(getpid())-") }
+        remove {
+            $0.hasPrefix("\(prefix)\(getpid())-")
+        } where: {
+            changed(ofOwn: $0) != nil
+        }
         _exit(code)
     }
 
@@ -53,14 +58,19 @@ package struct SimulationDesk: Sendable {
         remove {
             $0.hasPrefix(prefix)
         } where: { folder in
-            var status = stat()
-            guard lstat(folder.path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid() else { return false }
-            guard Date(timeIntervalSince1970: TimeInterval(status.st_mtim.tv_sec)) < old else { return false }
-            guard let data = try? DataDirectory(folder, isShared: true) else { return false }
+            guard let changed = changed(ofOwn: folder), changed < old, let data = try? DataDirectory(folder, isShared: true) else {
+                return false
+            }
             return data.holder == nil
         }
     }
-    private static func remove(_ isMeant: (String) -> Bool, where isOver: (URL) -> Bool = { _ in true }) {
+    /// When a folder of this user's changed; nil for what is no folder, or another's.
+    private static func changed(ofOwn folder: URL) -> Date? {
+        var status = stat()
+        guard lstat(folder.path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid() else { return nil }
+        return Date(timeIntervalSince1970: TimeInterval(status.st_mtim.tv_sec))
+    }
+    private static func remove(_ isMeant: (String) -> Bool, where isOver: (URL) -> Bool) {
         for place in places {
             for name in (try? FileManager.default.contentsOfDirectory(atPath: place.path)) ?? [] where isMeant(name) {
                 let folder = place.appendingPathComponent(name)

@@ -6,15 +6,20 @@ import Store
 package enum SQLiteCopy {
     private static let pagesAtOnce: Int32 = 1_000
 
+    /// An empty file for its owner alone; it never has another mode, so nobody has it open from before. False where there is one already.
+    static func make(_ file: URL) -> Bool {
+        let made = open(file.path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        if made >= 0 { close(made) }
+        return made >= 0
+    }
+
     /// Writes `file` as it stands in one instant into `target`, which must not exist; writers go on meanwhile. Blocks its thread.
     /// - Parameter progress: pages copied, and of how many.
     package static func copy(_ file: URL, to target: URL, progress: (_ done: Int, _ all: Int) -> Void) throws {
         let source = try Plain(file, SQLITE_OPEN_READONLY)
         // An open transaction holds the instant: without it the copy would begin anew whenever somebody writes.
         try source.execute("BEGIN; SELECT count(*) FROM sqlite_schema")
-        guard FileManager.default.createFile(atPath: target.path, contents: nil, attributes: [.posixPermissions: 0o600]) else {
-            throw StoreFault.sql(name: "copy", code: Int(SQLITE_CANTOPEN), message: "\(target.path) cannot be made")
-        }
+        guard make(target) else { throw StoreFault.sql(name: "copy", code: Int(SQLITE_CANTOPEN), message: "\(target.path) cannot be made") }
         let copy = try Plain(target, SQLITE_OPEN_READWRITE)
         guard let backup = sqlite3_backup_init(copy.handle, "main", source.handle, "main") else { throw copy.fault("copy") }
         var code = SQLITE_OK

@@ -21,9 +21,7 @@ package final class SQLiteStore: StoreDriver {
         // A folder may be a link; the file itself may not.
         let file = file.deletingLastPathComponent().resolvingSymlinksInPath().appendingPathComponent(file.lastPathComponent)
         self.limits = limits
-        if !FileManager.default.fileExists(atPath: file.path) {
-            _ = FileManager.default.createFile(atPath: file.path, contents: nil, attributes: [.posixPermissions: 0o600])
-        }
+        _ = SQLiteCopy.make(file)
         context = LedgerContext(clock: clock, entropy: entropy, sealer: sealer, topics: topics)
         let connection = try Connection(file: file, isWriter: true, limits: limits, segment: context.segment())
         schema.catalogue = try Catalogue.read(connection)

@@ -70,9 +70,7 @@ struct ComplianceCommand: AsyncParsableCommand {
         func run() async throws {
             let text = try await whose.desk { try await $0.export(framework, whose.tenant) }
             guard let output else { return say(text) }
-            guard FileManager.default.createFile(atPath: output, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600]) else {
-                throw Refusal("\(output) cannot be written")
-            }
+            try OwnFile.write(Data(text.utf8), to: URL(fileURLWithPath: output))
             say("wrote \(output)")
         }
     }

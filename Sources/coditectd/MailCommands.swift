@@ -36,8 +36,9 @@ struct MailCommand: AsyncParsableCommand {
                     warn("\(template): no template of this name, or a name, colour or footer that no tenant may have")
                     throw Exit.data
                 }
-                try Data(sample.html.utf8).write(to: folder.appendingPathComponent("\(template).html"))
-                try Data("Subject: \(sample.subject)\n\n\(sample.text)".utf8).write(to: folder.appendingPathComponent("\(template).txt"))
+                try OwnFile.write(Data(sample.html.utf8), to: folder.appendingPathComponent("\(template).html"), mode: 0o644)
+                let text = "Subject: \(sample.subject)\n\n\(sample.text)"
+                try OwnFile.write(Data(text.utf8), to: folder.appendingPathComponent("\(template).txt"), mode: 0o644)
             }
             for fault in desk.faults() { warn(fault) }
             say("wrote \(templates.isEmpty ? desk.names.count : templates.count) mails to \(folder.path)")
