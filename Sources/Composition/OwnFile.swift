@@ -14,18 +14,11 @@ package enum OwnFile {
         guard descriptor >= 0 else { throw fault(file) }
         defer { close(descriptor) }
         do {
-            let bytes = Array(bytes)
-            var written = 0
-            while written < bytes.count {
-                let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress.map { $0 + written }, $0.count - written) }
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else { throw fault(file) }
-                written += count
-            }
+            try FileHandle(fileDescriptor: descriptor).write(contentsOf: bytes)
             guard fchmod(descriptor, mode) == 0, fsync(descriptor) == 0, rename(&name, file.path) == 0 else { throw fault(file) }
         } catch {
             unlink(&name)
-            throw error
+            throw error is OperatorProblem ? error : OperatorProblem("\(file.path) cannot be written: \(error.localizedDescription)")
         }
     }
     private static func fault(_ file: URL) -> OperatorProblem {
